@@ -1,0 +1,1 @@
+"""Text to train on, with its hash and its split. NumPy only."""

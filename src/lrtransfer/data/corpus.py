@@ -1,0 +1,83 @@
+"""A corpus of bytes, split by file into training and held-out text.
+
+The embedded corpus is the source of Python's own standard library: about 11 MB of real text that
+is on every machine. It differs between Python builds, so its digest is part of a run's identity.
+"""
+
+import hashlib
+import sysconfig
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UserError
+
+Tokens = npt.NDArray[np.uint8]
+
+HELD_OUT_SHARE = 0.1
+SEPARATOR = b"\0"  # between files; Python sources contain no NUL
+
+# Tests are many and repetitive; the rest is not the library's own text.
+_LEFT_OUT = frozenset({
+    "test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "ensurepip",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Hold training and held-out bytes; a file belongs wholly to one of them."""
+
+    name: str
+    train: bytes
+    held_out: bytes
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the text and its split."""
+        digest = hashlib.sha256(len(self.train).to_bytes(8, "big"))
+        digest.update(self.train)
+        digest.update(self.held_out)
+        return digest.hexdigest()
+
+
+def standard_library(root: Path | None = None) -> Corpus:
+    """Return the sources of Python's standard library as a corpus.
+
+    A file is held out if the hash of its content says so: the split does not depend on the other
+    files, and copies of a file stay on one side.
+
+    Arguments:
+        root: Folder of the library; by default that of the running interpreter.
+
+    Raises:
+        UserError: If the folder holds too few sources (a zipped or stripped installation).
+    """
+    root = root or Path(sysconfig.get_path("stdlib"))
+    paths = sorted(_sources(root), key=lambda path: path.relative_to(root).as_posix())
+    train, held_out = bytearray(), bytearray()
+    for path in paths:
+        text = path.read_bytes()
+        part = held_out if _is_held_out(text) else train
+        part += text + SEPARATOR
+    if min(len(train), len(held_out)) < 100_000:
+        raise UserError(
+            f"standard library corpus: got {len(train) + len(held_out):,} bytes of Python sources "
+            f"under {root}, wanted at least 1,000,000. Use an installation of Python that keeps "
+            "its library as .py files."
+        )
+    return Corpus("python standard library", bytes(train), bytes(held_out))
+
+
+def _sources(root: Path) -> Iterable[Path]:
+    for path in root.rglob("*.py"):
+        if not _LEFT_OUT.intersection(path.relative_to(root).parts):
+            yield path
+
+
+def _is_held_out(text: bytes) -> bool:
+    first_bytes = hashlib.sha256(text).digest()[:4]
+    return int.from_bytes(first_bytes, "big") < HELD_OUT_SHARE * 2**32

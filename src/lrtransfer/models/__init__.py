@@ -1,0 +1,1 @@
+"""Reference models. They know their width and nothing of parametrizations."""
