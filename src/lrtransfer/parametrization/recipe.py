@@ -1,0 +1,281 @@
+"""The rules applied to one model: how to initialise it and at which rates to train it.
+
+A recipe is a table keyed by parameter name, outside the tensors: it survives deepcopy, pickle,
+`load_state_dict`, `to_empty` and wrappers, all of which lose attributes set on parameters.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import ParametrizationError
+from ..randomness import seed_of
+from .initial import InitialDistribution, measure
+from .roles import Build, Layout, Shape, TensorRole, assign_roles
+from .rules import OPTIMIZERS, RULES, SCHEMES, Role, Rule
+
+_RESCALED = "_lrtransfer_rescaled"
+
+
+@dataclass(frozen=True)
+class TensorRecipe:
+    """State how one tensor is initialised and trained.
+
+    Attributes:
+        name: Name of the parameter.
+        role: What the tensor does.
+        shape: Its shape.
+        initial: Distribution of its entries at the start.
+        lr: Learning rate as a multiple of the one tuned.
+        weight_decay: Weight decay as a multiple of the one given; 0 for vectors and scalars.
+        eps: Adam's epsilon as a multiple of the one given.
+    """
+
+    name: str
+    role: Role
+    shape: Shape
+    initial: InitialDistribution
+    lr: float
+    weight_decay: float
+    eps: float
+
+
+@dataclass(frozen=True, repr=False)
+class Recipe:
+    """Hold the recipe of one model at one width; made by `parametrize`."""
+
+    scheme: str
+    optimizer: str
+    width: int
+    base_width: int
+    tensors: tuple[TensorRecipe, ...]
+
+    def __repr__(self) -> str:
+        """Say what the recipe is for."""
+        return (
+            f"Recipe({self.scheme}, {self.optimizer}, {self.base_width}->{self.width}, "
+            f"{len(self.tensors)} tensors)"
+        )
+
+    def initialize(
+        self, model: nn.Module, *, seed: int | None = None, keep: bool = False
+    ) -> nn.Module:
+        """Set the initial values of a model in place and return it.
+
+        With `seed`, every tensor is redrawn from its own stream, named by (seed, width, tensor):
+        doing it twice is doing it once, and it works after `to_empty`. With `keep`, the values
+        already there are rescaled to the recipe's standard deviation instead.
+
+        Arguments:
+            model: A model as `build(width)` makes it.
+            seed: Names the random streams.
+            keep: Rescale the present values; allowed once per model.
+
+        Raises:
+            ParametrizationError: If the model is not the recipe's, neither or both of `seed` and
+                `keep` are given, or `keep` is asked for twice.
+        """
+        if keep == (seed is not None):
+            raise ParametrizationError(
+                f"initialize: got seed={seed} and keep={keep}, wanted exactly one of them: "
+                "seed=0 redraws every tensor, keep=True rescales the present values."
+            )
+        if keep:
+            _mark_rescaled(model)
+        for parameter, tensor in self._pairs(model):
+            if seed is None:
+                _rescale_(parameter, tensor.initial)
+            else:
+                generator = torch.Generator().manual_seed(seed_of(seed, self.width, tensor.name))
+                tensor.initial.draw_(parameter, generator)
+        return model
+
+    def param_groups(
+        self, model: nn.Module, *, lr: float, weight_decay: float, eps: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Return parameter groups for a torch optimizer; tensors with equal settings are merged.
+
+        Each group carries `lr_mult`, its learning rate over the one tuned: schedulers that
+        multiply keep the ratios, and `verify` can find out about those that do not.
+
+        Arguments:
+            model: The model to be trained.
+            lr: The learning rate tuned (at the base width every tensor's own).
+            weight_decay: Decoupled weight decay at the base width. Vectors are not decayed.
+            eps: Adam's epsilon at the base width; by default the optimizer's own is left alone
+                only where the rule leaves it alone, so a rule that scales it needs the value.
+
+        Raises:
+            ParametrizationError: If the model is not the recipe's, or `eps` is missing.
+        """
+        groups: dict[tuple[float, float, float], dict[str, Any]] = {}
+        for parameter, tensor in self._pairs(model):
+            group = groups.setdefault(
+                (tensor.lr, tensor.weight_decay, tensor.eps),
+                {
+                    "params": [],
+                    "name": tensor.role.value,
+                    "lr": lr * tensor.lr,
+                    "lr_mult": tensor.lr,
+                    "weight_decay": weight_decay * tensor.weight_decay,
+                }
+                | self._epsilon(tensor, eps),
+            )
+            group["params"].append(parameter)
+            if tensor.role.value not in group["name"].split("+"):
+                group["name"] += f"+{tensor.role.value}"
+        return list(groups.values())
+
+    def verify(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Check that an optimizer trains every tensor once, at the recipe's ratios of rates.
+
+        Raises:
+            ParametrizationError: If a parameter is missing or occurs twice, or the learning
+                rates are not in the ratios of the recipe (a plain optimizer, or a scheduler
+                that set all groups to one value).
+        """
+        rates: dict[int, float] = {}
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if id(parameter) in rates:
+                    raise ParametrizationError(
+                        "verify: got a parameter that occurs twice in the optimizer's groups, "
+                        "wanted each once. Build the groups with recipe.param_groups."
+                    )
+                rates[id(parameter)] = float(group["lr"])
+        pairs = list(self._pairs(model))
+        if missing := [t.name for p, t in pairs if id(p) not in rates]:
+            raise ParametrizationError(
+                f"verify: got an optimizer without {missing[0]!r} ({len(missing)} of "
+                f"{len(pairs)} tensors missing), wanted every tensor of the model. Build the "
+                "groups with recipe.param_groups."
+            )
+        _require_ratios([(t, rates[id(p)]) for p, t in pairs])
+
+    def _pairs(self, model: nn.Module) -> Iterator[tuple[nn.Parameter, TensorRecipe]]:
+        """Yield each parameter with its recipe, after checking that the two sets agree."""
+        parameters = {_plain_name(name): p for name, p in model.named_parameters()}
+        shapes = {name: tuple(p.shape) for name, p in parameters.items()}
+        wanted = {tensor.name: tensor.shape for tensor in self.tensors}
+        if shapes != wanted:
+            name = min(n for n in shapes | wanted if shapes.get(n) != wanted.get(n))
+            raise ParametrizationError(
+                f"recipe for width {self.width}: got {name!r} with shape {shapes.get(name)}, "
+                f"wanted {wanted.get(name)}. Give it the model that build({self.width}) makes."
+            )
+        for tensor in self.tensors:
+            yield parameters[tensor.name], tensor
+
+    def _epsilon(self, tensor: TensorRecipe, eps: float | None) -> dict[str, float]:
+        if self.optimizer == "sgd":
+            return {}
+        if eps is None:
+            if any(t.eps != 1 for t in self.tensors):
+                raise ParametrizationError(
+                    f"param_groups: got no eps, wanted the epsilon of {self.optimizer} at the "
+                    f"base width, because {self.scheme} scales it. Pass eps=1e-8 (torch's own)."
+                )
+            return {}
+        return {"eps": eps * tensor.eps}
+
+
+def parametrize(
+    build: Build,
+    *,
+    width: int,
+    base_width: int,
+    scheme: str = "mup",
+    optimizer: str = "adamw",
+    layouts: Mapping[str, Layout] | None = None,
+) -> Recipe:
+    """Return the recipe for training `build(width)` with hyperparameters of `build(base_width)`.
+
+    Arguments:
+        build: Maps a width to a model made of torch's standard layers.
+        width: Width n of the model to be trained.
+        base_width: Width n_0 at which the hyperparameters were tuned; every factor is 1 there.
+        scheme: `mup` or `sp`.
+        optimizer: `adamw` or `sgd`.
+        layouts: Declares the sides of tensors that do not belong to a layer of torch's.
+
+    References:
+        Yang et al. (2021), Table 3 and Lemma J.1. https://arxiv.org/abs/2203.03466
+
+    Raises:
+        ParametrizationError: If an argument is unknown, or the model's tensors cannot be given
+            roles (see `assign_roles`) or redrawn (see `measure`).
+
+    Example:
+        >>> def build(n: int) -> nn.Module:
+        ...     return nn.Sequential(nn.Linear(3, n), nn.ReLU(), nn.Linear(n, 1, bias=False))
+        >>> recipe = parametrize(build, width=64, base_width=16)
+        >>> recipe
+        Recipe(mup, adamw, 16->64, 3 tensors)
+        >>> [(t.role.value, t.lr) for t in recipe.tensors]
+        [('input', 1.0), ('vector', 1.0), ('output', 0.25)]
+    """
+    _require("scheme", scheme, SCHEMES)
+    _require("optimizer", optimizer, OPTIMIZERS)
+    for key, value in (("width", width), ("base_width", base_width)):
+        if value < 1:
+            raise ParametrizationError(f"{key}: got {value}, wanted a positive whole number.")
+    roles = assign_roles(build, width=width, base_width=base_width, layouts=layouts)
+    initial = measure(build, base_width)
+    rules = RULES[scheme, optimizer]
+    tensors = tuple(_apply(rules[role.role], role, initial[role.name]) for role in roles)
+    return Recipe(scheme, optimizer, width, base_width, tensors)
+
+
+def _apply(rule: Rule, role: TensorRole, initial: InitialDistribution) -> TensorRecipe:
+    ratios = (role.ratio_in, role.ratio_out)
+    return TensorRecipe(
+        name=role.name,
+        role=role.role,
+        shape=role.shape,
+        initial=initial.scaled(rule.init_std(*ratios)),
+        lr=rule.lr(*ratios),
+        weight_decay=rule.weight_decay(*ratios) if rule.weight_decay else 0.0,
+        eps=rule.eps(*ratios),
+    )
+
+
+def _require(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ParametrizationError(f"{key}: got {value!r}, wanted one of {', '.join(allowed)}.")
+
+
+def _plain_name(name: str) -> str:
+    """Return a parameter's name without the prefixes of DDP and torch.compile."""
+    return name.removeprefix("module.").removeprefix("_orig_mod.")
+
+
+def _mark_rescaled(model: nn.Module) -> None:
+    # On the module, not on a tensor: the mark is copied and pickled along with the values.
+    if getattr(model, _RESCALED, False):
+        raise ParametrizationError(
+            "initialize: got keep=True for a model already rescaled, wanted one rescaling. "
+            "Use seed= to redraw it, or keep the model as it is."
+        )
+    setattr(model, _RESCALED, True)
+
+
+def _rescale_(parameter: nn.Parameter, initial: InitialDistribution) -> None:
+    with torch.no_grad():
+        present = float(parameter.std(correction=0)) if parameter.numel() > 1 else 0.0
+        if initial.std > 0 and present > 0:
+            parameter.sub_(initial.mean).mul_(initial.std / present).add_(initial.mean)
+
+
+def _require_ratios(rates: list[tuple[TensorRecipe, float]]) -> None:
+    first, first_rate = rates[0]
+    for tensor, rate in rates:
+        if not math.isclose(rate * first.lr, first_rate * tensor.lr, rel_tol=1e-6):
+            raise ParametrizationError(
+                f"verify: got lr={rate:g} for {tensor.name!r} beside {first_rate:g} for "
+                f"{first.name!r}, wanted the ratio {tensor.lr / first.lr:g}. Build the optimizer "
+                "from recipe.param_groups, and use schedulers that multiply (LambdaLR)."
+            )

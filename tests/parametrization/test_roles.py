@@ -1,0 +1,150 @@
+"""Roles follow from growth and contracted side, never from names or sizes."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from lrtransfer.errors import ParametrizationError
+from lrtransfer.models.configs import TransformerConfig
+from lrtransfer.models.transformer import Transformer
+from lrtransfer.parametrization.roles import Layout, assign_roles
+from lrtransfer.parametrization.rules import Role
+
+Build = Callable[[int], nn.Module]
+
+
+class _Zoo(nn.Module):
+    """One of each of torch's standard layers."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(16, n)
+        self.bag = nn.EmbeddingBag(16, n)
+        self.stem = nn.Conv2d(3, n, 3)
+        self.conv = nn.Conv2d(n, 2 * n, 3, bias=False)
+        self.depthwise = nn.Conv1d(n, n, 3, groups=n, bias=False)
+        self.up = nn.ConvTranspose2d(n, 3, 2, bias=False)
+        self.norm = nn.LayerNorm(n)
+        self.rms = nn.RMSNorm(n)
+        self.batch_norm = nn.BatchNorm1d(n)
+        self.slope = nn.PReLU(n)
+        self.shared_slope = nn.PReLU()
+        self.attention = nn.MultiheadAttention(n, 2)
+        self.lstm = nn.LSTM(5, n)
+        self.head = nn.Linear(n, 16)
+        self.fixed = nn.Linear(16, 16, bias=False)
+
+
+WANTED = {
+    "embedding.weight": Role.INPUT,
+    "bag.weight": Role.INPUT,
+    "stem.weight": Role.INPUT,
+    "stem.bias": Role.VECTOR,
+    "conv.weight": Role.HIDDEN,
+    "depthwise.weight": Role.INPUT,
+    "up.weight": Role.OUTPUT,
+    "norm.weight": Role.VECTOR,
+    "norm.bias": Role.VECTOR,
+    "rms.weight": Role.VECTOR,
+    "batch_norm.weight": Role.VECTOR,
+    "batch_norm.bias": Role.VECTOR,
+    "slope.weight": Role.VECTOR,
+    "shared_slope.weight": Role.SCALAR,
+    "attention.in_proj_weight": Role.HIDDEN,
+    "attention.in_proj_bias": Role.VECTOR,
+    "attention.out_proj.weight": Role.HIDDEN,
+    "attention.out_proj.bias": Role.VECTOR,
+    "lstm.weight_ih_l0": Role.INPUT,
+    "lstm.weight_hh_l0": Role.HIDDEN,
+    "lstm.bias_ih_l0": Role.VECTOR,
+    "lstm.bias_hh_l0": Role.VECTOR,
+    "head.weight": Role.OUTPUT,
+    "head.bias": Role.SCALAR,
+    "fixed.weight": Role.SCALAR,
+}
+
+
+def test_every_standard_layer_has_its_role() -> None:
+    roles = {role.name: role.role for role in assign_roles(_Zoo, width=64, base_width=16)}
+    assert roles == WANTED
+
+
+def test_sizes_that_are_equal_by_accident_decide_nothing() -> None:
+    # At width 16 the readout (16, 16) and the embedding (16, 16) look like hidden matrices.
+    roles = {role.name: role.role for role in assign_roles(_Zoo, width=16, base_width=16)}
+    assert roles == WANTED
+
+
+def test_names_decide_nothing() -> None:
+    generator = random.Random(0)
+
+    def renamed(n: int) -> nn.Module:
+        generator.seed(1)
+        letters = "abcdefghijklmnop"
+        zoo = dict(_Zoo(n).named_children())
+        keys = ["".join(generator.choices(letters, k=8)) for _ in zoo]
+        return nn.ModuleDict(dict(zip(keys, zoo.values(), strict=True)))
+
+    roles = [role.role for role in assign_roles(renamed, width=64, base_width=16)]
+    assert roles == list(WANTED.values())
+
+
+def test_ratios_are_real_and_each_tensors_own() -> None:
+    def build(n: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(n, 3 * n + 8, bias=False), nn.Linear(3 * n + 8, 4))
+
+    hidden, readout, _ = assign_roles(build, width=24, base_width=16)
+    # 24 / 16 = 1.5 and (3 * 24 + 8) / (3 * 16 + 8) = 80 / 56.
+    assert (hidden.ratio_in, hidden.ratio_out) == (1.5, 80 / 56)
+    assert (readout.ratio_in, readout.ratio_out) == (80 / 56, 1.0)
+
+
+def test_large_models_cost_nothing() -> None:
+    config = TransformerConfig(vocabulary=50_000, depth=8, head_width=128)
+    roles = assign_roles(lambda n: Transformer(n, config), width=8192, base_width=256)
+    assert sum(torch.Size(role.shape).numel() for role in roles) > 6e9
+
+
+def _tied(n: int) -> nn.Module:
+    embedding, readout = nn.Embedding(7, n), nn.Linear(n, 7, bias=False)
+    readout.weight = embedding.weight
+    return nn.Sequential(embedding, readout)
+
+
+class _Raw(nn.Module):
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.randn(n, 3))
+
+
+def _growing_depth(n: int) -> nn.Module:
+    return nn.Sequential(*(nn.Linear(n, n) for _ in range(n // 8)))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda n: nn.Linear(3, 3), r"equal shapes for all 2 parameters.*`width` argument"),
+        (_tied, "'0.weight' shared with '1'.*tied embeddings"),
+        (_Raw, r"'matrix' of _Raw.*layouts=\{'matrix': Layout"),
+        (_growing_depth, "parameters .* in only one of"),
+        (lambda n: nn.Embedding(5, n, padding_idx=0), "without padding_idx"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(build: Build, message: str) -> None:
+    with pytest.raises(ParametrizationError, match=message):
+        assign_roles(build, width=64, base_width=16)
+
+
+def test_a_declared_layout_settles_it() -> None:
+    layouts = {"matrix": Layout(contracted=(0,), produced=(1,))}
+    (role,) = assign_roles(_Raw, width=64, base_width=16, layouts=layouts)
+    assert role.role is Role.OUTPUT
+
+
+def test_a_declared_layout_must_name_a_parameter() -> None:
+    with pytest.raises(ParametrizationError, match=r"layouts: got \['matrx'\].*such as 'matrix'"):
+        assign_roles(_Raw, width=64, base_width=16, layouts={"matrx": Layout((0,), (1,))})
