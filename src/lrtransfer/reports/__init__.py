@@ -1,0 +1,1 @@
+"""One self-contained page about a study. The only place with plotting; reads, never decides."""

@@ -1,0 +1,221 @@
+"""The report page: one HTML file that needs no network and no JavaScript to tell its numbers.
+
+What users wrote (titles, schemes, facts, notes) reaches the page in two ways only: through jinja2
+with autoescape on, and through JSON in a data block. The scripts are constants, allowed by their
+hash; the page's policy forbids everything else.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from ..statistics.answer import SchemeAnswer
+from ..statistics.table import RunTable
+from .cells import gather
+from .figures import Figure, loss_figure, optimum_figure
+from .loss_panels import every_run, shown_losses
+from .notation import loss_text
+from .panels import width_colours
+from .tables import comparison, headline, optimum_table, run_means
+
+# plotly adds <style> elements and style attributes while it draws, hence 'unsafe-inline' there;
+# without url() sources (img-src, font-src) a style cannot reach the network.
+_POLICY = (
+    "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; "
+    "img-src data: blob:; base-uri 'none'; form-action 'none'"
+)
+_JSON_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+@dataclass(frozen=True)
+class Report:
+    """Hold what a report tells. Its strings may come from anywhere: all are escaped.
+
+    Attributes:
+        title: Name of the study.
+        facts: Label and value of what was held fixed or recorded.
+        table: The runs.
+        answers: What was concluded, one per scheme, in the order of the page.
+        target_width: The width whose learning rate is wanted.
+        notes: Warnings for people.
+    """
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    table: RunTable
+    answers: tuple[SchemeAnswer, ...]
+    target_width: int
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse runs that no answer speaks of: they would be missing from the page.
+
+        Raises:
+            ValueError: If the table holds runs of a scheme without an answer.
+        """
+        answered = [answer.scheme for answer in self.answers]
+        missing = [scheme for scheme in self.table.schemes if scheme not in answered]
+        if missing:
+            raise ValueError(
+                f"Report: got runs of {missing} but answers for {answered}, wanted one answer per "
+                "scheme; add the missing answers or leave those runs out of the table."
+            )
+
+
+def render(report: Report) -> str:
+    """Return the page as text; equal reports give equal text.
+
+    Arguments:
+        report: What to tell.
+    """
+    scripts = {"plotly": _plotly_js(), "page": _resource("page.js")}
+    text = _template().render(
+        policy=_POLICY.format(scripts=" ".join(map(_hash, scripts.values()))),
+        style=_constant(_resource("page.css")),
+        scripts=[_constant(script) for script in scripts.values()],
+        data=_data_block(_figures(report)),
+        **_content(report),
+    )
+    # A lone surrogate (a badly decoded argument) cannot be written as UTF-8.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the page; a reader finds the old page or the new one, never a part.
+
+    Arguments:
+        report: What to tell.
+        path: Where to; an existing file is replaced.
+    """
+    page = render(report).encode("utf-8")
+    _sweep(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(page)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed writers of the same page left behind."""
+    prefix = f".{path.name}."
+    for stray in path.parent.glob(".*.tmp"):
+        writer = stray.name.removeprefix(prefix).partition("-")[0]
+        if stray.name.startswith(prefix) and writer.isdecimal() and not _alive(int(writer)):
+            stray.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's, or no process number: not ours to judge
+        return True
+    return True
+
+
+def _figures(report: Report) -> dict[str, Figure]:
+    """Return the figures by the id of the element each is drawn in."""
+    if not report.answers:
+        return {}
+    figures = {"figure-loss": loss_figure(report.table, report.answers)}
+    if _any_optimum(report):
+        figure = optimum_figure(report.answers, target_width=report.target_width)
+        figures["figure-optimum"] = figure
+    return figures
+
+
+def _any_optimum(report: Report) -> bool:
+    return any(o.log2_lr is not None for answer in report.answers for o in answer.optima)
+
+
+def _content(report: Report) -> dict[str, object]:
+    """Return everything the template says, as strings still to be escaped."""
+    table, answers = report.table, report.answers
+    cells = [cell for answer in answers for cell in gather(table, answer.scheme)]
+    shown = shown_losses(table, answers)
+    above = sum(loss > shown.high for cell in cells for loss in cell.losses)
+    optima = [optimum for answer in answers for optimum in answer.optima]
+    widths = {cell.width for cell in cells} | {optimum.width for optimum in optima}
+    return {
+        "title": report.title,
+        "facts": report.facts,
+        "notes": report.notes,
+        "target_width": report.target_width,
+        "headlines": [headline(a, target_width=report.target_width) for a in answers],
+        "comparison": comparison(answers, target_width=report.target_width),
+        "optima": [optimum_table(table, answer) for answer in answers],
+        "evidence": [(answer.scheme, answer.evidence) for answer in answers if answer.evidence],
+        "means": [run_means(table, answer.scheme) for answer in answers],
+        "colours": width_colours(widths),
+        "any_optimum": _any_optimum(report),
+        "above": above,
+        "every_run": every_run(cells),
+        "ceiling": loss_text(shown.high),
+        "diverged": sum(cell.diverged for cell in cells),
+        "runs": sum(cell.total for cell in cells),
+    }
+
+
+def _data_block(figures: Mapping[str, Figure]) -> Markup:
+    """Return the figures as JSON that cannot end its script element."""
+    data = {
+        name: {"traces": figure.traces, "layouts": figure.layouts}
+        for name, figure in figures.items()
+    }
+    # ASCII only, so U+2028 and U+2029 are escaped; NaN raises.
+    text = json.dumps(data, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    return Markup(text.translate(_JSON_ESCAPES))
+
+
+def _constant(text: str) -> Markup:
+    """Let a constant of this package through the escaping; never call it on a user's string."""
+    assert "</script" not in text.lower()
+    assert "</style" not in text.lower()
+    assert "<!--" not in text
+    return Markup(text)
+
+
+@cache
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+@cache
+def _resource(name: str) -> str:
+    return (resources.files(__package__) / "page" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _plotly_js() -> str:
+    from plotly.offline import get_plotlyjs  # 0.1 s, and only a page needs it
+
+    return str(get_plotlyjs())
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader(__package__, "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html")

@@ -1,0 +1,259 @@
+"""Reports with made-up runs: the shapes a page must tell well, from a clean study to none at all.
+
+x is the learning rate as log2. The numbers are invented; no statistics are computed here.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from lrtransfer.reports.html import Report
+from lrtransfer.statistics.answer import (
+    CurveFit,
+    Interval,
+    Optimum,
+    Prediction,
+    Regret,
+    SchemeAnswer,
+    VerdictName,
+)
+from lrtransfer.statistics.table import Observation, RunTable
+
+WIDTHS = (128, 256, 512, 1024)
+RATES = tuple(range(-12, 0))
+FACTS = (
+    ("model", "transformer, 4 layers, head width 64"),
+    ("data", "wikitext-103, bytes"),
+    ("steps", "2000, batch 64 × 256 tokens, cosine to 0"),
+    ("optimizer", "AdamW, β = (0.9, 0.95), weight decay 0.1"),
+    ("precision", "bfloat16, fp32 master weights"),
+    ("engine", "batched, checked against the loop"),
+    ("study seed", "17"),
+)
+COVERS = (
+    "Width only, 128 to 1024, at 2000 steps and batch 64. A longer horizon, another batch size "
+    "or depth at the target is not covered."
+)
+
+
+def valley(x: float, *, centre: float, floor: float) -> float:
+    """Return a loss that rises slowly to the left and turns into a wall on the right."""
+    away = x - centre
+    wall = 0.06 * away * away + 0.02 * math.expm1(1.1 * away)
+    return floor + (0.045 * away * away if away < 0 else wall)
+
+
+def centre_of(scheme: str, width: int) -> float:
+    drift = {"SP": -0.72, "NTP": -0.45}.get(scheme, -0.03)
+    return -5.2 + drift * math.log2(width / 128)
+
+
+def floor_of(width: int) -> float:
+    return 2.55 + 2.4 * math.pow(width / 32, -0.55)
+
+
+def runs(
+    scheme: str,
+    *,
+    widths: Sequence[int] = WIDTHS,
+    rates: Sequence[float] = RATES,
+    seeds: int = 3,
+    centre: Callable[[str, int], float] = centre_of,
+) -> tuple[Observation, ...]:
+    noise = np.random.default_rng(sum(map(ord, scheme)))
+    rows = []
+    for width in widths:
+        for x in rates:
+            for seed in range(seeds):
+                middle = centre(scheme, width)
+                loss = valley(x, centre=middle, floor=floor_of(width))
+                loss += float(noise.normal(0, 0.006))
+                diverged = x - middle > 3.4 + float(noise.normal(0, 0.3))
+                rows.append(
+                    Observation(scheme, width, 2.0**x, seed, None if diverged else loss, diverged)
+                )
+    return tuple(rows)
+
+
+def fit(scheme: str, width: int) -> CurveFit:
+    centre = centre_of(scheme, width)
+    x = np.linspace(-12, min(centre + 3.2, -1), 120)
+    loss = np.array([valley(float(at), centre=centre, floor=floor_of(width)) for at in x])
+    half = 0.006 + 0.004 * np.abs(x - centre)
+    return CurveFit(width=width, log2_lr=x, loss=loss, low=loss - half, high=loss + half)
+
+
+def optimum(scheme: str, width: int) -> Optimum:
+    centre = centre_of(scheme, width)
+    return Optimum(width, centre, centre - 0.32, centre + 0.27, "ok")
+
+
+def prediction(scheme: str, *, target: int = 8192) -> Prediction:
+    centre = centre_of(scheme, target)
+    return Prediction(
+        width=target,
+        lr=2.0**centre,
+        low=2.0 ** (centre - 1.1),
+        high=2.0 ** (centre + 0.9),
+        assumption="the drift bends by no more than about 0.1 octave per doubling².",
+    )
+
+
+def answer(scheme: str) -> SchemeAnswer:
+    drifts = scheme in {"SP", "NTP"}
+    verdict: VerdictName = "does not transfer" if drifts else "transfers"
+    cost, low, high = (0.142, 0.118, 0.171) if drifts else (0.0021, 0.0, 0.0064)
+    slope = (centre_of(scheme, 512) - centre_of(scheme, 128)) / 2
+    says = "is above" if drifts else "stays below"
+    return SchemeAnswer(
+        scheme=scheme,
+        verdict=verdict,
+        reason=(
+            f"The optimum of width 128, used at width 1024, costs {100 * cost:.2g} % of the best "
+            f"loss there; its whole interval {says} the tolerance of 1 %."
+        ),
+        covers=COVERS,
+        regret=Regret(1024, True, cost, low, high, 0.01, centre_of(scheme, 128)),
+        drift=Interval(slope, slope - 0.09, slope + 0.08),
+        optima=tuple(optimum(scheme, width) for width in WIDTHS),
+        prediction=prediction(scheme),
+        fits=tuple(fit(scheme, width) for width in WIDTHS),
+        evidence=(),
+    )
+
+
+def nothing(scheme: str, *, widths: Sequence[int] = WIDTHS) -> SchemeAnswer:
+    """Return an answer that could not be given."""
+    return SchemeAnswer(
+        scheme=scheme,
+        verdict="inconclusive",
+        reason="No width has three learning rates with a finite loss, so no optimum is known.",
+        covers=COVERS,
+        regret=None,
+        drift=None,
+        optima=tuple(Optimum(width, None, None, None, "none") for width in widths),
+        prediction=None,
+        fits=(),
+        evidence=("Learning rates below 2^−12: 5 more, 60 runs, about 20 minutes.",),
+    )
+
+
+def edges(scheme: str) -> SchemeAnswer:
+    """Return an answer whose widest optima are bounds on either side."""
+    return SchemeAnswer(
+        scheme=scheme,
+        verdict="inconclusive",
+        reason="The lowest loss at width 1024 lies at the smallest rate tried.",
+        covers=COVERS,
+        regret=Regret(1024, True, 0.021, 0.004, None, 0.01, -5.2),
+        drift=None,
+        optima=(
+            optimum(scheme, 128),
+            Optimum(256, -1.0, -2.0, None, "edge"),
+            Optimum(512, -12.0, None, -11.0, "edge"),
+            Optimum(1024, -12.0, None, None, "edge"),
+        ),
+        prediction=None,
+        fits=(fit(scheme, 128),),
+        evidence=(
+            "Learning rates 2^−14 and 2^−13 at widths 512 and 1024: 12 runs, about 9 minutes.",
+            "2 more seeds at width 1024: 24 runs, about 35 minutes.",
+        ),
+    )
+
+
+def report(*schemes: str, title: str = "Small transformer on wikitext") -> Report:
+    return Report(
+        title=title,
+        facts=FACTS,
+        table=RunTable(tuple(row for scheme in schemes for row in runs(scheme))),
+        answers=tuple(answer(scheme) for scheme in schemes),
+        target_width=8192,
+    )
+
+
+def usual() -> Report:
+    return report("μP", "SP")
+
+
+def many() -> Report:
+    return report("μP", "SP", "NTP", "CompleteP", "u-μP")
+
+
+def single() -> Report:
+    return report("μP")
+
+
+def at_edges() -> Report:
+    return Report(
+        title="Optima at the edge",
+        facts=FACTS,
+        table=RunTable((*runs("μP"), *runs("SP"))),
+        answers=(answer("μP"), edges("SP")),
+        target_width=8192,
+        notes=(
+            "The batched engine failed its check on this machine; every run used the loop.",
+            "Width 1024 has a batch of 64, the target's is 512: not covered.",
+        ),
+    )
+
+
+def all_diverged() -> Report:
+    rows = tuple(
+        Observation(row.scheme, row.width, row.lr, row.seed, None, diverged=True)
+        for row in runs("SP")
+    )
+    return Report("Nothing finished", FACTS, RunTable(rows), (nothing("SP"),), 4096)
+
+
+def half_diverged() -> Report:
+    lost = tuple(Observation("SP", row.width, row.lr, row.seed, None, True) for row in runs("SP"))
+    return Report(
+        title="One scheme diverged",
+        facts=FACTS,
+        table=RunTable((*runs("μP"), *lost)),
+        answers=(answer("μP"), nothing("SP")),
+        target_width=8192,
+    )
+
+
+def sparse() -> Report:
+    """Return one seed, missing cells, odd rates, one width: what people bring from elsewhere."""
+    rows = (
+        Observation("default", 768, 0.001, 0, 3.31),
+        Observation("default", 768, 0.003, 0, 3.12),
+        Observation("default", 1536, 0.003, 0, 2.98),
+        Observation("default", 1536, 0.01, 0, 2.9e7),
+        Observation("default", 1536, 0.03, 0, 9.5, diverged=True),
+    )
+    return Report("runs.csv", (), RunTable(rows), (nothing("default", widths=(768, 1536)),), 6144)
+
+
+def decades() -> Report:
+    """Return losses over many decades, as a regression has them."""
+    rows = tuple(
+        Observation(row.scheme, row.width, row.lr, row.seed, row.loss and 10 ** (4 * row.loss - 18))
+        for row in runs("SP")
+    )
+    return Report("Regression", FACTS, RunTable(rows), (nothing("SP"),), 4096)
+
+
+def empty() -> Report:
+    return Report("Nothing yet", (), RunTable(()), (), 4096)
+
+
+EVERY: dict[str, Callable[[], Report]] = {
+    build.__name__: build
+    for build in (
+        usual,
+        many,
+        single,
+        at_edges,
+        all_diverged,
+        half_diverged,
+        sparse,
+        decades,
+        empty,
+    )
+}

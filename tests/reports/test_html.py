@@ -1,0 +1,311 @@
+import base64
+import errno
+import hashlib
+import html
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lrtransfer.reports import html as reports_html
+from lrtransfer.reports.figures import Figure
+from lrtransfer.reports.html import Report, render, write
+from lrtransfer.statistics.answer import Optimum, Prediction, SchemeAnswer
+from lrtransfer.statistics.table import RunTable
+
+from . import synthetic
+from .hostile import HOSTILE
+from .pages import Page, read
+
+Build = Callable[[], Report]
+
+
+@pytest.fixture(scope="module")
+def usual() -> Page:
+    return read(render(synthetic.usual()))
+
+
+@pytest.mark.parametrize("build", synthetic.EVERY.values(), ids=synthetic.EVERY)
+def test_equal_reports_give_equal_bytes(build: Build) -> None:
+    assert render(build()) == render(build())
+
+
+def test_hash_seeds_do_not_change_the_page() -> None:
+    code = (
+        "import hashlib; from tests.reports import synthetic; "
+        "from lrtransfer.reports.html import render; "
+        "print(hashlib.sha256(render(synthetic.at_edges()).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("build", synthetic.EVERY.values(), ids=synthetic.EVERY)
+def test_every_report_is_strict_json_within_a_page(build: Build) -> None:
+    page = read(render(build()))
+    page.figures()
+    assert page.data_block.isascii()
+    assert not set(page.data_block) & set("<>&")
+
+
+def test_a_number_that_json_lacks_is_an_error_not_a_page() -> None:
+    figure = Figure(traces=({"y": [float("nan")]},), layouts=())
+    with pytest.raises(ValueError, match="JSON compliant"):
+        reports_html._data_block({"figure-loss": figure})
+
+
+def test_the_policy_allows_the_two_scripts_and_nothing_else(usual: Page) -> None:
+    hashes = [
+        "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+        for attributes, text in usual.scripts
+        if "type" not in attributes
+    ]
+    assert len(hashes) == 2
+    directives = dict(part.strip().split(" ", 1) for part in usual.policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"].split() == hashes
+    assert directives["img-src"] == "data: blob:"
+    assert set(directives) == {
+        "default-src",
+        "script-src",
+        "style-src",
+        "img-src",
+        "base-uri",
+        "form-action",
+    }
+
+
+def test_the_policy_comes_before_any_script_or_style(usual: Page) -> None:
+    tags = [tag for tag, _ in usual.tags]
+    policies = [i for i, (_, a) in enumerate(usual.tags) if dict(a).get("http-equiv")]
+    assert policies[0] < min(tags.index("script"), tags.index("style"), tags.index("title"))
+
+
+def test_no_attribute_asks_for_anything(usual: Page) -> None:
+    names = {name for _, attributes in usual.tags for name, _ in attributes}
+    assert not names & {"src", "href", "srcset", "action", "formaction", "data", "ping"}
+    assert not [name for name in names if name.startswith("on")]
+
+
+def poisoned(text: str) -> Report:
+    """Return a report in which every string a user could have written is `text`."""
+    clean = synthetic.at_edges()
+    answers = []
+    for number, answer in enumerate(clean.answers):
+        prediction = answer.prediction
+        if prediction is not None:
+            prediction = Prediction(**(vars(prediction) | {"assumption": text}))
+        changed = {
+            "scheme": text + " " * number,  # schemes differ
+            "reason": text,
+            "covers": text,
+            "prediction": prediction,
+            "evidence": tuple(text for _ in answer.evidence),
+        }
+        answers.append(SchemeAnswer(**(vars(answer) | changed)))
+    names = {old.scheme: new.scheme for old, new in zip(clean.answers, answers, strict=True)}
+    rows = tuple(
+        type(row)(**(vars(row) | {"scheme": names[row.scheme]})) for row in clean.table.observations
+    )
+    return Report(
+        title=text,
+        facts=((text, text), (text, text)),
+        table=RunTable(rows),
+        answers=tuple(answers),
+        target_width=clean.target_width,
+        notes=(text, text),
+    )
+
+
+@pytest.fixture(scope="module")
+def harmless() -> Page:
+    return read(render(poisoned("harmless")))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_strings_are_text_and_nothing_but_text(text: str, harmless: Page) -> None:
+    page = read(render(poisoned(text)))
+    assert page.tags == harmless.tags
+    assert page.scripts[1:] == harmless.scripts[1:]
+    assert page.policy == harmless.policy
+    told = harmless.text.count("harmless")
+    assert page.text.count(" ".join(text.split())) >= told
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_strings_are_escaped_for_plotly_too(text: str) -> None:
+    page = read(render(poisoned(text)))
+    assert not set(page.data_block) & set("<>&\u2028\u2029")
+    for figure in page.figures().values():
+        for layout in figure["layouts"]:
+            title = layout["annotations"][0]["text"]
+            assert not set(title) & set("<>")
+            shown = html.unescape(title)
+            assert shown == (text if len(text) <= 36 else text[:35] + "…")
+
+
+def test_a_lone_surrogate_can_be_written(tmp_path: Path) -> None:
+    write(poisoned("bad \udc80 argument"), tmp_path / "report.html")
+    assert "bad ? argument" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_only_constants_pass_the_escaping() -> None:
+    template = reports_html._resource("page.html")
+    assert "safe" not in template
+    assert "autoescape" not in template
+    with pytest.raises(AssertionError):
+        reports_html._constant("</SCRIPT >")
+
+
+def test_the_headline_says_verdict_rate_interval_reason_and_cover(usual: Page) -> None:
+    for wanted in (
+        "✓ transfers",
+        "✗ does not transfer",
+        "Learning rate for width 8192 2^−5.4 (0.024) 95 %: 2^−6.5 to 2^−4.5 (0.011 to 0.045)",
+        synthetic.usual().answers[0].reason,
+        synthetic.COVERS,
+    ):
+        assert wanted in usual.text
+
+
+def test_the_tables_tell_everything_without_a_script(usual: Page) -> None:
+    for wanted in (
+        "its regret, 95 % 0.21 % [0.00 %, 0.64 %] 14.2 % [11.8 %, 17.1 %]",
+        "drift, octaves per doubling, 95 % −0.03 [−0.12, +0.05] −0.72 [−0.81, −0.64]",
+        "1024 2^−7.4 (0.0061) 2^−7.7 to 2^−7.1 (0.0049 to 0.0073) ok 26 10",
+        "learning rate 128 256 512 1024",
+        "2^−12 0.0002441",
+        "study seed 17",
+        "× 44 of 288 runs diverged",
+    ):
+        assert wanted in usual.text
+
+
+def test_edges_are_bounds() -> None:
+    text = read(render(synthetic.at_edges())).text
+    assert "256 ≥ 2^−2 (0.25) – edge" in text
+    assert "512 ≤ 2^−11 (0.00049) – edge" in text
+    assert "What would settle it SP Learning rates 2^−14 and 2^−13" in text
+
+
+def test_missing_cells_and_diverged_cells_differ() -> None:
+    text = read(render(synthetic.sparse())).text
+    assert "2^−9.97 0.001 3.310 –" in text
+    assert "2^−5.06 0.03 – diverged" in text
+    assert "No optimum is known for any width" in text
+
+
+def test_some_diverged_seeds_are_counted_beside_the_mean() -> None:
+    text = read(render(synthetic.usual())).text
+    assert "(1 of 3 diverged)" in text or "(2 of 3 diverged)" in text
+
+
+def test_a_report_without_schemes_says_so() -> None:
+    page = read(render(synthetic.empty()))
+    assert "nothing to conclude" in page.text
+    assert page.figures() == {}
+
+
+def test_runs_without_an_answer_are_refused() -> None:
+    rows = RunTable(synthetic.runs("sp"))
+    with pytest.raises(ValueError, match=r"got runs of \['sp'\] but answers for \[\]"):
+        Report("", (), rows, (), 64)
+
+
+def test_optima_without_runs_are_told() -> None:
+    answer = synthetic.nothing("μP", widths=())
+    lone = SchemeAnswer(**(vars(answer) | {"optima": (Optimum(64, -3.0, -4.0, -2.0, "ok"),)}))
+    text = read(render(Report("", (), RunTable(()), (lone,), 128))).text
+    assert "64 2^−3 (0.12) 2^−4 to 2^−2 (0.062 to 0.25) ok 0 0" in text
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def test_writing_replaces_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    write(synthetic.usual(), path)
+    assert path.read_text(encoding="utf-8") == render(synthetic.usual())
+    assert names(tmp_path) == ["report.html"]
+
+
+def test_a_full_disk_leaves_the_old_page_and_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(synthetic.empty(), path)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["report.html"]
+
+
+def test_a_folder_in_the_way_leaves_no_temporary_file(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(OSError, match=r"report\.html"):
+        write(synthetic.empty(), tmp_path / "report.html")
+    assert names(tmp_path) == ["report.html"]
+
+
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+def test_a_killed_writer_leaves_the_old_page_and_the_next_one_cleans_up(
+    tmp_path: Path, moment: str
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    code = (
+        "import os, pathlib, signal, sys; from tests.reports import synthetic; "
+        "from lrtransfer.reports.html import write\n"
+        "die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"{'os.fsync' if moment == 'fsync' else 'pathlib.Path.replace'} = die\n"
+        "write(synthetic.empty(), pathlib.Path(sys.argv[1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], cwd=Path(__file__).parents[2], check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    assert len(names(tmp_path)) == 2
+    write(synthetic.empty(), path)
+    assert names(tmp_path) == ["report.html"]
+
+
+def test_the_temporary_file_of_a_living_writer_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / f".report.html.{os.getppid()}-0123abcd.tmp"
+    other.write_text("half")
+    foreign = [tmp_path / f".report.html.{name}.tmp" for name in ("notes", "9" * 30)]
+    for path in foreign:
+        path.write_text("mine")
+    write(synthetic.empty(), tmp_path / "report.html")
+    assert other.exists()
+    assert foreign[0].exists()
+    assert foreign[1].exists()
+
+
+def test_a_page_of_many_runs_stays_small() -> None:
+    rates = [-12 + 0.12 * i for i in range(100)]
+    rows = tuple(row for s in ("μP", "SP") for row in synthetic.runs(s, rates=rates, seeds=13))
+    answers = (synthetic.answer("μP"), synthetic.answer("SP"))
+    page = render(Report("10 400 runs", (), RunTable(rows), answers, 8192))
+    assert len(page.encode()) < 10 * 2**20
