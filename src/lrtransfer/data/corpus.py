@@ -11,12 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from ..errors import UserError
-
-Tokens = npt.NDArray[np.uint8]
 
 HELD_OUT_SHARE = 0.1
 SEPARATOR = b"\0"  # between files; Python sources contain no NUL

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from ..errors import UserError
 
 Windows = npt.NDArray[np.int64]
+Tokens = npt.NDArray[np.uint8]
 
 
 def random_windows(
@@ -32,15 +33,15 @@ def even_windows(text: bytes, *, count: int, length: int) -> Windows:
     return _cut(tokens, starts, length)
 
 
-def _cut(tokens: Windows, starts: Windows, length: int) -> Windows:
-    windows: Windows = tokens[starts[:, None] + np.arange(length)]
-    return windows
+def _cut(tokens: Tokens, starts: Windows, length: int) -> Windows:
+    windows: Tokens = tokens[starts[:, None] + np.arange(length)]
+    return windows.astype(np.int64)
 
 
-def _tokens(text: bytes, wanted: int) -> Windows:
+def _tokens(text: bytes, wanted: int) -> Tokens:
     if len(text) < wanted:
         raise UserError(
             f"text: got {len(text):,} tokens, wanted at least {wanted:,}. Use a longer text, or "
             "fewer or shorter windows."
         )
-    return np.frombuffer(text, dtype=np.uint8).astype(np.int64)
+    return np.frombuffer(text, dtype=np.uint8)

@@ -3,6 +3,8 @@
 B sequences of T tokens a step. Held-out windows depend on neither seed nor width.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,16 +29,17 @@ class NextToken:
     context: int
     held_out_tokens: int
 
-    def batches(self, *, steps: int, seed: int) -> torch.Tensor:
-        """Return the windows of a whole run, shape (steps, B, T + 1)."""
+    def batches(self, *, steps: int, seed: int) -> Iterator[torch.Tensor]:
+        """Yield the windows of every step, each of shape (B, T + 1)."""
         generator = np.random.default_rng(seed_of("batches", seed))
-        windows = random_windows(
-            self.corpus.train,
-            count=steps * self.batch,
-            length=self.context + 1,
-            generator=generator,
-        )
-        return torch.from_numpy(windows).view(steps, self.batch, self.context + 1)
+        for _ in range(steps):
+            windows = random_windows(
+                self.corpus.train,
+                count=self.batch,
+                length=self.context + 1,
+                generator=generator,
+            )
+            yield torch.from_numpy(windows)
 
     def loss(self, model: nn.Module, windows: torch.Tensor) -> torch.Tensor:
         """Return the mean cross-entropy in nats of the windows' next tokens."""
@@ -55,6 +58,9 @@ class NextToken:
 
     @cached_property
     def _held_out(self) -> torch.Tensor:
-        count = -(-self.held_out_tokens // self.context)  # rounded up
-        windows = even_windows(self.corpus.held_out, count=count, length=self.context + 1)
+        windows = even_windows(
+            self.corpus.held_out,
+            count=math.ceil(self.held_out_tokens / self.context),
+            length=self.context + 1,
+        )
         return torch.from_numpy(windows)
