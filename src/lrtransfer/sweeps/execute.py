@@ -1,0 +1,54 @@
+"""Train a round of runs and keep each result the moment it is there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .local import Failure, train_locally
+from .plan import Run
+from .store import Row, Store
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Tell how far a round of training is.
+
+    Attributes:
+        run: The run that ended last.
+        diverged: Whether it diverged.
+        done: Runs ended in this round.
+        total: Runs in this round.
+        share: Share of the round's work done; a run's work is taken as proportional to its width.
+    """
+
+    run: Run
+    diverged: bool
+    done: int
+    total: int
+    share: float
+
+
+Listener = Callable[[Progress], None]
+
+
+def execute(
+    runs: Sequence[Run], store: Store, *, workers: int, listener: Listener
+) -> tuple[Failure, ...]:
+    """Train runs, store their results, and return those that gave none.
+
+    Arguments:
+        runs: Runs that the store does not hold.
+        store: Receives every result as it comes.
+        workers: Number of processes.
+        listener: Called after every run.
+    """
+    failures, work = [], 0
+    total_work = sum(run.width for run in runs)
+    for done, (run, answer) in enumerate(train_locally(runs, workers=workers), start=1):
+        if isinstance(answer, Row):
+            store.add([answer])
+        else:
+            failures.append(answer)
+        work += run.width
+        diverged = isinstance(answer, Row) and answer.result.status != "finished"
+        listener(Progress(run, diverged, done, len(runs), work / total_work))
+    return tuple(failures)

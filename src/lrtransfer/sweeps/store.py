@@ -1,0 +1,277 @@
+"""The durable record of finished runs: one SQLite file, one writing process. Loads no torch.
+
+Only facts are kept: a run is there with its result, or it is not there. Every row carries a
+checksum, because SQLite's own check does not see a flipped bit in a value.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import sqlite3
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
+
+from ..errors import StoreError
+from .plan import canonical
+
+SCHEMA_VERSION = 1
+FILE_NAME = "runs.sqlite"
+LOCK_NAME = "runs.lock"
+
+_SCHEMA = """
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    identity TEXT NOT NULL,
+    result TEXT NOT NULL,
+    record TEXT NOT NULL,
+    checksum TEXT NOT NULL
+) STRICT;
+CREATE TABLE studies (
+    sequence INTEGER PRIMARY KEY,
+    study TEXT NOT NULL,
+    data_digest TEXT NOT NULL,
+    checksum TEXT NOT NULL
+) STRICT;
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """State what a finished run gave: equal identities give equal results, bit for bit.
+
+    Attributes:
+        status: `finished`, `non-finite` or `worse-than-init`.
+        loss: Final held-out loss; None when not finite.
+        curve: Training loss at each step.
+    """
+
+    status: str
+    loss: float | None
+    curve: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Hold one finished run; `record` says how it was made (engine, seconds, versions)."""
+
+    id: str
+    identity: str
+    result: Result
+    record: dict[str, Any]
+
+
+class Store:
+    """Read and append finished runs; made by `open_store`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        """Wrap an open connection to the store at this path."""
+        self.path = path
+        self._connection = connection
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Append rows in one durable transaction; a row already there must be equal.
+
+        Raises:
+            StoreError: If a run is there with another result, or the file cannot be written.
+        """
+        with self._transaction():
+            for row in rows:
+                self._insert(row)
+
+    def rows(self) -> dict[str, Row]:
+        """Return all finished runs by id.
+
+        Raises:
+            StoreError: If a row does not match its checksum.
+        """
+        with self._translated():
+            records = self._connection.execute(
+                "SELECT id, identity, result, record, checksum FROM runs ORDER BY rowid"
+            ).fetchall()
+        return {record[0]: self._row(record) for record in records}
+
+    def begin_study(self, study: str, data_digest: str) -> None:
+        """Record the settings (JSON) of a study unless they are the latest recorded."""
+        if self.latest_study() == (study, data_digest):
+            return
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO studies (study, data_digest, checksum) VALUES (?, ?, ?)",
+                (study, data_digest, _checksum(study, data_digest)),
+            )
+
+    def latest_study(self) -> tuple[str, str] | None:
+        """Return settings (JSON) and data digest recorded last; None if there are none.
+
+        Raises:
+            StoreError: If they do not match their checksum.
+        """
+        with self._translated():
+            found = self._connection.execute(
+                "SELECT study, data_digest, checksum FROM studies ORDER BY sequence DESC LIMIT 1"
+            ).fetchone()
+        if found is None:
+            return None
+        study, digest, checksum = found
+        if _checksum(study, digest) != checksum:
+            raise self._damaged("the settings of its study")
+        return study, digest
+
+    def _insert(self, row: Row) -> None:
+        result = canonical(vars(row.result))
+        record = canonical(row.record)
+        checksum = _checksum(row.id, row.identity, result, record)
+        present = self._connection.execute(
+            "SELECT identity, result FROM runs WHERE id = ?", (row.id,)
+        ).fetchone()
+        if present is None:
+            self._connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?)",
+                (row.id, row.identity, result, record, checksum),
+            )
+        elif present != (row.identity, result):
+            raise StoreError(
+                f"{self.path}: got a second, different result for run {row.id}, wanted the same "
+                "bits. The machine or the versions changed; use another --out."
+            )
+
+    def _row(self, record: tuple[str, str, str, str, str]) -> Row:
+        identifier, identity, result, made, checksum = record
+        if _checksum(identifier, identity, result, made) != checksum:
+            raise self._damaged(f"run {identifier}")
+        values = json.loads(result)
+        return Row(
+            identifier,
+            identity,
+            Result(values["status"], values["loss"], tuple(values["curve"])),
+            json.loads(made),
+        )
+
+    def _damaged(self, what: str) -> StoreError:
+        return StoreError(
+            f"{self.path}: got a wrong checksum for {what}, wanted the bytes once written: the "
+            "file is damaged. Restore it from a copy, or move it away to train again."
+        )
+
+    @contextmanager
+    def _transaction(self) -> Generator[None, None, None]:
+        # IMMEDIATE: a deferred transaction that turns into a write fails at once when another
+        # process writes, whatever the timeout.
+        with self._translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _translated(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{self.path}: got '{error}', wanted a readable and writable run store. Check "
+                "free space and permissions of the folder."
+            ) from None
+
+
+@contextmanager
+def open_store(directory: Path) -> Generator[Store, None, None]:
+    """Open the store in a folder for writing, making both if need be.
+
+    Raises:
+        StoreError: If the folder or the file cannot be used, or another process writes to it.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / LOCK_NAME).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"{directory}: got '{error.strerror}', wanted a folder that can be written to. Choose "
+            "another --out."
+        ) from None
+    with lock:
+        _hold(lock, directory)
+        path = directory / FILE_NAME
+        with Store(path, _connect(path)) as store:
+            yield store
+
+
+@contextmanager
+def read_store(directory: Path) -> Generator[Store, None, None]:
+    """Open the store in a folder for reading only.
+
+    Raises:
+        StoreError: If there is none.
+    """
+    path = directory / FILE_NAME
+    if not path.is_file():
+        raise StoreError(
+            f"{directory}: got no {FILE_NAME} in it, wanted the folder of a study, as given to "
+            "`lrtransfer tune --out`."
+        )
+    with Store(path, _connect(path, read_only=True)) as store:
+        yield store
+
+
+def _hold(lock: IO[str], directory: Path) -> None:
+    """Take the writer's lock; it ends with the process, however that ends."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise StoreError(
+            f"{directory}: got a study in use by {lock.read().strip() or 'another process'}, "
+            "wanted one writer at a time. Wait for it, or choose another --out."
+        ) from None
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    lock.flush()
+
+
+def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rwc"
+    try:
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None
+        )
+        connection.execute("PRAGMA trusted_schema = OFF")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"{path}: got '{error}', wanted a run store. Choose another --out, or move the file "
+            "away."
+        ) from None
+    if version == 0 and not read_only:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+    elif version != SCHEMA_VERSION:
+        connection.close()
+        raise StoreError(
+            f"{path}: got a run store of version {version}, wanted version {SCHEMA_VERSION}. "
+            "Use the release of lrtransfer that wrote it."
+        )
+    return connection
+
+
+def _checksum(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()

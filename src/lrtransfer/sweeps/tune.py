@@ -1,0 +1,205 @@
+"""A study from plan to answer: train what is missing, extend where an optimum is at an edge.
+
+The result is a function of the study alone. What the store holds is only a memory of results
+that need not be computed again, so interruptions, and runs of other plans, change nothing.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ..data.corpus import Corpus, standard_library
+from ..errors import ConfigError, StoreError, TableError
+from ..statistics.answer import SchemeAnswer
+from ..statistics.table import Observation, RunTable
+from ..statistics.transfer import judge
+from .execute import Listener, execute
+from .local import Failure
+from .plan import PlannedRun, Run, expand, first_cells, unique_runs
+from .propose import extend_edges
+from .store import Result, Row, Store, open_store, read_store
+from .study import Study
+
+# Trains runs, puts their results in the store, and returns those that gave none.
+Train = Callable[[tuple[Run, ...]], tuple[Failure, ...]]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Count the runs of a study.
+
+    Attributes:
+        planned: Runs that the study asks for, edges extended; a run shared by schemes once.
+        finished: Those with a result, diverged ones included.
+        diverged: Those that ended as `non-finite` or `worse-than-init`.
+        reused: Those that were finished before this call.
+    """
+
+    planned: int
+    finished: int
+    diverged: int
+    reused: int
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """Gather what a study gave: every run, and what is concluded from them.
+
+    Attributes:
+        study: The settings.
+        counts: How many runs there are, and how they ended.
+        table: The outcome of every finished run.
+        answers: What is concluded for each scheme; empty while the runs allow no conclusion.
+        parameters: Number of parameters at each width with a finished run.
+        failures: Runs that gave no result in this call.
+    """
+
+    study: Study
+    counts: Counts
+    table: RunTable
+    answers: Mapping[str, SchemeAnswer]
+    parameters: Mapping[int, int]
+    failures: tuple[Failure, ...]
+
+
+def tune(
+    study: Study,
+    directory: Path,
+    *,
+    workers: int,
+    listener: Listener = lambda progress: None,
+) -> StudyResult:
+    """Train the runs of a study that are missing in a folder, and return the result.
+
+    Arguments:
+        study: What to do.
+        directory: Holds the run store; made if need be.
+        workers: Number of processes, each training one run with one thread.
+        listener: Called after every run.
+
+    Raises:
+        UserError: If the corpus or the folder cannot be used, or no worker can start.
+    """
+    corpus = standard_library()
+    _require_text(study, corpus)
+    digest = corpus.digest
+    with open_store(directory) as store:
+        store.begin_study(study.model_dump_json(), digest)
+        return _advance(
+            study,
+            digest,
+            store,
+            train=partial(execute, store=store, workers=workers, listener=listener),
+        )
+
+
+def review(directory: Path) -> StudyResult:
+    """Return the result of the study in a folder as far as it has come; trains nothing.
+
+    Raises:
+        StoreError: If the folder holds no study.
+    """
+    with read_store(directory) as store:
+        study, digest = _latest(store)
+        return _advance(study, digest, store, train=lambda runs: ())
+
+
+def _require_text(study: Study, corpus: Corpus) -> None:
+    """Refuse a study that wants more held-out text than there is."""
+    most = len(corpus.held_out) // (study.model.context + 1) * study.model.context
+    if study.data.held_out_tokens > most:
+        raise ConfigError(
+            f"data.held_out_tokens: got {study.data.held_out_tokens:,}, wanted at most {most:,}, "
+            f"the windows of {study.model.context} tokens in the held-out text."
+        )
+
+
+def _latest(store: Store) -> tuple[Study, str]:
+    latest = store.latest_study()
+    if latest is None:
+        raise StoreError(f"{store.path}: got no study in it. Run `lrtransfer tune` first.")
+    settings, digest = latest
+    return Study.model_validate(json.loads(settings)), digest
+
+
+def _advance(study: Study, digest: str, store: Store, *, train: Train) -> StudyResult:
+    """Train, judge and extend until nothing is left to add or a run is missing."""
+    before = frozenset(store.rows())
+    failures: tuple[Failure, ...] = ()
+    cells = first_cells(study)
+    while True:
+        planned = expand(study, cells, data_digest=digest)
+        runs = unique_runs(planned)
+        present = store.rows()
+        if missing := tuple(run for run in runs if run.id not in present):
+            failures += train(missing)
+            present = store.rows()
+        table = _table(planned, present)
+        is_complete = all(run.id in present for run in runs)
+        answers = _judge(study, table, is_complete=is_complete)
+        extended = extend_edges(cells, answers, study.grid)
+        if extended == cells or not is_complete:
+            counts = _count(runs, present, before)
+            parameters = _parameters(runs, present)
+            return StudyResult(study, counts, table, answers, parameters, failures)
+        cells = extended
+
+
+def _judge(study: Study, table: RunTable, *, is_complete: bool) -> dict[str, SchemeAnswer]:
+    try:
+        return judge(
+            table,
+            target_width=study.target,
+            base_width=study.base_width,
+            tolerance=study.tolerance_regret,
+            conditions=conditions(study),
+            seed=study.study_seed,
+        )
+    except TableError:
+        if is_complete:
+            raise
+        return {}  # the runs so far allow no conclusion yet
+
+
+def conditions(study: Study) -> str:
+    """Return in words what was held fixed while the width varied."""
+    training, model = study.training, study.model
+    return (
+        f"{training.steps} steps of {training.batch * model.context:,} tokens, depth "
+        f"{model.depth}, {study.optimizer.family}"
+    )
+
+
+def _table(planned: Iterable[PlannedRun], present: Mapping[str, Row]) -> RunTable:
+    return RunTable(
+        tuple(_observation(p, present[p.run.id].result) for p in planned if p.run.id in present)
+    )
+
+
+def _observation(planned: PlannedRun, result: Result) -> Observation:
+    run = planned.run
+    return Observation(
+        scheme=planned.scheme,
+        width=run.width,
+        lr=run.lr,
+        seed=run.seed,
+        loss=result.loss,
+        diverged=result.status != "finished",
+    )
+
+
+def _parameters(runs: Iterable[Run], present: Mapping[str, Row]) -> dict[int, int]:
+    finished = (run for run in runs if run.id in present)
+    return {run.width: present[run.id].record["parameters"] for run in finished}
+
+
+def _count(runs: tuple[Run, ...], present: Mapping[str, Row], before: frozenset[str]) -> Counts:
+    finished = [present[run.id] for run in runs if run.id in present]
+    return Counts(
+        planned=len(runs),
+        finished=len(finished),
+        diverged=sum(row.result.status != "finished" for row in finished),
+        reused=sum(row.id in before for row in finished),
+    )

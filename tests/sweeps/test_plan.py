@@ -1,0 +1,82 @@
+"""Runs: their identity, what they share, what adding to a study leaves valid."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lrtransfer.sweeps.plan import PlannedRun, expand, first_cells, unique_runs
+from lrtransfer.sweeps.study import Study, load
+
+from .conftest import SMALL
+
+
+def runs(**changes: Any) -> tuple[PlannedRun, ...]:
+    study = load(None, {**SMALL, **changes})
+    return expand(study, first_cells(study), data_digest="d")
+
+
+def ids(planned: tuple[PlannedRun, ...]) -> set[str]:
+    return {p.run.id for p in planned}
+
+
+def test_runs_at_the_base_width_are_shared_by_all_schemes(small: Study) -> None:
+    planned = runs()
+    # 2 schemes x 3 widths x 7 rates; the base width's 7 are trained once.
+    assert len(planned) == 42
+    assert len(unique_runs(planned)) == 35
+    shared = [p for p in planned if p.run.width == small.base_width]
+    assert {p.scheme for p in shared} == {"mup", "sp"}
+    assert {p.run.scheme for p in shared} == {"base"}
+
+
+@pytest.mark.parametrize(
+    "addition",
+    [
+        {"widths": (16, 32, 48, 64)},
+        {"seeds": 2},
+        {"grid": {"low": 2.0**-9, "high": 2.0**-1}},
+        {"schemes": ("sp", "mup")},
+        {"name": "another"},
+        {"target": 128},
+        {"tolerance_regret": 0.05},
+    ],
+)
+def test_additions_leave_finished_runs_valid(addition: dict[str, Any]) -> None:
+    assert ids(runs()) <= ids(runs(**addition))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"study_seed": 1},
+        {"training": {"steps": 5, "batch": 2}},
+        {"model": {"depth": 2, "context": 16}},
+        {"optimizer": {"eps": 1e-8}},
+        {"data": {"held_out_tokens": 1024}},
+    ],
+)
+def test_what_determines_a_result_is_in_its_identity(change: dict[str, Any]) -> None:
+    assert not ids(runs()) & ids(runs(**change))
+
+
+def test_another_text_gives_other_runs(small: Study) -> None:
+    other = expand(small, first_cells(small), data_digest="e")
+    assert not ids(runs()) & ids(other)
+
+
+def test_identity_is_canonical_json_of_everything() -> None:
+    identity = json.loads(runs()[0].run.identity)
+    assert set(identity) == {"semantics", "settings", "scheme", "width", "lr", "seed"}
+    assert identity["settings"]["data_digest"] == "d"
+
+
+def test_golden_id() -> None:
+    # If this moves, finished runs of users are trained again: bug, or raise SEMANTICS and say so.
+    run = next(p.run for p in runs() if (p.run.width, p.run.lr, p.scheme) == (48, 2.0**-7, "mup"))
+    assert run.id == "bfe97a4ab2335bb8c9ffe37033f2b870"
+
+
+def test_costly_runs_come_first() -> None:
+    widths = [p.run.width for p in runs()]
+    assert widths == sorted(widths, reverse=True)

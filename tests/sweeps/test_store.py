@@ -1,0 +1,136 @@
+"""The store: durable, exact, never silently wrong. It loads no torch."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lrtransfer.errors import StoreError
+from lrtransfer.sweeps.store import FILE_NAME, Result, Row, open_store, read_store
+
+
+def row(i: int, *, loss: float | None = 0.1 + 0.2, status: str = "finished") -> Row:
+    return Row(f"id{i}", f'{{"run":{i}}}', Result(status, loss, (1.0, 1 / 3)), {"seconds": i})
+
+
+def test_what_goes_in_comes_out_exactly(tmp_path: Path) -> None:
+    rows = [row(0), row(1, loss=None, status="non-finite"), row(2, loss=5e-324)]
+    with open_store(tmp_path) as store:
+        store.add(rows)
+    with read_store(tmp_path) as store:
+        assert list(store.rows().values()) == rows
+
+
+def test_adding_again_is_adding_once(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.add([row(0)])
+        store.add([Row("id0", '{"run":0}', row(0).result, {"seconds": 99})])
+        assert list(store.rows().values()) == [row(0)]
+
+
+def test_a_different_result_for_the_same_run_is_refused_whole(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.add([row(0)])
+        with pytest.raises(StoreError, match=r"second, different result for run id0"):
+            store.add([row(1), row(0, loss=0.3)])
+        assert list(store.rows()) == ["id0"]
+
+
+def test_studies_are_appended_when_they_change(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        assert store.latest_study() is None
+        for study in ("a", "a", "b"):
+            store.begin_study(study, "digest")
+        assert store.latest_study() == ("b", "digest")
+    count = sqlite3.connect(tmp_path / FILE_NAME).execute("SELECT count(*) FROM studies")
+    assert count.fetchone() == (2,)
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    with open_store(tmp_path):
+        with pytest.raises(StoreError, match=rf"in use by process {os.getpid()} on .*one writer"):
+            with open_store(tmp_path):
+                pass
+        with read_store(tmp_path) as reader:
+            assert reader.rows() == {}
+
+
+@pytest.mark.parametrize("column", ["id", "identity", "result", "record", "checksum"])
+def test_a_changed_value_is_noticed(tmp_path: Path, column: str) -> None:
+    with open_store(tmp_path) as store:
+        store.add([row(0), row(1)])
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute(
+            f"UPDATE runs SET {column} = substr({column}, 1, 2) || 'x' || substr({column}, 4)"
+            " WHERE id = 'id1'"
+        )
+    connection.close()
+    with read_store(tmp_path) as store, pytest.raises(StoreError, match=r"wrong checksum for run"):
+        store.rows()
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"got no runs.sqlite in it"):
+        with read_store(tmp_path):
+            pass
+    (tmp_path / FILE_NAME).write_bytes(b"this is no database, but it is long enough" * 100)
+    for opened in (open_store, read_store):
+        with pytest.raises(StoreError, match=r"file is not a database"):
+            with opened(tmp_path):
+                pass
+
+
+def test_a_newer_store_is_refused(tmp_path: Path) -> None:
+    with open_store(tmp_path):
+        pass
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match=r"version 99, wanted version 1"):
+        with open_store(tmp_path):
+            pass
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("x")
+    with pytest.raises(StoreError, match=r"wanted a folder that can be written to"):
+        with open_store(path):
+            pass
+
+
+WRITER = """
+import sys, pathlib
+from lrtransfer.sweeps.store import Result, Row, open_store
+assert "torch" not in sys.modules
+with open_store(pathlib.Path(sys.argv[1])) as store:
+    for i in range(len(store.rows()), 10**9):
+        store.add([Row(f"id{i}", str(i), Result("finished", float(i), (float(i),)), {})])
+        print(i, flush=True)
+"""
+
+
+def test_acknowledged_rows_survive_kill_9(tmp_path: Path) -> None:
+    acknowledged = -1
+    for kill in range(12):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(0.003 * kill)
+        writer.send_signal(signal.SIGKILL)
+        lines = writer.stdout.read().split("\n")
+        writer.wait()
+        writer.stdout.close()
+        # The last piece may be a torn line; what stands before a line's end was acknowledged.
+        acknowledged = max([acknowledged, *(int(line) for line in lines[:-1] if line)])
+        with open_store(tmp_path) as store:
+            rows = list(store.rows().values())
+        assert len(rows) > acknowledged
+        assert [r.result.loss for r in rows] == [float(i) for i in range(len(rows))]
