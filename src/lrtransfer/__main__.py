@@ -1,0 +1,8 @@
+"""`python -m lrtransfer` is `lrtransfer`."""
+
+import sys
+
+from .cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

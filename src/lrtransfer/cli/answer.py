@@ -1,0 +1,122 @@
+"""The answer of a study, as a JSON document and as tables for people."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from ..statistics.answer import Optimum, SchemeAnswer
+from ..sweeps.tune import StudyResult
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def as_document(result: StudyResult, *, report: str) -> dict[str, Any]:
+    """Return the answer as the JSON document of `tune --json`.
+
+    `low` and `high` of an optimum are log2 learning rates, those of the prediction learning rates
+    and those of the drift octaves per doubling; null where there is no bound.
+    """
+    return {
+        "study": result.study.name,
+        "runs": asdict(result.counts),
+        "schemes": {name: _scheme(answer) for name, answer in result.answers.items()},
+        "warnings": warnings(result),
+        "report": report,
+    }
+
+
+def _scheme(answer: SchemeAnswer) -> dict[str, Any]:
+    return {
+        "verdict": answer.verdict,
+        "reason": answer.reason,
+        "covers": answer.covers,
+        "regret": asdict(answer.regret) if answer.regret else None,
+        "drift": asdict(answer.drift) if answer.drift else None,
+        "optima": [asdict(optimum) for optimum in answer.optima],
+        "prediction": asdict(answer.prediction) if answer.prediction else None,
+        "evidence": list(answer.evidence),
+    }
+
+
+def warnings(result: StudyResult) -> list[str]:
+    """Return what a reader must know before believing the answer."""
+    notes = []
+    missing = result.counts.planned - result.counts.finished
+    if missing:
+        notes.append(
+            f"{missing} of {result.counts.planned} runs are missing; `lrtransfer tune` with the "
+            "same arguments trains them."
+        )
+    notes += [
+        f"no result for {f.run.scheme} width {f.run.width} lr {f.run.lr:.4g} seed {f.run.seed}: "
+        f"{f.reason.strip().splitlines()[-1]}"
+        for f in result.failures
+    ]
+    return notes
+
+
+def as_text(result: StudyResult, page: Path) -> None:
+    """Print the optima as a table, then each scheme's verdict with what it rests on."""
+    from rich.console import Console
+    from rich.padding import Padding
+
+    console = Console(highlight=False)
+    console.print(_optima_table(result))
+    for answer in result.answers.values():
+        console.print(f"\n[bold]{answer.scheme}: {answer.verdict}[/]. {escape(answer.reason)}")
+        for line in _verdict_lines(answer, result.study.target):
+            console.print(Padding.indent(escape(line), 2))
+    counts = result.counts
+    console.print(
+        f"\n{counts.finished} of {counts.planned} runs finished, {counts.diverged} diverged, "
+        f"{counts.reused} reused."
+    )
+    for note in warnings(result):
+        console.print(f"[bold]Warning:[/] {escape(note)}")
+    console.print(f"Report: {escape(str(page))}", soft_wrap=True)
+
+
+def _optima_table(result: StudyResult) -> "Table":
+    from rich.table import Table
+
+    headers = ("scheme", "width", "optimum log2 lr", "95 % interval", "lr", "status")
+    table = Table(*headers, title="Learning rate with the lowest held-out loss")
+    for answer in result.answers.values():
+        for optimum in answer.optima:
+            table.add_row(answer.scheme, str(optimum.width), *_cells(optimum))
+        table.add_section()
+    return table
+
+
+def _cells(optimum: Optimum) -> tuple[str, ...]:
+    interval = f"{_bound(optimum.low)} … {_bound(optimum.high)}"
+    if optimum.log2_lr is None:
+        return "", interval, "", optimum.status
+    return f"{optimum.log2_lr:.2f}", interval, f"{2**optimum.log2_lr:.4g}", optimum.status
+
+
+def _bound(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"
+
+
+def _verdict_lines(answer: SchemeAnswer, target: int) -> Iterator[str]:
+    if drift := answer.drift:
+        yield (
+            f"drift: {drift.estimate:+.2f} octaves per doubling of width, 95 % "
+            f"{_bound(drift.low)} … {_bound(drift.high)}"
+        )
+    if p := answer.prediction:
+        yield (
+            f"learning rate for width {target}: {p.lr:.3g} = 2^{math.log2(p.lr):.2f}, 95 % "
+            f"{p.low:.3g} … {p.high:.3g}, if {p.assumption}"
+        )
+    else:
+        yield f"learning rate for width {target}: cannot be said from these runs"
+    yield answer.covers
+    for line in answer.evidence:
+        yield f"would settle it: {line}"

@@ -1,0 +1,62 @@
+"""Parse one command, run it, turn its end into an exit code.
+
+Each command loads what it needs when it runs, so that `--help` comes at once.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from ..errors import UserError
+from .doctor import Doctor
+from .report import Report
+from .status import Status
+from .tune import Tune
+
+EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 70, 130
+
+Command = (
+    Annotated[Tune, tyro.conf.subcommand("tune")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Status, tyro.conf.subcommand("status")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+)
+
+DESCRIPTION = """Tune the learning rate on small models, know with stated confidence whether it
+transfers, train the big one.
+
+Example: lrtransfer tune"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0: an answer was computed, whatever it says. 2: bad input. 70: a defect of this program.
+    130: interrupted.
+    """
+    command: Command = tyro.cli(
+        Command,
+        prog="lrtransfer",
+        description=DESCRIPTION,
+        args=arguments,
+        config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
+    )
+    try:
+        return command.run()
+    except UserError as error:
+        print(f"lrtransfer: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print(f"\nlrtransfer: interrupted. {command.resume_hint()}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        print(
+            "lrtransfer: this is a defect of lrtransfer, not of your input. Please report the "
+            "lines above with the output of `lrtransfer doctor`.",
+            file=sys.stderr,
+        )
+        return EXIT_INTERNAL

@@ -1,0 +1,52 @@
+"""The report page of a study."""
+
+from pathlib import Path
+
+from ..sweeps.tune import StudyResult
+from .answer import warnings
+
+PAGE_NAME = "report.html"
+
+
+def write_page(result: StudyResult, directory: Path) -> Path:
+    """Write the report into the study's folder and return its path."""
+    from ..reports.html import Report, write
+
+    study = result.study
+    path = directory / PAGE_NAME
+    write(
+        Report(
+            title=f"Learning rate transfer: {study.name}",
+            facts=_facts(result),
+            table=result.table,
+            answers=tuple(result.answers.values()),
+            target_width=study.target,
+            notes=tuple(warnings(result)),
+        ),
+        path,
+    )
+    return path
+
+
+def _tokens_per_parameter(result: StudyResult) -> str:
+    """Say how far the widths differ in data per parameter, which moves optima by itself."""
+    training = result.study.training
+    tokens = training.steps * training.batch * result.study.model.context
+    shares = sorted(result.parameters.items())
+    return ", ".join(f"{tokens / count:.2g} at width {width}" for width, count in shares)
+
+
+def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
+    study = result.study
+    training, model, optimizer = study.training, study.model, study.optimizer
+    tokens = training.batch * model.context
+    return (
+        ("model", f"decoder transformer, depth {model.depth}, head width {model.head_width}"),
+        ("text", study.data.source),
+        ("optimizer", f"{optimizer.family}, weight decay {optimizer.weight_decay:g}"),
+        ("training", f"{training.steps} steps of {tokens:,} tokens"),
+        ("tokens per parameter", _tokens_per_parameter(result)),
+        ("held-out loss", f"{study.data.held_out_tokens:,} tokens, the same for all runs, in nats"),
+        ("widths", ", ".join(map(str, study.widths)) + f" (base {study.base_width})"),
+        ("seeds", f"{study.seeds} (study seed {study.study_seed})"),
+    )

@@ -1,0 +1,67 @@
+"""Progress of a round of training: a bar on a terminal, a line now and then elsewhere."""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TextIO
+
+from ..sweeps.execute import Listener, Progress
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def progress(stream: TextIO) -> Generator[Listener, None, None]:
+    """Yield a listener that shows how far the runs are and how long they will take."""
+    if not stream.isatty():
+        yield _Lines(stream)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[runs]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[last]}"),
+    )
+    with Bar(*columns, console=Console(file=stream), transient=True) as bar:
+        task = bar.add_task("training", total=1.0, runs="starting workers", last="")
+
+        def show(now: Progress) -> None:
+            bar.update(
+                task, completed=now.share, runs=f"{now.done}/{now.total} runs", last=_describe(now)
+            )
+
+        yield show
+
+
+class _Lines:
+    """Print a line at the first run, the last one, and every few seconds between."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._started = time.monotonic()
+        self._printed = -SECONDS_BETWEEN_LINES
+
+    def __call__(self, now: Progress) -> None:
+        elapsed = time.monotonic() - self._started
+        if now.done < now.total and elapsed - self._printed < SECONDS_BETWEEN_LINES:
+            return
+        self._printed = elapsed
+        left = elapsed * (1 - now.share) / now.share
+        print(
+            f"{now.done}/{now.total} runs, {elapsed:.0f} s, about {left:.0f} s left "
+            f"({_describe(now)})",
+            file=self._stream,
+            flush=True,
+        )
+
+
+def _describe(now: Progress) -> str:
+    end = " diverged" if now.diverged else ""
+    return f"{now.run.scheme} width {now.run.width} lr {now.run.lr:.3g}{end}"

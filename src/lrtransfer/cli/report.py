@@ -1,0 +1,36 @@
+"""`lrtransfer report`: write the page of a study again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from .command import Command, Json, print_json
+from .tune import OUT
+
+
+@dataclass(frozen=True)
+class Report(Command):
+    """Write the report of a study from its finished runs; trains nothing.
+
+    Example: lrtransfer report lrtransfer-out
+    """
+
+    study: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = OUT
+    """Folder of the study."""
+    json: Json = False
+
+    def run(self) -> int:
+        """Write the page and say where it is."""
+        from ..sweeps.tune import review
+        from .answer import as_document, as_text
+        from .page import write_page
+
+        result = review(self.study)
+        page = write_page(result, self.study)
+        if self.json:
+            print_json(as_document(result, report=page.relative_to(self.study).as_posix()))
+        else:
+            as_text(result, page)
+        return 0

@@ -1,0 +1,48 @@
+"""`lrtransfer status`: how far a study has come."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from .command import Command, Json, print_json
+from .tune import OUT
+
+
+@dataclass(frozen=True)
+class Status(Command):
+    """Show how many runs of a study are finished; trains nothing.
+
+    Example: lrtransfer status lrtransfer-out
+    """
+
+    study: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = OUT
+    """Folder of the study."""
+    json: Json = False
+
+    def run(self) -> int:
+        """Count and print."""
+        from ..sweeps.tune import review
+        from .answer import warnings
+
+        result = review(self.study)
+        counts = result.counts
+        if self.json:
+            verdicts = {name: answer.verdict for name, answer in result.answers.items()}
+            print_json({
+                "study": result.study.name,
+                "runs": asdict(counts),
+                "verdicts": verdicts,
+                "warnings": warnings(result),
+            })
+            return 0
+        print(
+            f"{result.study.name}: {counts.finished} of {counts.planned} runs finished, "
+            f"{counts.diverged} diverged"
+        )
+        for name, answer in result.answers.items():
+            print(f"  {name}: {answer.verdict}" + (" so far" if warnings(result) else ""))
+        for note in warnings(result):
+            print(f"  {note}")
+        return 0

@@ -1,0 +1,22 @@
+"""What must be there without torch is there without torch."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "lrtransfer",
+        "lrtransfer.cli.main",
+        "lrtransfer.statistics.transfer",
+        "lrtransfer.sweeps.store",
+        "lrtransfer.sweeps.tune",
+        "lrtransfer.reports.html",
+    ],
+)
+def test_no_torch(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
