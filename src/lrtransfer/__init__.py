@@ -1,3 +1,25 @@
 """Will the learning rate tuned on a small model still be right for the big one?"""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .parametrization.recipe import Recipe as Recipe
+    from .parametrization.recipe import parametrize as parametrize
+    from .parametrization.roles import Layout as Layout
+
 __version__ = "0.1.0"
+
+# Loaded on first use: `lrtransfer --help` must not wait for torch.
+_HOMES = {
+    "Layout": "parametrization.roles",
+    "Recipe": "parametrization.recipe",
+    "parametrize": "parametrization.recipe",
+}
+__all__ = ["Layout", "Recipe", "parametrize"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lrtransfer' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,84 @@
+"""Compare runs per minute: the sweep's workers beside a plain loop, interleaved in one process.
+
+    python benchmarks/throughput.py [--runs N] [--repeats N]
+
+The plain loop trains the same runs one after the other in one process, with torch's default
+number of threads and again with one thread. Ratios of medians; start-up of workers is not counted
+on either side.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from lrtransfer.data.corpus import standard_library
+from lrtransfer.sweeps.local import default_workers, train_locally
+from lrtransfer.sweeps.plan import Run, run_settings
+from lrtransfer.sweeps.study import Study
+
+PLAIN = """
+import sys, json, time, torch
+from lrtransfer.sweeps.train_run import train_run
+threads, *identities = json.loads(sys.stdin.read())
+if threads: torch.set_num_threads(threads)
+train_run(identities[0])
+started = time.monotonic()
+for identity in identities[1:]: train_run(identity)
+print(time.monotonic() - started)
+"""
+
+
+def runs_of(study: Study, count: int) -> list[Run]:
+    """Return runs of all widths in turn, with stable rates."""
+    settings = run_settings(study, standard_library().digest)
+    widths = study.widths
+    return [Run(settings, "mup", widths[i % len(widths)], 2.0**-6, seed=i) for i in range(count)]
+
+
+def plain_seconds(runs: Sequence[Run], *, threads: int | None) -> float:
+    """Return the time of one process that trains the runs in turn, after one run to warm up."""
+    request = json.dumps([threads, runs[0].identity, *(run.identity for run in runs)])
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN], input=request, capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def worker_seconds(runs: Sequence[Run], *, workers: int) -> float:
+    """Return the time of the workers for the runs, from the end of a warm-up run of each."""
+    warm_up = [Run(runs[0].settings, "sp", 32, 2.0**-6, seed=i) for i in range(workers)]
+    started = time.monotonic()
+    for done, _ in enumerate(train_locally([*warm_up, *runs], workers=workers), start=1):
+        if done == workers:
+            started = time.monotonic()
+    return time.monotonic() - started
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    runs, workers = runs_of(Study(), options.runs), default_workers()
+    arms = {
+        f"{workers} workers, one thread each": lambda: worker_seconds(runs, workers=workers),
+        "plain loop, torch's default threads": lambda: plain_seconds(runs, threads=None),
+        "plain loop, one thread": lambda: plain_seconds(runs, threads=1),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in arms}
+    for _ in range(options.repeats):
+        for name, measure in arms.items():
+            seconds[name].append(measure())
+    reference = statistics.median(seconds["plain loop, torch's default threads"])
+    for name, values in seconds.items():
+        median = statistics.median(values)
+        print(f"{name:38} {60 * len(runs) / median:6.1f} runs/min  {reference / median:5.2f} x")
+
+
+if __name__ == "__main__":
+    main()
