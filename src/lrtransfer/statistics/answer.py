@@ -1,0 +1,124 @@
+"""What the statistics answer: plain frozen data, read by the command line and the reports.
+
+x = log2 learning rate; an octave is a factor of two in learning rate, a doubling a factor of two
+in width. A bound that is not known is None, never NaN.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .table import FloatArray
+
+VerdictName = Literal["transfers", "does not transfer", "inconclusive"]
+OptimumStatus = Literal["ok", "edge", "none"]
+Side = Literal["low", "high"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """State an estimate with its 95 % interval."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """State where the loss of one width is lowest.
+
+    Attributes:
+        width: Width n.
+        log2_lr: Estimate of x*; at an edge, the rate of the lowest loss; None without a minimum.
+        low: Lower end of the 95 % interval of x*; None where there is no lower bound.
+        high: Upper end; None where there is no upper bound.
+        status: `ok`; `edge` when the lowest loss lies at the end of the rates tried, so that
+            only a bound is known; `none` when fewer than three rates gave a finite loss.
+    """
+
+    width: int
+    log2_lr: float | None
+    low: float | None
+    high: float | None
+    status: OptimumStatus
+
+
+@dataclass(frozen=True, eq=False)
+class CurveFit:
+    """Hold the fitted loss curve of one width with its 95 % band, all of shape (G,)."""
+
+    width: int
+    log2_lr: FloatArray
+    loss: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+@dataclass(frozen=True)
+class Regret:
+    """State what the narrow width's optimum costs at a wider one, as a share of the best loss.
+
+    Attributes:
+        width: Width at which the price is paid.
+        measured: Whether runs were made at that width.
+        estimate: (loss at the rate used - best loss) / best loss; where the rate is only bounded,
+            that of the best rate within the bound.
+        low: Lower end of its 95 % interval.
+        high: Upper end; None when the rate used lies outside the rates tried there.
+        tolerance: The share up to which the rate is said to transfer.
+        log2_lr: The rate used: the optimum of the base width (or the narrowest measured).
+        outside: Side on which the rate used lies beyond the rates tried at `width`, or None;
+            then `estimate` is the regret of the nearest rate tried.
+    """
+
+    width: int
+    measured: bool
+    estimate: float
+    low: float | None
+    high: float | None
+    tolerance: float
+    log2_lr: float
+    outside: Side | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """State the learning rate for the target width with its 95 % predictive interval.
+
+    `lr`, `low` and `high` are learning rates, not logarithms.
+    """
+
+    width: int
+    lr: float
+    low: float
+    high: float
+    assumption: str
+
+
+@dataclass(frozen=True)
+class SchemeAnswer:
+    """Gather everything that is concluded for one scheme.
+
+    Attributes:
+        scheme: Name of the scheme.
+        verdict: Decided by the regret interval against the tolerance, by nothing else.
+        reason: One sentence for people: what decided, or what is missing.
+        covers: What the verdict speaks of, and what it does not.
+        regret: Zero-shot regret at the widest measured width, if it can be stated.
+        drift: Slope of x* over log2 width, in octaves per doubling, if it can be stated.
+        optima: One per width, by increasing width.
+        prediction: Learning rate for the target, if it can be stated.
+        fits: One fitted curve per width whose optimum is `ok`.
+        evidence: What would settle an open answer, one line each.
+    """
+
+    scheme: str
+    verdict: VerdictName
+    reason: str
+    covers: str
+    regret: Regret | None
+    drift: Interval | None
+    optima: tuple[Optimum, ...]
+    prediction: Prediction | None
+    fits: tuple[CurveFit, ...]
+    evidence: tuple[str, ...]

@@ -1,0 +1,162 @@
+r"""The finite part of a loss curve, freed of what each seed adds to all of its runs.
+
+S seeds, K learning rates; x = log2 learning rate. A seed shares initial weights and batches over
+all learning rates, so it shifts a whole curve: :math:`\ell_{sk} = m_k + a_s + e_{sk}`. What is left
+of the offsets :math:`a_s` in the column effects :math:`m_k` would widen every interval for
+nothing; what is left in the residuals :math:`e_{sk}` is the noise.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .table import FloatArray, LossCurve
+
+BoolArray = npt.NDArray[np.bool_]
+
+# Seed offsets are a priori this many noise variances wide: flat for all purposes, yet two groups
+# of seeds without a common learning rate stay comparable (badly) instead of making P singular.
+OFFSET_VARIANCE = 1e4
+# How much a residual of another width counts beside one of the width itself: widths differ in
+# noise, but a width with one seed has none of its own.
+POOLING = 0.3
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Hold a sum of squared seed residuals, in squared loss units, and its degrees of freedom."""
+
+    sum_of_squares: float
+    dof: float
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Hold the column effects of one width: the curve between its nearest diverged columns.
+
+    Attributes:
+        width: Width n.
+        log2_lr: Rates x of the finite columns, increasing, shape (K,).
+        loss: Column effects m at the mean of the seed offsets, shape (K,).
+        covariance: Covariance of `loss` in units of the noise variance of one run, shape (K, K).
+        best_loss: The lowest column effect (where runs are missing, no lower than any run).
+        residuals: What the column effects and the seed offsets leave.
+        seeds: Number of seeds S with a finite loss.
+        span: Octaves from the lowest to the highest rate tried, diverged or not.
+        diverged_below: Nearest diverged rate to the left of the curve, or None.
+        diverged_above: Nearest diverged rate to the right, or None.
+    """
+
+    width: int
+    log2_lr: FloatArray
+    loss: FloatArray
+    covariance: FloatArray
+    best_loss: float
+    residuals: Residuals
+    seeds: int
+    span: float
+    diverged_below: float | None
+    diverged_above: float | None
+
+    @property
+    def tried(self) -> FloatArray:
+        """The rates of the curve together with the diverged ones beside it."""
+        beside = [x for x in (self.diverged_below, self.diverged_above) if x is not None]
+        return np.sort(np.append(self.log2_lr, beside))
+
+
+def columns(curve: LossCurve) -> Columns:
+    r"""Reduce the runs of one width to column effects and seed residuals.
+
+    .. math:: P = \sum_s \Big(\mathrm{diag}(o_s) - \tfrac{\kappa}{1 + \kappa n_s} o_s o_s^\top\Big),
+              \qquad P\,m = \sum_s \Big(o_s \ell_s - \tfrac{\kappa}{1 + \kappa n_s}
+              o_s\, o_s^\top \ell_s\Big)
+
+    the generalised least squares fit of :math:`\ell_{sk} = m_k + a_s + e_{sk}` with
+    :math:`a_s \sim N(0, \kappa\sigma^2)`, where :math:`o_s \in \{0, 1\}^K` marks the
+    :math:`n_s` finite runs of seed s. A column where at least half of the seeds diverged is
+    diverged; a single diverged run elsewhere is missing. Columns past the first diverged one,
+    seen from the lowest mean loss, are no part of the curve.
+
+    Arguments:
+        curve: Losses of one width, shape (S, K); +inf diverged, NaN not run.
+
+    Returns:
+        The column effects. `loss` may be empty.
+
+    Example:
+        >>> import numpy as np
+        >>> loss = np.array([[3.0, 2.0, 2.5, np.inf], [3.2, 2.2, 2.7, np.inf]])
+        >>> curve = columns(LossCurve(width=64, log2_lr=np.arange(-9.0, -5.0), loss=loss))
+        >>> curve.loss.round(3), curve.diverged_above
+        (array([3.1, 2.1, 2.6]), -6.0)
+    """
+    made, finite = ~np.isnan(curve.loss), np.isfinite(curve.loss)
+    tried = made.any(axis=0)
+    diverged = tried & (2 * (made & ~finite).sum(axis=0) >= made.sum(axis=0))
+    usable = tried & ~diverged
+    keep, below, above = _between_cliffs(curve, usable, diverged)
+    rows = finite[:, keep].any(axis=1)
+    seen = finite[np.ix_(rows, keep)]
+    loss = np.where(seen, curve.loss[np.ix_(rows, keep)], 0.0)
+    effects, covariance, residuals = _two_way(loss, seen)
+    return Columns(
+        width=curve.width,
+        log2_lr=curve.log2_lr[keep],
+        loss=effects,
+        covariance=covariance,
+        best_loss=float(max(effects.min(), loss[seen].min())) if keep.any() else math.inf,
+        residuals=residuals,
+        seeds=len(seen),
+        span=float(np.ptp(curve.log2_lr[tried])) if tried.any() else 0.0,
+        diverged_below=below,
+        diverged_above=above,
+    )
+
+
+def pooled_residuals(widths: Sequence[Columns], own: int) -> Residuals:
+    """Return the residuals of one width (by index) with a discounted share of all the others'."""
+    weight = [1.0 if i == own else POOLING for i in range(len(widths))]
+    return Residuals(
+        sum(w * c.residuals.sum_of_squares for w, c in zip(weight, widths, strict=True)),
+        sum(w * c.residuals.dof for w, c in zip(weight, widths, strict=True)),
+    )
+
+
+def _between_cliffs(
+    curve: LossCurve, usable: BoolArray, diverged: BoolArray
+) -> tuple[BoolArray, float | None, float | None]:
+    x = curve.log2_lr
+    if not usable.any():  # only an upper bound can come of it: rates too large diverge
+        return usable, None, float(x[diverged].min()) if diverged.any() else None
+    finite = np.isfinite(curve.loss)
+    total = np.where(finite, curve.loss, 0.0).sum(axis=0)
+    mean = np.where(usable, total / np.maximum(finite.sum(axis=0), 1), np.inf)
+    best = x[np.argmin(mean)]
+    below = max((float(v) for v in x[diverged & (x < best)]), default=None)
+    above = min((float(v) for v in x[diverged & (x > best)]), default=None)
+    keep = usable & (x > (-np.inf if below is None else below))
+    return keep & (x < (np.inf if above is None else above)), below, above
+
+
+def _two_way(loss: FloatArray, seen: BoolArray) -> tuple[FloatArray, FloatArray, Residuals]:
+    seeds, count = seen.shape
+    if count == 0:
+        return np.empty(0), np.empty((0, 0)), Residuals(0.0, 0.0)
+    o = seen.astype(np.float64)
+    level = loss.sum() / o.sum()
+    y = o * (loss - level)
+    shrink = OFFSET_VARIANCE / (1 + OFFSET_VARIANCE * o.sum(axis=1))
+    precision = np.diag(o.sum(axis=0)) - (o.T * shrink) @ o
+    effects = np.linalg.solve(precision, y.sum(axis=0) - o.T @ (shrink * y.sum(axis=1)))
+    offsets = shrink * (y - o * effects).sum(axis=1)
+    rest = y - o * (effects + offsets[:, None])
+    # The level common to all columns moves no optimum: it keeps only the variance of a mean.
+    centre = np.eye(count) - 1 / count
+    covariance = centre @ np.linalg.inv(precision) @ centre + 1 / o.sum()
+    dof = max(0.0, float(o.sum()) - count - seeds + 1)
+    residuals = Residuals(float((rest**2).sum()) if dof else 0.0, dof)
+    return effects + level + offsets.mean(), covariance, residuals

@@ -1,0 +1,95 @@
+r"""How the optimum moves with width, and where it may be at the target.
+
+:math:`x^* = \log_2` of the best learning rate, :math:`L = \log_2` width. The drift is the slope of
+x* over L. One-width intervals leave out how much x* scatters about any line, so that the line is
+fitted by random effects (`scaling`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..scaling import LineFit, fit_line
+from .answer import Interval, Optimum, Prediction
+from .curve import STEP
+
+BEND = 0.06  # prior standard deviation of the bend, octaves per doubling²
+WIDEST = 10.0  # octaves either way: a factor of a thousand is no prediction
+NORMAL = 1.96  # half a 95 % interval in standard deviations
+ASSUMPTION = (
+    "the drift stays what it is at the measured widths, or changes from one doubling of width to "
+    f"the next by about {BEND} octaves per doubling (one standard deviation)"
+)
+
+
+def drift_of(optima: Sequence[Optimum]) -> Interval | None:
+    """Return the slope of x* over log2 width, in octaves per doubling, with its interval.
+
+    Arguments:
+        optima: Optima of one scheme; those that are not `ok` are left out.
+
+    Returns:
+        The drift, or None with fewer than three optima.
+
+    Example:
+        >>> drift = drift_of([Optimum(2**i, -6.0 - i / 2, -6.1 - i / 2, -5.9 - i / 2, "ok")
+        ...                   for i in range(5, 9)])
+        >>> round(drift.estimate, 6), round(drift.high - drift.low, 2)
+        (-0.5, 0.2)
+    """
+    line = _line(optima)
+    return None if line is None else Interval(line.slope, line.slope_low, line.slope_high)
+
+
+def predict(optima: Sequence[Optimum], *, width: int) -> Prediction | None:
+    r"""Return the learning rate for a width from the trend of the optima.
+
+    With :math:`\hat x = \sum_i h_i x_i` the line's value at the target :math:`L_0`, a bend b in
+    :math:`x^*(L) = a + sL + \tfrac{b}{2} L^2` moves truth and line apart by
+
+    .. math:: \tfrac{b}{2} \Big(L_0^2 - \sum_i h_i L_i^2\Big), \qquad b \sim N(0, 0.06^2),
+
+    whose 95 % range is added in squares to the predictive interval of the line.
+
+    Arguments:
+        optima: Optima of one scheme; those that are not `ok` are left out.
+        width: Width to predict for.
+
+    Returns:
+        The prediction, or None with fewer than three optima or if it is uncertain by more than a
+        factor of a thousand either way.
+
+    Example:
+        >>> flat = [Optimum(2**i, -6.0, -6.1, -5.9, "ok") for i in range(5, 9)]
+        >>> found = predict(flat, width=4096)
+        >>> round(found.lr, 6), round(found.high / found.lr, 1)
+        (0.015625, 3.5)
+    """
+    line = _line(optima)
+    if line is None:
+        return None
+    at = np.log2(width)
+    value, low, _ = line.predict(at)
+    lack = (at**2 - line.leverage(at) @ line.x**2) / 2
+    half = float(np.hypot(value - low, NORMAL * BEND * lack))
+    if half > WIDEST:
+        return None
+    return Prediction(
+        width=width,
+        lr=2.0**value,
+        low=2.0 ** (value - half),
+        high=2.0 ** (value + half),
+        assumption=ASSUMPTION,
+    )
+
+
+def _line(optima: Sequence[Optimum]) -> LineFit | None:
+    known = [
+        (np.log2(o.width), o.log2_lr, (o.high - o.low) / (2 * NORMAL))
+        for o in optima
+        if o.status == "ok" and o.log2_lr is not None and o.low is not None and o.high is not None
+    ]
+    if len(known) < 3:
+        return None
+    x, y, sd = zip(*known, strict=True)
+    return fit_line(x, y, sd=np.maximum(sd, STEP / 4))  # no finer than curves are drawn

@@ -1,0 +1,136 @@
+"""Where the loss of each width is lowest, with an interval that refuses at the edge of the grid.
+
+x = log2 learning rate, x* its value at the lowest loss. The interval holds the middle 95 % of the
+minima of the drawn curves; an interval that touches a finite end of the rates tried is no interval
+but a bound.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .answer import Optimum
+from .columns import Columns, columns, pooled_residuals
+from .curve import CurveDraws, draw_curves
+from .table import FloatArray, LossCurve
+
+TAIL = 0.025  # share of minima beyond either end of an interval
+# On fewer rates, or a shorter range, the shape between the rates is anyone's guess.
+FINE_RATES, FINE_SPAN = 5, 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class WidthFit:
+    """Hold what is known of one width: its columns, its optimum and the curves drawn, if any."""
+
+    columns: Columns
+    optimum: Optimum
+    draws: CurveDraws | None
+
+
+def fit_widths(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[WidthFit, ...]:
+    """Fit the curves of one scheme, the seed noise pooled over its widths.
+
+    Arguments:
+        curves: One loss curve per width.
+        seed: Seed of the posterior draws. Each width has its own stream, so that its draws do not
+            depend on which other widths there are.
+
+    Returns:
+        One fit per curve, in the order given.
+    """
+    reduced = [columns(curve) for curve in curves]
+    fits = []
+    for i, column in enumerate(reduced):
+        if len(column.log2_lr) < 3:
+            fits.append(WidthFit(column, _no_optimum(column), None))
+            continue
+        rng = np.random.default_rng([seed, column.width])
+        draws = draw_curves(column, pooled_residuals(reduced, i), rng=rng)
+        fits.append(WidthFit(column, optimum_of(draws), draws))
+    return tuple(fits)
+
+
+def optima(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[Optimum, ...]:
+    """Return the optimal learning rate of each width with its 95 % interval, or a bound.
+
+    Arguments:
+        curves: One loss curve per width, all of one scheme.
+        seed: Seed of the posterior draws.
+
+    Returns:
+        One optimum per curve, in the order given.
+
+    Example:
+        >>> x = np.arange(-10.0, -2.0)
+        >>> loss = 3 + (x + 6.3) ** 2 / 16 + np.array([[0.0], [0.02]])
+        >>> (best,) = optima([LossCurve(width=128, log2_lr=x, loss=loss)])
+        >>> best.status, round(best.log2_lr, 1)
+        ('ok', -6.3)
+    """
+    return tuple(fit.optimum for fit in fit_widths(curves, seed=seed))
+
+
+def optimum_of(draws: CurveDraws) -> Optimum:
+    """Return the optimum that drawn curves agree on, or the bound they leave."""
+    column = draws.columns
+    low, estimate, high = _coarse(draws) if is_coarse(column) else _fine(draws)
+    if low is None or high is None:
+        estimate = float(column.log2_lr[column.loss.argmin()])
+        return Optimum(column.width, estimate, low, high, status="edge")
+    return Optimum(column.width, estimate, low, high, status="ok")
+
+
+def is_coarse(column: Columns) -> bool:
+    """Return whether the rates are too few or too close together to look between them."""
+    return len(column.tried) < FINE_RATES or column.span < FINE_SPAN
+
+
+def minima_of(draws: CurveDraws) -> FloatArray:
+    """Return x* of each drawn curve: its lowest point, refined by a parabola, shape (D,)."""
+    x, loss = draws.log2_lr, draws.loss
+    k = loss.argmin(axis=1)
+    inner = np.clip(k, 1, len(x) - 2)
+    rows = np.arange(len(loss))
+    left, mid, right = (loss[rows, inner + i] for i in (-1, 0, 1))
+    a, b = x[inner] - x[inner - 1], x[inner + 1] - x[inner]
+    usable = (k == inner) & np.isfinite(left) & np.isfinite(right)
+    rise, fall = np.where(usable, right - mid, 1.0) / b, np.where(usable, left - mid, 1.0) / a
+    bend = np.maximum(rise + fall, np.finfo(np.float64).tiny)
+    shift = (fall * b - rise * a) / (2 * bend)
+    minima: FloatArray = x[k] + np.where(usable & (rise + fall > 0), shift, 0.0)
+    return minima
+
+
+def _fine(draws: CurveDraws) -> tuple[float | None, float, float | None]:
+    """Return the middle 95 % of the minima; a side where they reach a finite end is open.
+
+    When the minimum is the cliff itself, between the last finite and the first diverged rate,
+    its place between the two is not known: then they are the interval, and the estimate is the
+    one that trained.
+    """
+    column = draws.columns
+    below, above = column.diverged_below, column.diverged_above
+    left, right = float(column.log2_lr[0]), float(column.log2_lr[-1])
+    low, estimate, high = (float(q) for q in np.quantile(minima_of(draws), (TAIL, 0.5, 1 - TAIL)))
+    if above is not None and estimate > right:
+        low, estimate, high = min(low, right), right, above
+    elif below is not None and estimate < left:
+        low, estimate, high = below, left, max(high, left)
+    open_below, open_above = below is None and low <= left, above is None and high >= right
+    return None if open_below else low, estimate, None if open_above else high
+
+
+def _coarse(draws: CurveDraws) -> tuple[float | None, float, float | None]:
+    """Return the rates tried on either side of the columns that may be lowest."""
+    column = draws.columns
+    lowest = draws.loss[:, draws.at_columns].argmin(axis=1)
+    ranks = np.quantile(lowest, (TAIL, 1 - TAIL), method="inverted_cdf")
+    first, last = (int(rank) for rank in ranks)
+    rates = [column.diverged_below, *map(float, column.log2_lr), column.diverged_above]
+    return rates[first], float(column.log2_lr[column.loss.argmin()]), rates[last + 2]
+
+
+def _no_optimum(column: Columns) -> Optimum:
+    return Optimum(column.width, None, column.diverged_below, column.diverged_above, status="none")

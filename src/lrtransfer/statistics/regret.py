@@ -1,0 +1,211 @@
+r"""What it costs to use the narrow width's optimum at a wider one, and the verdict on it.
+
+With :math:`\hat x` the optimum of the base width and f a loss curve drawn for the wide one,
+
+.. math:: r = \frac{f(\hat x) - \min_x f(x)}{\ell_{best}}, \qquad p = P(r \le \text{tolerance}),
+
+where :math:`\ell_{best}` is the lowest mean loss measured at the wide width. "Transfers" needs
+p >= .95, "does not transfer" p <= .01: the minimum of a wiggly curve lies too low, which inflates
+the regret of a flat valley, so that the bad news needs the stronger evidence. The interval of the
+regret ends at these two quantiles, so that verdict and interval never disagree.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .answer import Optimum, Regret, Side, VerdictName
+from .columns import Columns
+from .curve import CurveDraws
+from .optimum import FINE_RATES, WidthFit
+from .table import FloatArray
+
+LOW, HIGH = 0.01, 0.95  # quantiles of the regret
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """State a verdict, the sentence that explains it, and the regret it rests on, if any."""
+
+    verdict: VerdictName
+    reason: str
+    regret: Regret | None = None
+
+
+@dataclass(frozen=True)
+class RateUsed:
+    """Hold the optimum that would be used: one rate, or everything from `low` to `high`.
+
+    Attributes:
+        width: Width it is the optimum of.
+        log2_lr: The rate; of a bounded optimum, that of the lowest loss.
+        low: Least rate it may be, -inf if not bounded.
+        high: Largest rate it may be.
+    """
+
+    width: int
+    log2_lr: float
+    low: float
+    high: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether one rate is meant."""
+        return self.low == self.high
+
+    def __str__(self) -> str:
+        """Name the rate at the start of a sentence."""
+        bound = power(self.log2_lr)
+        if not self.exact:
+            bound = f"<= {power(self.high)}" if np.isinf(self.low) else f">= {power(self.low)}"
+        return f"The optimum of width {self.width} ({bound})"
+
+
+def rate_used(optimum: Optimum) -> RateUsed | None:
+    """Return what is known of the rate that the optimum of a width tells to use, if anything."""
+    x, low, high = optimum.log2_lr, optimum.low, optimum.high
+    if x is None or (low is None and high is None):
+        return None
+    if optimum.status == "ok":
+        return RateUsed(optimum.width, x, x, x)
+    return RateUsed(
+        optimum.width, x, -np.inf if low is None else low, np.inf if high is None else high
+    )
+
+
+def rule(used: RateUsed, wide: WidthFit, *, tolerance: float, measured: bool) -> Ruling:
+    """Decide whether the optimum of one width may be used at another.
+
+    Arguments:
+        used: The rate; where it is only bounded, the verdict can be "does not transfer" alone:
+            when no rate within the bound is good enough, taking for granted that the loss does
+            not fall again beyond the rates tried.
+        wide: Fit of the width where it would be used.
+        tolerance: Largest regret, as a share of the best loss, of a rate that transfers.
+        measured: Whether `wide` is the target itself.
+
+    Returns:
+        The verdict with its reason.
+    """
+    where = f"at width {wide.columns.width}" + ("" if measured else ", the widest measured")
+    if _diverges(used, wide):
+        return Ruling("does not transfer", f"{used} diverges {where}.")
+    if wide.draws is None:
+        return Ruling("inconclusive", f"Fewer than 3 learning rates gave a finite loss {where}.")
+    regrets = regret_draws(used, wide.draws)
+    low, estimate, high = (
+        float(q) for q in np.quantile(regrets, (LOW, 0.5, HIGH), method="inverted_cdf")
+    )
+    if not np.isfinite(estimate):
+        gap = f"lies {where} between the last rate that trained and the first that diverged"
+        return Ruling("does not transfer" if low > tolerance else "inconclusive", f"{used} {gap}.")
+    optimum, outside = wide.optimum, _outside(used, wide.columns)
+    if outside is not None or (low <= tolerance and _may_be_best(used, optimum)):
+        low = 0.0
+    bounded = (
+        used.exact
+        and outside is None
+        and optimum.status == "ok"
+        and len(wide.columns.tried) >= FINE_RATES
+        and np.isfinite(high)
+    )
+    regret = Regret(
+        width=optimum.width,
+        measured=measured,
+        estimate=estimate,
+        low=low,
+        high=high if bounded else None,
+        tolerance=tolerance,
+        log2_lr=used.log2_lr,
+        outside=outside,
+    )
+    verdict, reason = _verdict(regret, low)
+    return Ruling(verdict, f"{used} {reason} {where}; {percent(tolerance)} is allowed.", regret)
+
+
+def _verdict(regret: Regret, low: float) -> tuple[VerdictName, str]:
+    if regret.outside is not None:
+        return "inconclusive", "lies outside the learning rates tried"
+    if low > regret.tolerance:
+        return "does not transfer", f"costs at least {percent(low)} of the best loss"
+    if regret.high is None:
+        return "inconclusive", f"costs {percent(regret.estimate)} of the best loss, or more,"
+    if regret.high <= regret.tolerance:
+        return "transfers", f"costs at most {percent(regret.high)} of the best loss"
+    return "inconclusive", (
+        f"costs between {percent(low)} and {percent(regret.high)} of the best loss"
+    )
+
+
+def _may_be_best(used: RateUsed, optimum: Optimum) -> bool:
+    low, high = optimum.low, optimum.high
+    return (low is None or used.high >= low) and (high is None or used.low <= high)
+
+
+def regret_draws(used: RateUsed, draws: CurveDraws) -> FloatArray:
+    """Return the regret on each drawn curve.
+
+    Arguments:
+        used: The rate; where it is only bounded, the cheapest within the bound. Beyond the points
+            drawn, the nearest one stands for it.
+        draws: Curves of the width where it would be used.
+
+    Returns:
+        Regrets as shares of the best loss measured, shape (D,); +inf beyond a drawn cliff.
+    """
+    x, loss = draws.log2_lr, draws.loss
+    low, high = (float(np.clip(v, x[0], x[-1])) for v in (used.low, used.high))
+    if used.exact:
+        at_rate = _interpolated(low, x, loss)
+    else:
+        at_rate = loss[:, (x >= low) & (x <= high)].min(axis=1)
+    regrets: FloatArray = (at_rate - loss.min(axis=1)) / draws.columns.best_loss
+    return regrets
+
+
+def power(log2_lr: float) -> str:
+    """Return a learning rate as a power of two.
+
+    Example:
+        >>> power(-6.0), power(-6.283)
+        ('2**-6', '2**-6.28')
+    """
+    return "2**" + f"{log2_lr:.2f}".rstrip("0").rstrip(".")
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage for people.
+
+    Example:
+        >>> percent(0.01), percent(0.00123), percent(2.3)
+        ('1 %', '0.12 %', '230 %')
+    """
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def _interpolated(at: float, x: FloatArray, loss: FloatArray) -> FloatArray:
+    """Return the drawn losses at one rate, +inf next to a cliff, shape (D,)."""
+    right = int(np.searchsorted(x, at))
+    if x[right] == at:
+        return loss[:, right]
+    share = (at - x[right - 1]) / (x[right] - x[right - 1])
+    value: FloatArray = (1 - share) * loss[:, right - 1] + share * loss[:, right]
+    return value
+
+
+def _diverges(used: RateUsed, wide: WidthFit) -> bool:
+    """Tell whether every rate that may be meant diverged while another trained."""
+    column = wide.columns
+    above, below = column.diverged_above, column.diverged_below
+    if not len(column.log2_lr):
+        return False
+    return (above is not None and used.low >= above) or (below is not None and used.high <= below)
+
+
+def _outside(used: RateUsed, column: Columns) -> Side | None:
+    """Return the side on which the rate lies beyond the rates tried, where nothing diverged."""
+    if column.diverged_above is None and used.low > column.log2_lr[-1]:
+        return "high"
+    if column.diverged_below is None and used.high < column.log2_lr[0]:
+        return "low"
+    return None

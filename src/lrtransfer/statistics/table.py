@@ -1,0 +1,71 @@
+"""The runs of a study as loss curves.
+
+S seeds, K learning rates. A curve belongs to one scheme and one width; its learning rates are
+kept as log2. Divergence is data: a diverged run is +inf, a run that was not made is NaN.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """State the outcome of one run: its final held-out loss, or that it diverged."""
+
+    scheme: str
+    width: int
+    lr: float
+    seed: int
+    loss: float | None
+    diverged: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class LossCurve:
+    """Hold the final losses of one width under one scheme.
+
+    Attributes:
+        width: Width n.
+        log2_lr: Learning rates as log2, increasing, shape (K,).
+        loss: Final losses, shape (S, K); +inf where diverged, NaN where no run was made.
+    """
+
+    width: int
+    log2_lr: FloatArray
+    loss: FloatArray
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """Hold the outcomes of a study, one observation per scheme, width, learning rate and seed."""
+
+    observations: tuple[Observation, ...]
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """The schemes in order of first appearance."""
+        return tuple(dict.fromkeys(row.scheme for row in self.observations))
+
+    def curves(self, scheme: str) -> tuple[LossCurve, ...]:
+        """Return one loss curve per width of a scheme, by increasing width."""
+        rows = [row for row in self.observations if row.scheme == scheme]
+        widths = sorted({row.width for row in rows})
+        return tuple(_curve(width, [r for r in rows if r.width == width]) for width in widths)
+
+
+def _curve(width: int, rows: Iterable[Observation]) -> LossCurve:
+    rows = list(rows)
+    rates = sorted({row.lr for row in rows})
+    seeds = sorted({row.seed for row in rows})
+    loss = np.full((len(seeds), len(rates)), np.nan)
+    for row in rows:
+        ended = not row.diverged and row.loss is not None and math.isfinite(row.loss)
+        value = row.loss if ended else math.inf
+        loss[seeds.index(row.seed), rates.index(row.lr)] = value
+    return LossCurve(width=width, log2_lr=np.log2(rates), loss=loss)

@@ -1,0 +1,193 @@
+"""Does the learning rate tuned on a small model stay right for the big one?
+
+From a table of runs to one answer per scheme. The verdict rests on the zero-shot regret alone;
+drift and prediction are reported beside it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import TableError
+from .answer import CurveFit, SchemeAnswer
+from .drift import drift_of, predict
+from .evidence import missing_evidence
+from .optimum import WidthFit, fit_widths
+from .regret import Ruling, rate_used, rule
+from .table import LossCurve, Observation, RunTable
+
+
+def judge(
+    table: RunTable,
+    *,
+    target_width: int,
+    base_width: int | None = None,
+    tolerance: float = 0.01,
+    conditions: str = "",
+    seed: int = 0,
+) -> dict[str, SchemeAnswer]:
+    """Judge for every scheme of a table whether its learning rate transfers.
+
+    The optimum of the base width is used at the target width if that was measured, else at the
+    widest measured width; the regret there decides (`regret.rule`). The answer of a scheme depends
+    on its own runs alone, and on no order.
+
+    Arguments:
+        table: Runs, of at least two widths under some scheme.
+        target_width: Width the learning rate is wanted for.
+        base_width: Width whose optimum would be used; None for the narrowest measured.
+        tolerance: Regret, as a share of the best loss, up to which a rate transfers.
+        conditions: What all runs have in common, such as "200 steps of 1,024 tokens, AdamW".
+        seed: Seed of the posterior draws.
+
+    Returns:
+        One answer per scheme, in the order of the table.
+
+    Raises:
+        TableError: If the table or an option cannot be used; the message says what to do.
+
+    Example:
+        >>> rows = [Observation("mup", width, 2.0**x, seed, 3 + (x + 6.3) ** 2 / 16 + seed / 50)
+        ...         for width in (64, 128) for x in range(-10, -2) for seed in (0, 1)]
+        >>> answer = judge(RunTable(tuple(rows)), target_width=1024)["mup"]
+        >>> answer.verdict, answer.regret.width, answer.drift
+        ('transfers', 128, None)
+    """
+    _check_options(target_width, tolerance)
+    _check_rows(table.observations)
+    _check_widths(table, base_width)
+    question = _Question(target_width, base_width, tolerance, conditions, seed)
+    return {scheme: _answer(question, scheme, table.curves(scheme)) for scheme in table.schemes}
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of every scheme: the options of `judge`."""
+
+    target_width: int
+    base_width: int | None
+    tolerance: float
+    conditions: str
+    seed: int
+
+
+def _answer(question: _Question, scheme: str, curves: Sequence[LossCurve]) -> SchemeAnswer:
+    fits = fit_widths(curves, seed=question.seed)
+    optima = tuple(fit.optimum for fit in fits)
+    prediction = predict(optima, width=question.target_width)
+    by_width = {fit.columns.width: fit for fit in fits}
+    start = min(by_width) if question.base_width is None else question.base_width
+    base, wide = by_width.get(start), _wide(by_width, start, question.target_width)
+    if base is None or wide is None:
+        missing = f"width {start}" if base is None else f"a second width beside {start}"
+        ruling = Ruling("inconclusive", f"Scheme {scheme} has no runs at {missing}.")
+        evidence: tuple[str, ...] = (f"add widths (scheme {scheme}): {missing}",)
+    else:
+        ruling = _rule(base, wide, question)
+        evidence = missing_evidence(
+            scheme, fits, ruling, base=base, wide=wide, predicted=prediction is not None
+        )
+    return SchemeAnswer(
+        scheme=scheme,
+        verdict=ruling.verdict,
+        reason=ruling.reason,
+        covers=_covers(sorted(by_width), question),
+        regret=ruling.regret,
+        drift=drift_of(optima),
+        optima=optima,
+        prediction=prediction,
+        fits=tuple(_band(fit) for fit in fits if fit.optimum.status == "ok"),
+        evidence=evidence,
+    )
+
+
+def _wide(by_width: dict[int, WidthFit], base: int, target: int) -> WidthFit | None:
+    """Return the fit at the target if measured, else at the widest width, unless it is the base."""
+    others = {width: fit for width, fit in by_width.items() if width != base}
+    return others.get(target, others.get(max(by_width)))
+
+
+def _rule(base: WidthFit, wide: WidthFit, question: _Question) -> Ruling:
+    used = rate_used(base.optimum)
+    if used is None:
+        return Ruling("inconclusive", f"Width {base.columns.width} shows no optimum to be used.")
+    measured = wide.columns.width == question.target_width
+    return rule(used, wide, tolerance=question.tolerance, measured=measured)
+
+
+def _covers(widths: Sequence[int], question: _Question) -> str:
+    target = question.target_width
+    beyond = "" if widths[0] <= target <= widths[-1] else f" the target width {target} itself;"
+    return (
+        f"Covered: width only, between the measured widths {widths[0]} and {widths[-1]}, at these "
+        f"conditions: {question.conditions or 'those of the runs in the table'}. "
+        f"Not covered:{beyond} another training length, batch size or depth at the target."
+    )
+
+
+def _band(fit: WidthFit) -> CurveFit:
+    """Return the fitted curve between the finite rates, at every second point drawn."""
+    assert fit.draws is not None  # its optimum is ok
+    x, rates = fit.draws.log2_lr, fit.columns.log2_lr
+    within = np.flatnonzero((x >= rates[0]) & (x <= rates[-1]))[::2]
+    low, middle, high = np.quantile(fit.draws.loss[:, within], (0.025, 0.5, 0.975), axis=0)
+    return CurveFit(fit.columns.width, x[within], middle, low, high)
+
+
+def _check_options(target_width: int, tolerance: float) -> None:
+    if target_width <= 0:
+        raise TableError(
+            f"judge: got target_width={target_width}, wanted a positive width. "
+            "Give the width of the model the learning rate is wanted for."
+        )
+    if not 0 < tolerance < math.inf:
+        raise TableError(
+            f"judge: got tolerance={tolerance}, wanted a positive share of the best loss. "
+            "Give 0.01 for 1 %."
+        )
+
+
+def _check_rows(rows: Sequence[Observation]) -> None:
+    if not rows:
+        raise TableError(
+            "judge: got a table without runs, wanted runs at two or more widths. Add some."
+        )
+    seen: dict[tuple[str, int, float, int], float | None] = {}
+    for row in rows:
+        where = f"scheme {row.scheme}, width {row.width}, lr {row.lr}, seed {row.seed}"
+        if row.width <= 0 or not 0 < row.lr < math.inf:
+            raise TableError(
+                f"judge: got a run of {where}, wanted a positive width and a positive learning "
+                "rate (not its logarithm). Correct or remove the row."
+            )
+        loss = None if row.diverged or row.loss is None or not math.isfinite(row.loss) else row.loss
+        if loss is not None and loss <= 0:
+            raise TableError(
+                f"judge: got loss {loss} in the run of {where}, wanted a positive loss: regret is "
+                "a share of the best one. Give a loss such as cross-entropy, not a score."
+            )
+        key = (row.scheme, row.width, row.lr, row.seed)
+        if seen.setdefault(key, loss) != loss:
+            raise TableError(
+                f"judge: got losses {seen[key]} and {loss} for the same run ({where}), wanted one. "
+                "Remove one, or number the seeds differently."
+            )
+
+
+def _check_widths(table: RunTable, base_width: int | None) -> None:
+    widths: dict[str, set[int]] = {}
+    for row in table.observations:
+        widths.setdefault(row.scheme, set()).add(row.width)
+    measured = sorted(set().union(*widths.values()))
+    if all(len(found) < 2 for found in widths.values()):
+        raise TableError(
+            f"judge: got width {', '.join(map(str, measured))} alone under every scheme, wanted "
+            "at least two widths: transfer is between widths. Add runs at another width."
+        )
+    if base_width is not None and base_width not in measured:
+        raise TableError(
+            f"judge: got base_width={base_width}, wanted one of the measured widths "
+            f"{', '.join(map(str, measured))}. Choose one of them or add its runs."
+        )

@@ -1,0 +1,67 @@
+import math
+
+import pytest
+
+from lrtransfer.statistics.answer import Optimum
+from lrtransfer.statistics.drift import BEND, drift_of, predict
+
+
+def line(slope: float, *, widths: int = 5, half: float = 0.098) -> list[Optimum]:
+    """Return optima on a line, with a standard error of .05 unless told otherwise."""
+    return [
+        Optimum(2**i, -6 + slope * i, -6 + slope * i - half, -6 + slope * i + half, "ok")
+        for i in range(5, 5 + widths)
+    ]
+
+
+@pytest.mark.parametrize("slope", [0.0, -0.5, 0.3])
+def test_drift_is_octaves_per_doubling(slope: float) -> None:
+    drift = drift_of(line(slope))
+    assert drift is not None
+    assert drift.estimate == pytest.approx(slope)
+    # sd of the slope .05 / sqrt(4 + 1 + 0 + 1 + 4), Student quantile with 3 dof 3.182
+    assert drift.high == pytest.approx(slope + 3.182 * 0.05 / math.sqrt(10), rel=1e-3)
+    assert drift.low == pytest.approx(slope - 3.182 * 0.05 / math.sqrt(10), rel=1e-3)
+
+
+def test_only_known_optima_count() -> None:
+    edge = Optimum(2**12, 40.0, 39.0, None, "edge")
+    none = Optimum(2**13, None, None, None, "none")
+    assert drift_of([*line(-0.2), edge, none]) == drift_of(line(-0.2))
+    assert drift_of([*line(0.0, widths=2), edge, none]) is None
+    assert predict([*line(0.0, widths=2), edge], width=4096) is None
+
+
+def test_prediction_by_hand() -> None:
+    # Widths 2^5 .. 2^9, target 2^11: 4 doublings from the middle. Line: h_i = 1/5 + 4 d_i / 10,
+    # sum h^2 = 1/5 + 16/10 = 1.8, so se .05 sqrt(1.8) and with 3 dof 3.182 of it.
+    # Bend: half of (16 - sum h_i d_i^2) = (16 - 2) / 2 = 7 octaves per unit of bend.
+    statistical = 3.182 * 0.05 * math.sqrt(1.8)
+    bend = 1.96 * BEND * 7
+    found = predict(line(-0.5), width=2**11)
+    assert found is not None
+    assert math.log2(found.lr) == pytest.approx(-6 - 5.5)
+    assert math.log2(found.high / found.lr) == pytest.approx(
+        math.hypot(statistical, bend), rel=1e-3
+    )
+    assert math.log2(found.lr / found.low) == pytest.approx(math.hypot(statistical, bend), rel=1e-3)
+    assert "octaves per doubling" in found.assumption
+
+
+def test_prediction_at_the_middle_needs_little_bend() -> None:
+    near, far = (predict(line(0.0), width=2**i) for i in (7, 12))
+    assert near is not None
+    assert far is not None
+    assert near.high / near.low < far.high / far.low
+
+
+def test_prediction_that_says_nothing_is_not_made() -> None:
+    assert predict(line(0.0, widths=3, half=2.0), width=2**16) is None
+
+
+def test_interval_of_no_width_weighs_no_more_than_the_grid() -> None:
+    exact = [Optimum(2**i, -6.0, -6.0, -6.0, "ok") for i in range(5, 9)]
+    drift = drift_of(exact)
+    assert drift is not None
+    assert drift.low is not None
+    assert drift.low < 0
