@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lrtransfer.data.corpus import standard_library
 from lrtransfer.sweeps.local import default_workers, train_locally
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     runs, workers = runs_of(Study(), options.runs), default_workers()
-    arms = {
+    arms: dict[str, Callable[[], float]] = {
         f"{workers} workers, one thread each": lambda: worker_seconds(runs, workers=workers),
         "plain loop, torch's default threads": lambda: plain_seconds(runs, threads=None),
         "plain loop, one thread": lambda: plain_seconds(runs, threads=1),

@@ -12,4 +12,4 @@ def test_public_names_resolve(name: str) -> None:
 
 def test_other_names_do_not() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'nothing'"):
-        lrtransfer.nothing  # noqa: B018
+        lrtransfer.nothing  # ruff: ignore[useless-expression]

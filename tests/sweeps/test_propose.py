@@ -3,6 +3,7 @@
 import pytest
 
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
+from lrtransfer.sweeps.plan import Cells
 from lrtransfer.sweeps.propose import extend_edges
 from lrtransfer.sweeps.study import GridConfig
 
@@ -45,7 +46,7 @@ def test_finer_grids_are_extended_by_as_many_octaves() -> None:
 
 
 def test_the_search_ends_six_octaves_out() -> None:
-    cells = CELLS
+    cells: Cells = CELLS
     for _ in range(10):
         cells = extend_edges(cells, answer(None, -7.0), GRID)
     assert cells["sp", 64][0] == -14

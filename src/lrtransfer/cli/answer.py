@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from ..statistics.answer import Optimum, SchemeAnswer
+from ..statistics.columns import seed_noise
 from ..sweeps.tune import StudyResult
 
 if TYPE_CHECKING:
@@ -60,6 +61,15 @@ def warnings(result: StudyResult) -> list[str]:
     return notes
 
 
+def noise(result: StudyResult) -> str:
+    """Say how much the held-out loss of one run scatters between seeds."""
+    curves = [curve for scheme in result.answers for curve in result.table.curves(scheme)]
+    deviation = seed_noise(curves)
+    if deviation is None:
+        return "unknown: one seed"
+    return f"standard deviation {deviation:.2g} nats between seeds, beside each seed's own shift"
+
+
 def as_text(result: StudyResult, page: Path) -> None:
     """Print the optima as a table, then each scheme's verdict with what it rests on."""
     from rich.console import Console
@@ -75,6 +85,11 @@ def as_text(result: StudyResult, page: Path) -> None:
     console.print(
         f"\n{counts.finished} of {counts.planned} runs finished, {counts.diverged} diverged, "
         f"{counts.reused} reused."
+    )
+    training, context = result.study.training, result.study.model.context
+    console.print(
+        f"{training.batch * context:,} tokens per step; loss on "
+        f"{result.study.data.held_out_tokens:,} held-out tokens, {noise(result)}."
     )
     for note in warnings(result):
         console.print(f"[bold]Warning:[/] {escape(note)}")

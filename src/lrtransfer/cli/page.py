@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..sweeps.tune import StudyResult
-from .answer import warnings
+from .answer import noise, warnings
 
 PAGE_NAME = "report.html"
 
@@ -47,6 +47,7 @@ def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
         ("training", f"{training.steps} steps of {tokens:,} tokens"),
         ("tokens per parameter", _tokens_per_parameter(result)),
         ("held-out loss", f"{study.data.held_out_tokens:,} tokens, the same for all runs, in nats"),
+        ("noise of a run", noise(result)),
         ("widths", ", ".join(map(str, study.widths)) + f" (base {study.base_width})"),
         ("seeds", f"{study.seeds} (study seed {study.study_seed})"),
     )

@@ -117,6 +117,21 @@ def columns(curve: LossCurve) -> Columns:
     )
 
 
+def seed_noise(curves: Sequence[LossCurve]) -> float | None:
+    """Return the standard deviation of a run's loss between seeds, pooled over curves.
+
+    What a seed adds to all its runs alike is not counted. None with one seed.
+
+    Example:
+        >>> loss = np.array([[3.0, 2.0, 2.5], [3.2, 2.2, 2.7]])
+        >>> seed_noise([LossCurve(64, np.arange(3.0), loss)]) < 1e-4
+        True
+    """
+    residuals = [columns(curve).residuals for curve in curves]
+    dof = sum(r.dof for r in residuals)
+    return math.sqrt(sum(r.sum_of_squares for r in residuals) / dof) if dof else None
+
+
 def pooled_residuals(widths: Sequence[Columns], own: int) -> Residuals:
     """Return the residuals of one width (by index) with a discounted share of all the others'."""
     weight = [1.0 if i == own else POOLING for i in range(len(widths))]

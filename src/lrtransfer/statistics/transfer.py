@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..errors import TableError
 from .answer import CurveFit, SchemeAnswer
@@ -59,7 +60,9 @@ def judge(
     _check_rows(table.observations)
     _check_widths(table, base_width)
     question = _Question(target_width, base_width, tolerance, conditions, seed)
-    return {scheme: _answer(question, scheme, table.curves(scheme)) for scheme in table.schemes}
+    # One thread, for equal bits: sums split over threads differ in their last digits.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return {scheme: _answer(question, scheme, table.curves(scheme)) for scheme in table.schemes}
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def train(
             return Outcome("non-finite", None, tuple(curve))
         curve.append(loss.item())
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         scheduler.step()
     after = task.held_out_loss(model, windows=_PROGRESS_WINDOWS)
