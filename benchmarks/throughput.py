@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from lrtransfer.data.corpus import standard_library
-from lrtransfer.sweeps.local import default_workers, train_locally
+from lrtransfer.sweeps.local import LocalWorkers, default_workers
 from lrtransfer.sweeps.plan import Run, run_settings
 from lrtransfer.sweeps.study import Study
 
@@ -50,12 +50,11 @@ def plain_seconds(runs: Sequence[Run], *, threads: int | None) -> float:
 
 def worker_seconds(runs: Sequence[Run], *, workers: int) -> float:
     """Return the time of the workers for the runs, from the end of a warm-up run of each."""
-    warm_up = [Run(runs[0].settings, "sp", 32, 2.0**-6, seed=i) for i in range(workers)]
-    started = time.monotonic()
-    for done, _ in enumerate(train_locally([*warm_up, *runs], workers=workers), start=1):
-        if done == workers:
-            started = time.monotonic()
-    return time.monotonic() - started
+    with LocalWorkers(workers) as pool:
+        list(pool.train(runs[:workers]))
+        started = time.monotonic()
+        list(pool.train(runs))
+        return time.monotonic() - started
 
 
 def main() -> None:

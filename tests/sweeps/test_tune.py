@@ -13,7 +13,7 @@ import pytest
 from lrtransfer.data.corpus import standard_library
 from lrtransfer.errors import StoreError, UserError
 from lrtransfer.sweeps.execute import Progress
-from lrtransfer.sweeps.local import Failure, train_locally
+from lrtransfer.sweeps.local import Failure, LocalWorkers
 from lrtransfer.sweeps.plan import Run, expand, first_cells, run_settings
 from lrtransfer.sweeps.store import Row, read_store
 from lrtransfer.sweeps.study import Study, load
@@ -122,7 +122,8 @@ def run(small: Study) -> Run:
 
 def test_a_failing_run_costs_that_run_only(run: Run) -> None:
     bad = replace(run, scheme="no such scheme")
-    answers = dict(train_locally([bad, run], workers=1))
+    with LocalWorkers(1) as workers:
+        answers = dict(workers.train([bad, run]))
     failure, row = answers[bad], answers[run]
     assert isinstance(failure, Failure)
     assert "scheme: got 'no such scheme'" in failure.reason
@@ -145,7 +146,8 @@ def test_a_killed_worker_costs_its_run_only_and_is_replaced(run: Run) -> None:
     if not Path("/proc/self/task").exists():
         pytest.skip("reads /proc to find the worker (Linux)")
     Thread(target=kill_when_training, daemon=True).start()
-    answers = dict(train_locally([long, run], workers=1))
+    with LocalWorkers(1) as workers:
+        answers = dict(workers.train([long, run]))
     assert answers[long] == Failure(long, "its process ended with signal 9")
     assert isinstance(answers[run], Row)
 
@@ -160,8 +162,11 @@ def test_workers_that_cannot_start_are_one_error(
 ) -> None:
     (tmp_path / "torch.py").write_text("raise SystemExit(3)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
-    with pytest.raises(UserError, match=r"exit code 3 before its first run"):
-        list(train_locally([run], workers=2))
+    with (
+        LocalWorkers(2) as workers,
+        pytest.raises(UserError, match=r"exit code 3 before its first run"),
+    ):
+        list(workers.train([run]))
 
 
 def test_edges_are_extended(small: Study, tmp_path: Path) -> None:

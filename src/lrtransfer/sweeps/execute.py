@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .local import Failure, train_locally
+from .local import Failure, LocalWorkers
 from .plan import Run
 from .store import Row, Store
 
@@ -31,19 +31,19 @@ Listener = Callable[[Progress], None]
 
 
 def execute(
-    runs: Sequence[Run], store: Store, *, workers: int, listener: Listener
+    runs: Sequence[Run], store: Store, *, workers: LocalWorkers, listener: Listener
 ) -> tuple[Failure, ...]:
     """Train runs, store their results, and return those that gave none.
 
     Arguments:
         runs: Runs that the store does not hold.
         store: Receives every result as it comes.
-        workers: Number of processes.
+        workers: Trains them.
         listener: Called after every run.
     """
     failures, work = [], 0
     total_work = sum(run.width for run in runs)
-    for done, (run, answer) in enumerate(train_locally(runs, workers=workers), start=1):
+    for done, (run, answer) in enumerate(workers.train(runs), start=1):
         if isinstance(answer, Row):
             store.add([answer])
         else:

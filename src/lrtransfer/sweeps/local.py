@@ -32,32 +32,51 @@ def default_workers() -> int:
     return os.cpu_count() or 1
 
 
-def train_locally(runs: Iterable[Run], *, workers: int) -> Iterator[tuple[Run, Row | Failure]]:
-    """Yield runs with their rows as they finish, in no fixed order.
+class LocalWorkers:
+    """Keep worker processes, started when first needed, until the end of the context."""
 
-    A worker that dies costs the run it was training; another takes its place.
+    def __init__(self, count: int) -> None:
+        """Allow this many processes at once."""
+        self._count = count
+        self._idle: list[_Worker] = []
+        self._processes = ExitStack()
 
-    Raises:
-        UserError: If a worker cannot start at all.
-    """
-    waiting = deque(runs)
-    with ExitStack() as stack, selectors.DefaultSelector() as busy:
-        for _ in range(min(workers, len(waiting))):
-            worker = stack.enter_context(_Worker())
-            busy.register(worker.answers, selectors.EVENT_READ, worker)
-        while busy.get_map():
-            for key, _ in busy.select():
-                worker = key.data
-                yield from worker.receive()
-                if worker.has_ended():
+    def __enter__(self) -> Self:
+        """Start nothing yet."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End all processes."""
+        self._processes.close()
+
+    def train(self, runs: Iterable[Run]) -> Iterator[tuple[Run, Row | Failure]]:
+        """Yield runs with their rows as they finish, in no fixed order.
+
+        A worker that dies costs the run it was training; another takes its place.
+
+        Raises:
+            UserError: If a worker cannot start at all.
+        """
+        waiting = deque(runs)
+        with selectors.DefaultSelector() as busy:
+            for _ in range(min(self._count, len(waiting))):
+                self._engage(waiting.popleft(), busy)
+            while busy.get_map():
+                for key, _ in busy.select():
+                    worker: _Worker = key.data
+                    yield from worker.receive()
+                    if worker.is_busy:
+                        continue
                     busy.unregister(worker.answers)
+                    if worker.is_alive:
+                        self._idle.append(worker)
                     if waiting:
-                        worker = stack.enter_context(_Worker())
-                        busy.register(worker.answers, selectors.EVENT_READ, worker)
-                elif waiting:
-                    worker.start(waiting.popleft())
-                else:
-                    busy.unregister(worker.answers)
+                        self._engage(waiting.popleft(), busy)
+
+    def _engage(self, run: Run, busy: selectors.BaseSelector) -> None:
+        worker = self._idle.pop() if self._idle else self._processes.enter_context(_Worker())
+        worker.start(run)
+        busy.register(worker.answers, selectors.EVENT_READ, worker)
 
 
 class _Worker:
@@ -103,19 +122,22 @@ class _Worker:
     def receive(self) -> Iterator[tuple[Run, Row | Failure]]:
         """Yield the run with what the process says of it; nothing for the greeting."""
         line = self.answers.readline()
-        run, self._run = self._run, None
-        if line:
+        if line and not self._is_ready:
             self._is_ready = True
-            if run:
-                yield run, _read(run, json.loads(line))
-        else:
-            reason = self._end()
-            if run:
-                yield run, Failure(run, reason)
+            return
+        run, self._run = self._run, None
+        assert run is not None  # a worker speaks of the run it was given
+        yield run, _read(run, json.loads(line)) if line else Failure(run, self._end())
 
-    def has_ended(self) -> bool:
-        """Return whether the process has closed its side."""
-        return self._process.returncode is not None
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is awaited."""
+        return self._run is not None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not been seen to end."""
+        return self._process.returncode is None
 
     def _end(self) -> str:
         """Return in words how the process ended."""

@@ -16,7 +16,7 @@ from ..statistics.answer import SchemeAnswer
 from ..statistics.table import Observation, RunTable
 from ..statistics.transfer import judge
 from .execute import Listener, execute
-from .local import Failure
+from .local import Failure, LocalWorkers
 from .plan import PlannedRun, Run, expand, first_cells, unique_runs
 from .propose import extend_edges
 from .store import Result, Row, Store, open_store, read_store
@@ -85,13 +85,13 @@ def tune(
     corpus = standard_library()
     _require_text(study, corpus)
     digest = corpus.digest
-    with open_store(directory) as store:
+    with open_store(directory) as store, LocalWorkers(workers) as pool:
         store.begin_study(study.model_dump_json(), digest)
         return _advance(
             study,
             digest,
             store,
-            train=partial(execute, store=store, workers=workers, listener=listener),
+            train=partial(execute, store=store, workers=pool, listener=listener),
         )
 
 

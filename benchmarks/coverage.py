@@ -1,0 +1,263 @@
+"""Measure how often the intervals hold the truth, on landscapes with a known optimum.
+
+    python benchmarks/coverage.py --curves 198 --verdicts 60 --studies 15
+
+prints tables in Markdown: per landscape and number of seeds, the coverage of the 95 % interval of
+the optimum with its Monte Carlo error, the median width and the share of refusals; per true regret,
+how often the verdict is "transfers" and "does not transfer"; and for whole studies with a known
+drift, how often their verdicts are wrong, and how often drift and prediction hold the truth. Runs
+on one core.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lrtransfer.statistics.answer import SchemeAnswer
+from lrtransfer.statistics.landscapes import LANDSCAPES, Landscape, loss_shape, simulate
+from lrtransfer.statistics.optimum import fit_widths, optima
+from lrtransfer.statistics.regret import RateUsed, Ruling, rule
+from lrtransfer.statistics.table import FloatArray, LossCurve, Observation, RunTable
+from lrtransfer.statistics.transfer import judge
+
+NOISES = (0.002, 0.008, 0.03)  # standard deviation of a run, in loss ranges
+WIDTHS = (64, 128, 256)  # of one study: the noise is pooled over them
+VERDICT_LANDSCAPES = ("quad", "skew", "wall", "cliff", "quartic", "plateau", "corr", "hetero")
+HELD_OUT = ("softkink", "kink")  # beyond what the model assumes; not in the totals
+STUDY_LANDSCAPES = ("quad", "skew", "wall", "cliff", "quartic", "plateau")
+STUDY_WIDTHS = (64, 128, 256, 512)
+STUDY_TARGET = 2048
+DRIFTS = (0.0, -0.2, -0.4, -0.8)  # octaves per doubling
+REGRETS = (0.0, 0.5, 0.9, 1.1, 2.0, 4.0)  # true regret, in tolerances
+TOLERANCE = 0.01
+
+
+@dataclass
+class Tally:
+    """Count the optima of one landscape and number of seeds."""
+
+    widths: list[float]
+    held: int = 0
+    refused: int = 0
+
+    def __str__(self) -> str:
+        """Show coverage ± Monte Carlo error / median width, and refusals."""
+        answered = len(self.widths)
+        refused = f"refused {100 * self.refused / (answered + self.refused):.0f} %"
+        if not answered:
+            return refused
+        share = self.held / answered
+        error = np.sqrt(max(share * (1 - share), 1 / answered) / answered)
+        return f"{100 * share:.1f} ± {100 * error:.1f} / {np.median(self.widths):.2f}" + (
+            f", {refused}" if self.refused else ""
+        )
+
+
+def tally(name: str, *, seeds: int, curves: int, spacing: float, seed: int) -> Tally:
+    """Simulate curves of one landscape and count what their intervals hold."""
+    result = Tally([])
+    for study in range(curves // len(WIDTHS)):
+        rng = np.random.default_rng([seed, study, seeds])
+        noise = NOISES[study % len(NOISES)]
+        drawn = [
+            simulate(name, rng=rng, seeds=seeds, noise=noise, spacing=spacing, width=width)
+            for width in WIDTHS
+        ]
+        found = optima([curve for curve, _ in drawn], seed=study)
+        for optimum, (_, truth) in zip(found, drawn, strict=True):
+            if optimum.status != "ok" or optimum.low is None or optimum.high is None:
+                result.refused += 1
+                continue
+            result.held += optimum.low <= truth <= optimum.high
+            result.widths.append(optimum.high - optimum.low)
+    return result
+
+
+def rulings(name: str, regret: float, *, seeds: int, count: int, seed: int) -> Iterator[Ruling]:
+    """Yield verdicts on a rate whose true regret is known, in tolerances."""
+    land = LANDSCAPES[name]
+    for i in range(count):
+        rng = np.random.default_rng([seed, i, seeds, int(100 * regret)])
+        floor = (1.0, 3.0)[i % 2]
+        noise = NOISES[i % len(NOISES)]
+        curve, best = simulate(name, rng=rng, seeds=seeds, noise=noise, floor=floor)
+        away = np.linspace(0, 4.5, 4501) * rng.choice([-1, 1])
+        excess = _with_cliff(land, away) / floor
+        at = int(np.argmax(excess >= regret * TOLERANCE))
+        x = best + float(away[at])
+        if np.isfinite(excess[at]) and curve.log2_lr[0] <= x <= curve.log2_lr[-1]:
+            yield verdict_at(x, curve, seed=i)
+
+
+def verdict_at(x: float, curve: LossCurve, *, seed: int) -> Ruling:
+    """Judge a rate on one curve."""
+    (fit,) = fit_widths([curve], seed=seed)
+    return rule(RateUsed(1, x, x, x), fit, tolerance=TOLERANCE, measured=True)
+
+
+def print_coverage(names: Sequence[str], seeds: Sequence[int], options: argparse.Namespace) -> None:
+    """Print coverage ± Monte Carlo error / median width in octaves."""
+    print(f"\n{options.curves} curves per entry, learning rates {options.spacing} octaves apart\n")
+    print("| landscape | " + " | ".join(f"S={s}" for s in seeds) + " |")
+    print("|---" * (1 + len(seeds)) + "|")
+    for name in names:
+        row = [
+            tally(name, seeds=s, curves=options.curves, spacing=options.spacing, seed=options.seed)
+            for s in seeds
+        ]
+        print(f"| {name} | " + " | ".join(map(str, row)) + " |", flush=True)
+
+
+def print_verdicts(seeds: Sequence[int], options: argparse.Namespace) -> None:
+    """Print the shares of the two closed verdicts, and of intervals that hold the true regret."""
+    for s in seeds:
+        print(f"\nS={s}, % transfers / % does not transfer / % of intervals that hold the truth")
+        print("\nby true regret, in tolerances\n")
+        print("| landscape | " + " | ".join(map(str, REGRETS)) + " |")
+        print("|---" * (1 + len(REGRETS)) + "|")
+        counts = [_verdict_counts(name, s, options) for name in VERDICT_LANDSCAPES]
+        print(_shares("all of these", np.sum(counts, axis=0)), flush=True)
+        for name in HELD_OUT:
+            _verdict_counts(name, s, options)
+
+
+def _verdict_counts(name: str, seeds: int, options: argparse.Namespace) -> FloatArray:
+    """Count both closed verdicts, all verdicts, intervals that hold the truth, all intervals."""
+    counts = np.zeros((len(REGRETS), 5))
+    for row, regret in zip(counts, REGRETS, strict=True):
+        for found in rulings(name, regret, seeds=seeds, count=options.verdicts, seed=options.seed):
+            yes, no = found.verdict == "transfers", found.verdict == "does not transfer"
+            row += (yes, no, 1, _holds(found, regret * TOLERANCE), found.regret is not None)
+    print(_shares(name, counts), flush=True)
+    return counts
+
+
+def _holds(found: Ruling, truth: float) -> bool:
+    if found.regret is None or found.regret.low is None:
+        return False
+    high = found.regret.high
+    # the truth is known to the spacing of the distances tried: a thousandth of an octave
+    slack = 0.02 * TOLERANCE
+    return found.regret.low <= truth + slack and (high is None or truth <= high + slack)
+
+
+def _shares(name: str, counts: FloatArray) -> str:
+    cells = [
+        f"{100 * yes / n:.1f} / {100 * no / n:.1f} / {100 * held / stated:.0f}" if n else ""
+        for yes, no, n, held, stated in counts
+    ]
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+@dataclass
+class StudyTally:
+    """Count right, wrong and open verdicts of studies, and what their intervals hold."""
+
+    right: int = 0
+    wrong: int = 0
+    undecided: int = 0
+    drifts: int = 0
+    drifts_held: int = 0
+    predictions: int = 0
+    predictions_held: int = 0
+
+    def add(self, answer: SchemeAnswer, *, transfers: bool, drift: float, log2_lr: float) -> None:
+        """Compare one answer with the truth."""
+        if answer.verdict == "inconclusive":
+            self.undecided += 1
+        elif (answer.verdict == "transfers") == transfers:
+            self.right += 1
+        else:
+            self.wrong += 1
+        slope, found = answer.drift, answer.prediction
+        if slope is not None and slope.low is not None and slope.high is not None:
+            self.drifts += 1
+            self.drifts_held += slope.low <= drift <= slope.high
+        if found is not None:
+            self.predictions += 1
+            self.predictions_held += found.low <= 2.0**log2_lr <= found.high
+
+    def __str__(self) -> str:
+        """Show the counts as cells of a table."""
+        return (
+            f"{self.right} | {self.wrong} | {self.undecided} | "
+            f"{self.drifts_held} of {self.drifts} | {self.predictions_held} of {self.predictions}"
+        )
+
+
+def print_studies(seeds: Sequence[int], options: argparse.Namespace) -> None:
+    """Print how often whole studies, judged as users judge theirs, are right."""
+    print(f"\n{options.studies} studies of widths {STUDY_WIDTHS} per landscape and drift\n")
+    print("| S | drift | right | wrong | open | drift held | prediction held |")
+    print("|---" * 7 + "|")
+    for s in seeds:
+        for drift in DRIFTS:
+            counts = StudyTally()
+            for name in STUDY_LANDSCAPES:
+                for i in range(options.studies):
+                    _judge_study(name, s, drift, counts, seed=(options.seed, i))
+            print(f"| {s} | {drift} | {counts} |", flush=True)
+
+
+def _judge_study(
+    name: str, seeds: int, drift: float, counts: StudyTally, *, seed: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng([*seed, seeds])
+    x: FloatArray = np.arange(-12.0, -3.0)
+    first = rng.uniform(-8.0, -6.0)
+    land, noise = LANDSCAPES[name], NOISES[seed[1] % len(NOISES)]
+    rows = []
+    for doubling, width in enumerate(STUDY_WIDTHS):
+        loss = 3 + _with_cliff(land, x - first - drift * doubling)
+        for s in range(seeds):
+            error = noise * (2 * rng.standard_normal() + rng.standard_normal(len(x)))
+            rows += [
+                Observation(name, width, 2.0**rate, s, float(value))
+                for rate, value in zip(x, loss + error, strict=True)
+            ]
+    answer = judge(RunTable(tuple(rows)), target_width=STUDY_TARGET)[name]
+    used = answer.optima[0].log2_lr
+    if used is None or answer.optima[0].status != "ok":
+        counts.undecided += 1
+        return
+    at_widest = np.array([used - first - drift * (len(STUDY_WIDTHS) - 1)])
+    transfers = float(_with_cliff(land, at_widest)[0]) / 3 <= TOLERANCE
+    doublings = np.log2(STUDY_TARGET / STUDY_WIDTHS[0])
+    counts.add(answer, transfers=transfers, drift=drift, log2_lr=first + drift * doublings)
+
+
+def _with_cliff(land: Landscape, d: FloatArray) -> FloatArray:
+    excess = loss_shape(land.shape, d)
+    return excess if land.cliff is None else np.where(d > land.cliff, np.inf, excess)
+
+
+def main() -> None:
+    """Parse the options and print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--curves", type=int, default=99, help="curves per landscape and seeds")
+    parser.add_argument("--verdicts", type=int, default=30, help="verdicts per true regret")
+    parser.add_argument("--studies", type=int, default=3, help="studies per landscape and drift")
+    parser.add_argument("--spacing", type=float, default=1.0, help="octaves between rates")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 3, 5], help="numbers of seeds")
+    parser.add_argument("--landscapes", nargs="+", default=list(LANDSCAPES), help="which ones")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the simulation")
+    options = parser.parse_args()
+    start = time.perf_counter()
+    if options.curves:
+        print_coverage(options.landscapes, options.seeds, options)
+        spent = time.perf_counter() - start
+        fitted = options.curves * len(options.landscapes) * len(options.seeds)
+        print(f"\n{spent:.0f} s, {1000 * spent / fitted:.0f} ms per curve")
+    if options.verdicts:
+        print_verdicts(options.seeds, options)
+    if options.studies:
+        print_studies(options.seeds, options)
+
+
+if __name__ == "__main__":
+    main()
