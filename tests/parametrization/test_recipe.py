@@ -2,10 +2,13 @@
 
 import copy
 import pickle
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from lrtransfer.errors import ParametrizationError
@@ -13,6 +16,7 @@ from lrtransfer.models.configs import MLPConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.parametrization.initial import measure
 from lrtransfer.parametrization.recipe import Recipe, parametrize
+from lrtransfer.parametrization.roles import Layout
 from lrtransfer.parametrization.rules import OPTIMIZERS, SCHEMES
 
 BASE, WIDTH = 16, 64
@@ -119,6 +123,42 @@ def test_distribution_of_the_users_model_is_kept() -> None:
     assert not model.get_parameter("zero.weight").any()
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_small_tensors_are_measured_from_more_builds(outputs: int) -> None:
+    bias = measure(lambda n: nn.Linear(n, outputs), 16)["bias"]
+    assert bias.shape == "uniform"
+    assert bias.std == pytest.approx(1 / 4 / 3**0.5, rel=0.15)
+    assert bias.mean == 0
+
+
+def test_no_more_models_are_built_than_needed() -> None:
+    built = 0
+
+    def layer(n: int) -> nn.Module:
+        nonlocal built
+        built += 1
+        return nn.Sequential(nn.Linear(n, n, bias=False), nn.LayerNorm(n))
+
+    measure(layer, 32)  # 4 x 32 x 32 entries; the norm's are constant
+    assert built == 4
+    measure(layer, 16)  # 16 x 16 x 16
+    assert built == 4 + 16
+    measure(layer, 2)
+    assert built == 4 + 16 + 64
+
+
+def test_few_normal_values_do_not_pass_for_uniform() -> None:
+    class Scalars(nn.Module):
+        def __init__(self, n: int) -> None:
+            super().__init__()
+            self.gains = nn.ParameterList(nn.Parameter(torch.randn(1)) for _ in range(30))
+            self.layer = nn.Linear(1, n)
+
+    found = measure(Scalars, 16)
+    # By kurtosis alone one in seven would pass, four of the thirty.
+    assert sum(found[f"gains.{i}"].shape == "uniform" for i in range(30)) <= 1
+
+
 def test_structured_initial_values_are_refused() -> None:
     class Structured(nn.Module):
         def __init__(self, n: int) -> None:
@@ -141,6 +181,17 @@ def test_groups_are_merged_complete_and_scaled() -> None:
         ("hidden", 0.125, 0.25, 0.4, 2.5e-9),
         ("output", 0.125, 0.25, 0.4, 1e-8),
     ]
+
+
+def test_biases_are_not_decayed_and_matrices_that_do_not_grow_are() -> None:
+    def layers(n: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 4), nn.Linear(4, n), nn.LayerNorm(n), nn.Linear(n, 2))
+
+    for scheme in SCHEMES:
+        recipe = parametrize(layers, width=64, base_width=16, scheme=scheme)
+        decayed = {t.name for t in recipe.tensors if t.weight_decay}
+        assert decayed == {"0.weight", "1.weight", "3.weight"}
+        assert recipe.tensors[0].weight_decay == 1
 
 
 def test_epsilon_must_be_said_where_it_scales() -> None:
@@ -181,11 +232,128 @@ def test_verify_finds_overwritten_groups() -> None:
         recipe.verify(model, optimizer)
 
 
+@pytest.mark.parametrize(
+    ("family", "other"),
+    [("adamw", torch.optim.Adam), ("adamw", torch.optim.SGD), ("sgd", torch.optim.AdamW)],
+)
+def test_verify_finds_an_optimizer_of_another_class(family: str, other: Any) -> None:
+    recipe, model = make(optimizer=family), build(WIDTH)
+    optimizer = other(recipe.param_groups(model, lr=1e-2, weight_decay=0, eps=1e-8))
+    with pytest.raises(ParametrizationError, match=f"got an optimizer of class {other.__name__}, "):
+        recipe.verify(model, optimizer)
+
+
+def test_verify_accepts_subclasses_sgd_and_a_rate_of_zero() -> None:
+    class Own(torch.optim.AdamW):
+        pass
+
+    recipe, model = make(), build(WIDTH)
+    recipe.verify(model, Own(recipe.param_groups(model, lr=0, weight_decay=0.1, eps=1e-8)))
+    recipe = make(optimizer="sgd")
+    recipe.verify(model, torch.optim.SGD(recipe.param_groups(model, lr=1, weight_decay=0.1)))
+
+
+@pytest.mark.parametrize("key", ["weight_decay", "eps"])
+def test_verify_finds_other_settings_overwritten(key: str) -> None:
+    recipe, model = make(), build(WIDTH)
+    groups = recipe.param_groups(model, lr=1e-2, weight_decay=0.1, eps=1e-8)
+    optimizer = torch.optim.AdamW([group | {key: 0.01} for group in groups])
+    message = rf"got {key}=0.01 for '.*' beside 0.01 for 'embed.weight', wanted the ratio 4"
+    with pytest.raises(ParametrizationError, match=message):
+        recipe.verify(model, optimizer)
+
+
+def test_verify_finds_a_decayed_bias() -> None:
+    def layers(n: int) -> nn.Module:
+        return nn.Linear(3, n)
+
+    model, recipe = layers(64), parametrize(layers, width=64, base_width=16, scheme="sp")
+    message = r"got weight_decay=0.1 for 'bias' .* wanted the ratio 0\."
+    with pytest.raises(ParametrizationError, match=message):
+        recipe.verify(model, torch.optim.AdamW(model.parameters(), weight_decay=0.1))
+    recipe.verify(model, torch.optim.AdamW(model.parameters(), weight_decay=0))
+
+
+def test_verify_finds_decay_where_the_recipe_has_none() -> None:
+    layouts = {"0": Layout(contracted=(), produced=(0,))}
+
+    def gains(n: int) -> nn.Module:
+        return nn.ParameterList([nn.Parameter(torch.ones(n))])
+
+    model = gains(64)
+    recipe = parametrize(gains, width=64, base_width=16, layouts=layouts)
+    with pytest.raises(ParametrizationError, match=r"weight_decay=0.1 for '0'.*the ratio 0\."):
+        recipe.verify(model, torch.optim.AdamW(model.parameters(), weight_decay=0.1))
+
+
 def test_verify_finds_a_missing_parameter() -> None:
     recipe, model = make(), build(WIDTH)
     groups = recipe.param_groups(model, lr=1e-2, weight_decay=0, eps=1e-8)
     with pytest.raises(ParametrizationError, match=r"without 'readout.weight' \(1 of 4"):
         recipe.verify(model, torch.optim.AdamW(groups[:-1]))
+
+
+class _Holder(nn.Module):
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.module = nn.Linear(3, n)
+
+
+@pytest.fixture
+def process_group(tmp_path: Path) -> Iterator[None]:
+    store = f"file://{tmp_path / 'store'}"
+    dist.init_process_group("gloo", init_method=store, rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.usefixtures("process_group")
+def test_wrappers_are_seen_through_in_any_order() -> None:
+    ddp = nn.parallel.DistributedDataParallel
+    recipe = parametrize(_Holder, width=64, base_width=16)
+
+    def compiled(model: nn.Module) -> Any:
+        return torch.compile(model, backend="eager")
+
+    for wrapped in (
+        _Holder(64),
+        ddp(_Holder(64)),
+        compiled(ddp(_Holder(64))),
+        ddp(compiled(_Holder(64))),
+        compiled(ddp(compiled(_Holder(64)))),
+    ):
+        recipe.initialize(wrapped, seed=0)
+        recipe.verify(wrapped, optimizer_of(recipe, wrapped))
+
+
+def test_a_rescaled_model_is_known_outside_its_wrapper() -> None:
+    recipe, model = make(), build(WIDTH)
+    compiled: Any = torch.compile(model, backend="eager")
+    recipe.initialize(compiled, keep=True)
+    with pytest.raises(ParametrizationError, match=r"already rescaled"):
+        recipe.initialize(model, keep=True)
+
+
+def test_a_refused_model_is_left_as_it_was() -> None:
+    class Longer(nn.Module):
+        def __init__(self, n: int) -> None:
+            super().__init__()
+            self.body = build(n)
+
+    model = Longer(WIDTH)
+    with pytest.raises(ParametrizationError, match="recipe for width 64: got"):
+        make().initialize(model, keep=True)
+    own = parametrize(Longer, width=WIDTH, base_width=BASE)
+    assert own.initialize(model, keep=True) is model  # not marked by the refusal
+
+
+@pytest.mark.parametrize("options", [{"seed": 0}, {"keep": True}])
+def test_a_model_on_the_meta_device_is_refused(options: dict[str, Any]) -> None:
+    with torch.device("meta"):
+        skeleton = build(WIDTH)
+    with pytest.raises(ParametrizationError, match=r"'embed.weight' on the meta.*to_empty"):
+        make().initialize(skeleton, **options)
+    make().initialize(skeleton.to_empty(device="cpu"), keep=True)
 
 
 def test_a_model_of_another_width_is_refused() -> None:

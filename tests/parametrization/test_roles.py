@@ -32,7 +32,7 @@ class _Zoo(nn.Module):
         self.batch_norm = nn.BatchNorm1d(n)
         self.slope = nn.PReLU(n)
         self.shared_slope = nn.PReLU()
-        self.attention = nn.MultiheadAttention(n, 2)
+        self.attention = nn.MultiheadAttention(n, n // 8)
         self.lstm = nn.LSTM(5, n)
         self.head = nn.Linear(n, 16)
         self.fixed = nn.Linear(16, 16, bias=False)
@@ -114,6 +114,35 @@ def _tied(n: int) -> nn.Module:
     return nn.Sequential(embedding, readout)
 
 
+class _Lora(nn.Linear):
+    def __init__(self, n: int) -> None:
+        super().__init__(n, n)
+        self.lora_a = nn.Parameter(torch.randn(4, n))
+
+
+class _Recurrent(nn.LSTM):
+    def __init__(self, n: int) -> None:
+        super().__init__(5, n)
+        self.weight_scale = nn.Parameter(torch.ones(n))
+
+
+class _Gain(nn.LayerNorm):
+    def __init__(self, n: int) -> None:
+        super().__init__(n)
+        self.mixing = nn.Parameter(torch.randn(n, n))
+
+
+def _old_weight_norm(n: int) -> nn.Module:
+    layer = nn.Linear(3, n)
+    del layer.weight
+    layer.weight_g, layer.weight_v = (nn.Parameter(torch.ones(n, k)) for k in (1, 3))
+    return layer
+
+
+def _two_heads(n: int) -> nn.Module:
+    return nn.TransformerEncoderLayer(n, 2, 4 * n)
+
+
 class _Raw(nn.Module):
     def __init__(self, n: int) -> None:
         super().__init__()
@@ -128,7 +157,12 @@ def _growing_depth(n: int) -> nn.Module:
     ("build", "message"),
     [
         (lambda n: nn.Linear(3, 3), r"equal shapes for all 2 parameters.*`width` argument"),
-        (_tied, "'0.weight' shared with '1'.*tied embeddings"),
+        (_tied, r"'0.weight' shared with '1'.*tied embeddings.*output multiplier.*Untie it\.$"),
+        (_Lora, r"'lora_a' of _Lora.*layouts=\{'lora_a': Layout"),
+        (_Recurrent, r"'weight_scale' of _Recurrent.*layouts="),
+        (_Gain, r"'mixing' of _Gain.*layouts="),
+        (_old_weight_norm, r"'weight_[gv]' of Linear.*layouts="),
+        (_two_heads, "'self_attn' with head_dim 8 at width 16 and 16 at width 32.*num_heads"),
         (_Raw, r"'matrix' of _Raw.*layouts=\{'matrix': Layout"),
         (_growing_depth, "parameters .* in only one of"),
         (lambda n: nn.Embedding(5, n, padding_idx=0), "without padding_idx"),
@@ -137,6 +171,49 @@ def _growing_depth(n: int) -> nn.Module:
 def test_what_cannot_be_told_is_refused(build: Build, message: str) -> None:
     with pytest.raises(ParametrizationError, match=message):
         assign_roles(build, width=64, base_width=16)
+
+
+@pytest.mark.parametrize("padding", [None, 0])
+@pytest.mark.parametrize("sides", [(0, 1), (1, 0)])
+def test_tied_embeddings_are_refused_whatever_is_declared(
+    padding: int | None, sides: tuple[int, int]
+) -> None:
+    def build(n: int) -> nn.Module:
+        embedding, readout = nn.Embedding(7, n, padding_idx=padding), nn.Linear(n, 7, bias=False)
+        readout.weight = embedding.weight
+        return nn.Sequential(embedding, readout)
+
+    layouts = {"0.weight": Layout(sides[:1], sides[1:])}
+    with pytest.raises(ParametrizationError, match=r"'0.weight' shared with '1'.*Untie it\.$"):
+        assign_roles(build, width=64, base_width=16, layouts=layouts)
+
+
+def test_layers_that_contract_the_same_side_may_share_a_tensor() -> None:
+    def build(n: int) -> nn.Module:
+        first, second = nn.Linear(n, n, bias=False), nn.Linear(n, n, bias=False)
+        second.weight = first.weight
+        return nn.Sequential(first, second)
+
+    (role,) = assign_roles(build, width=64, base_width=16)
+    assert role.role is Role.HIDDEN
+
+
+def test_attention_whose_heads_keep_their_width_is_accepted() -> None:
+    def build(n: int) -> nn.Module:
+        return nn.TransformerEncoderLayer(n, n // 8, 4 * n)
+
+    roles = {role.name: role.role for role in assign_roles(build, width=64, base_width=16)}
+    assert roles["self_attn.in_proj_weight"] is Role.HIDDEN
+
+
+def test_every_parameter_of_attention_is_known() -> None:
+    def build(n: int) -> nn.Module:
+        return nn.MultiheadAttention(n, n // 8, kdim=3, vdim=3, add_bias_kv=True)
+
+    roles = {role.name: role.role for role in assign_roles(build, width=64, base_width=16)}
+    assert roles["q_proj_weight"] is Role.HIDDEN
+    assert roles["k_proj_weight"] is roles["v_proj_weight"] is Role.INPUT
+    assert roles["bias_k"] is roles["bias_v"] is Role.VECTOR
 
 
 def test_a_declared_layout_settles_it() -> None:

@@ -54,8 +54,13 @@ def test_scalars_do_not_scale(key: tuple[str, str]) -> None:
 @pytest.mark.parametrize("role", [Role.INPUT, Role.HIDDEN, Role.OUTPUT])
 def test_shrinkage_per_step_is_width_stable_under_mup(optimizer: str, role: Role) -> None:
     rule = RULES["mup", optimizer][role]
-    assert rule.weight_decay is not None
     assert rule.lr(*RATIOS[role]) * rule.weight_decay(*RATIOS[role]) == 1
+
+
+def test_sgd_rate_of_a_hidden_tensor_is_the_ratio_of_its_sides() -> None:
+    # microsoft/mup, MuSGD: lr / (m_in / m_out) and decay times that.
+    rule = RULES["mup", "sgd"][Role.HIDDEN]
+    assert (rule.lr(M, 2 * M), rule.weight_decay(M, 2 * M)) == (2, 0.5)
 
 
 def test_epsilon_follows_the_gradient_under_mup() -> None:

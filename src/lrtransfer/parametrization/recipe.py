@@ -5,7 +5,7 @@ A recipe is a table keyed by parameter name, outside the tensors: it survives de
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,11 @@ from .roles import Build, Layout, Shape, TensorRole, assign_roles
 from .rules import OPTIMIZERS, RULES, SCHEMES, Role, Rule
 
 _RESCALED = "_lrtransfer_rescaled"
+_DATA_PARALLEL = (nn.parallel.DistributedDataParallel, nn.DataParallel)
+_CLASSES: dict[str, type[torch.optim.Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class TensorRecipe:
         shape: Its shape.
         initial: Distribution of its entries at the start.
         lr: Learning rate as a multiple of the one tuned.
-        weight_decay: Weight decay as a multiple of the one given; 0 for vectors and scalars.
+        weight_decay: Weight decay as a multiple of the one given; 0 where the layer
+            contracts nothing (biases, gains).
         eps: Adam's epsilon as a multiple of the one given.
     """
 
@@ -68,7 +74,8 @@ class Recipe:
 
         With `seed`, every tensor is redrawn from its own stream, named by (seed, width, tensor):
         doing it twice is doing it once, and it works after `to_empty`. With `keep`, the values
-        already there are rescaled to the recipe's standard deviation instead.
+        already there are rescaled to the recipe's standard deviation instead. Buffers (running
+        statistics, tables) are left alone: after `to_empty` they are the caller's to fill.
 
         Arguments:
             model: A model as `build(width)` makes it.
@@ -76,22 +83,32 @@ class Recipe:
             keep: Rescale the present values; allowed once per model.
 
         Raises:
-            ParametrizationError: If the model is not the recipe's, neither or both of `seed` and
-                `keep` are given, or `keep` is asked for twice.
+            ParametrizationError: If the model is not the recipe's or is on the meta device,
+                neither or both of `seed` and `keep` are given, or `keep` is asked for twice.
+                The model is then unchanged.
         """
         if keep == (seed is not None):
             raise ParametrizationError(
                 f"initialize: got seed={seed} and keep={keep}, wanted exactly one of them: "
                 "seed=0 redraws every tensor, keep=True rescales the present values."
             )
-        if keep:
-            _mark_rescaled(model)
-        for parameter, tensor in self._pairs(model):
+        pairs = self._pairs(model)
+        _require_memory(pairs)
+        # On the module, not on a tensor: the mark is copied and pickled along with the values.
+        plain = _unwrapped(model)
+        if keep and getattr(plain, _RESCALED, False):
+            raise ParametrizationError(
+                "initialize: got keep=True for a model already rescaled, wanted one rescaling. "
+                "Use seed= to redraw it, or keep the model as it is."
+            )
+        for parameter, tensor in pairs:
             if seed is None:
                 _rescale_(parameter, tensor.initial)
             else:
                 generator = torch.Generator().manual_seed(seed_of(seed, self.width, tensor.name))
                 tensor.initial.draw_(parameter, generator)
+        if keep:
+            setattr(plain, _RESCALED, True)
         return model
 
     def param_groups(
@@ -105,7 +122,8 @@ class Recipe:
         Arguments:
             model: The model to be trained.
             lr: The learning rate tuned (at the base width every tensor's own).
-            weight_decay: Decoupled weight decay at the base width. Vectors are not decayed.
+            weight_decay: Decoupled weight decay at the base width. Biases and gains are
+                not decayed.
             eps: Adam's epsilon at the base width; by default the optimizer's own is left alone
                 only where the rule leaves it alone, so a rule that scales it needs the value.
 
@@ -131,34 +149,44 @@ class Recipe:
         return list(groups.values())
 
     def verify(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Check that an optimizer trains every tensor once, at the recipe's ratios of rates.
+        """Check that an optimizer trains every tensor once, as the recipe's family and ratios say.
 
         Raises:
-            ParametrizationError: If a parameter is missing or occurs twice, or the learning
-                rates are not in the ratios of the recipe (a plain optimizer, or a scheduler
-                that set all groups to one value).
+            ParametrizationError: If the optimizer is of another class, a parameter is missing or
+                occurs twice, or the learning rates, weight decays or (AdamW's) epsilons are not
+                in the ratios of the recipe (a plain optimizer, or a scheduler that set all
+                groups to one value).
         """
-        rates: dict[int, float] = {}
+        wanted_class = _CLASSES[self.optimizer]
+        if not isinstance(optimizer, wanted_class):
+            raise ParametrizationError(
+                f"verify: got an optimizer of class {type(optimizer).__name__}, wanted "
+                f"torch.optim.{wanted_class.__name__}, for which the recipe was made (Adam's decay "
+                "is part of the gradient, AdamW's is not). Build that one from "
+                "recipe.param_groups, or make the recipe for another optimizer."
+            )
+        groups: dict[int, dict[str, Any]] = {}
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if id(parameter) in rates:
+                if id(parameter) in groups:
                     raise ParametrizationError(
                         "verify: got a parameter that occurs twice in the optimizer's groups, "
                         "wanted each once. Build the groups with recipe.param_groups."
                     )
-                rates[id(parameter)] = float(group["lr"])
-        pairs = list(self._pairs(model))
-        if missing := [t.name for p, t in pairs if id(p) not in rates]:
+                groups[id(parameter)] = group
+        pairs = self._pairs(model)
+        if missing := [t.name for p, t in pairs if id(p) not in groups]:
             raise ParametrizationError(
                 f"verify: got an optimizer without {missing[0]!r} ({len(missing)} of "
                 f"{len(pairs)} tensors missing), wanted every tensor of the model. Build the "
                 "groups with recipe.param_groups."
             )
-        _require_ratios([(t, rates[id(p)]) for p, t in pairs])
+        for key in ("lr", "weight_decay") + (("eps",) if self.optimizer == "adamw" else ()):
+            _require_ratios(key, [(t, float(groups[id(p)][key])) for p, t in pairs])
 
-    def _pairs(self, model: nn.Module) -> Iterator[tuple[nn.Parameter, TensorRecipe]]:
-        """Yield each parameter with its recipe, after checking that the two sets agree."""
-        parameters = {_plain_name(name): p for name, p in model.named_parameters()}
+    def _pairs(self, model: nn.Module) -> list[tuple[nn.Parameter, TensorRecipe]]:
+        """Return each parameter with its recipe, after checking that the two sets agree."""
+        parameters = dict(_unwrapped(model).named_parameters())
         shapes = {name: tuple(p.shape) for name, p in parameters.items()}
         wanted = {tensor.name: tensor.shape for tensor in self.tensors}
         if shapes != wanted:
@@ -167,8 +195,7 @@ class Recipe:
                 f"recipe for width {self.width}: got {name!r} with shape {shapes.get(name)}, "
                 f"wanted {wanted.get(name)}. Give it the model that build({self.width}) makes."
             )
-        for tensor in self.tensors:
-            yield parameters[tensor.name], tensor
+        return [(parameters[tensor.name], tensor) for tensor in self.tensors]
 
     def _epsilon(self, tensor: TensorRecipe, eps: float | None) -> dict[str, float]:
         if self.optimizer == "sgd":
@@ -238,7 +265,7 @@ def _apply(rule: Rule, role: TensorRole, initial: InitialDistribution) -> Tensor
         shape=role.shape,
         initial=initial.scaled(rule.init_std(*ratios)),
         lr=rule.lr(*ratios),
-        weight_decay=rule.weight_decay(*ratios) if rule.weight_decay else 0.0,
+        weight_decay=rule.weight_decay(*ratios) if role.contracts else 0.0,
         eps=rule.eps(*ratios),
     )
 
@@ -248,19 +275,23 @@ def _require(key: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ParametrizationError(f"{key}: got {value!r}, wanted one of {', '.join(allowed)}.")
 
 
-def _plain_name(name: str) -> str:
-    """Return a parameter's name without the prefixes of DDP and torch.compile."""
-    return name.removeprefix("module.").removeprefix("_orig_mod.")
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """Return the model inside torch.compile and data parallelism, nested in any order."""
+    while True:
+        if isinstance(model, _DATA_PARALLEL):
+            model = model.module
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+            model = inner
+        else:
+            return model
 
 
-def _mark_rescaled(model: nn.Module) -> None:
-    # On the module, not on a tensor: the mark is copied and pickled along with the values.
-    if getattr(model, _RESCALED, False):
+def _require_memory(pairs: Sequence[tuple[nn.Parameter, TensorRecipe]]) -> None:
+    if empty := [tensor.name for parameter, tensor in pairs if parameter.is_meta]:
         raise ParametrizationError(
-            "initialize: got keep=True for a model already rescaled, wanted one rescaling. "
-            "Use seed= to redraw it, or keep the model as it is."
+            f"initialize: got {empty[0]!r} on the meta device ({len(empty)} of {len(pairs)} "
+            "tensors), wanted tensors that hold values. Call model.to_empty(device=...) first."
         )
-    setattr(model, _RESCALED, True)
 
 
 def _rescale_(parameter: nn.Parameter, initial: InitialDistribution) -> None:
@@ -270,12 +301,15 @@ def _rescale_(parameter: nn.Parameter, initial: InitialDistribution) -> None:
             parameter.sub_(initial.mean).mul_(initial.std / present).add_(initial.mean)
 
 
-def _require_ratios(rates: list[tuple[TensorRecipe, float]]) -> None:
-    first, first_rate = rates[0]
-    for tensor, rate in rates:
-        if not math.isclose(rate * first.lr, first_rate * tensor.lr, rel_tol=1e-6):
+def _require_ratios(key: str, values: Sequence[tuple[TensorRecipe, float]]) -> None:
+    """Check the values of one setting against the recipe's multiples, relative to a nonzero one."""
+    multiples = [float(getattr(tensor, key)) for tensor, _ in values]
+    i = next((i for i, multiple in enumerate(multiples) if multiple != 0), 0)
+    (first, first_value), unit = values[i], multiples[i] or 1.0
+    for (tensor, value), multiple in zip(values, multiples, strict=True):
+        if not math.isclose(value * unit, first_value * multiple, rel_tol=1e-6):
             raise ParametrizationError(
-                f"verify: got lr={rate:g} for {tensor.name!r} beside {first_rate:g} for "
-                f"{first.name!r}, wanted the ratio {tensor.lr / first.lr:g}. Build the optimizer "
+                f"verify: got {key}={value:g} for {tensor.name!r} beside {first_value:g} for "
+                f"{first.name!r}, wanted the ratio {multiple / unit:g}. Build the optimizer "
                 "from recipe.param_groups, and use schedulers that multiply (LambdaLR)."
             )

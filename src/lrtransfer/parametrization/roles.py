@@ -6,6 +6,7 @@ Names, the number of dimensions and sizes that happen to be equal decide nothing
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ class TensorRole:
         name: Name of the parameter in the model.
         role: What the tensor does.
         shape: Its shape at the width asked for.
+        contracts: Whether its layer contracts any side of it; not so for biases and gains.
         ratio_in: fan_in over fan_in at the base width (1 where nothing is contracted).
         ratio_out: fan_out over fan_out at the base width.
     """
@@ -42,6 +44,7 @@ class TensorRole:
     name: str
     role: Role
     shape: Shape
+    contracts: bool
     ratio_in: float
     ratio_out: float
 
@@ -58,6 +61,9 @@ _ELEMENTWISE = (
     nn.modules.instancenorm._InstanceNorm,
     nn.PReLU,
 )
+_ATTENTION_MATRICES = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
+_ATTENTION_VECTORS = ("in_proj_bias", "bias_k", "bias_v")
+_RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?")
 
 
 def assign_roles(
@@ -76,7 +82,8 @@ def assign_roles(
 
     Raises:
         ParametrizationError: If nothing grows, a tensor's layer is unknown and its layout not
-            declared, or a tensor is shared between layers that give it different roles.
+            declared, a tensor is shared between layers that contract different sides of it, or
+            the head width of an attention layer grows.
 
     Example:
         >>> def build(n: int) -> nn.Module:
@@ -87,6 +94,7 @@ def assign_roles(
     probes = {w: _on_meta(build, w) for w in (base_width, 2 * base_width, 3 * base_width, width)}
     shapes = {w: _shapes(model) for w, model in probes.items()}
     _require_equal_names(shapes)
+    _require_fixed_head_width(probes)
     sides = _sides(probes[base_width], layouts or {})
     roles = tuple(
         _tensor_role(
@@ -127,6 +135,23 @@ def _require_equal_names(shapes: Mapping[int, Mapping[str, Shape]]) -> None:
             )
 
 
+def _require_fixed_head_width(probes: Mapping[int, nn.Module]) -> None:
+    found: dict[str, tuple[int, int]] = {}
+    for width, model in probes.items():
+        for name, module in model.named_modules():
+            if not isinstance(module, nn.MultiheadAttention):
+                continue
+            first_width, head_width = found.setdefault(name, (width, module.head_dim))
+            if module.head_dim != head_width:
+                raise ParametrizationError(
+                    f"parametrize: got MultiheadAttention {name!r} with head_dim {head_width} at "
+                    f"width {first_width} and {module.head_dim} at width {width}, wanted one "
+                    "head_dim at every width: it scales logits by 1/sqrt(head_dim), and muP needs "
+                    "more where head_dim grows. Keep head_dim fixed by growing num_heads with "
+                    "width."
+                )
+
+
 def _sides(model: nn.Module, declared: Mapping[str, Layout]) -> dict[str, Layout]:
     """Return the layout of every parameter, each shared tensor once, under its first name."""
     names = dict(model.named_parameters())
@@ -136,42 +161,53 @@ def _sides(model: nn.Module, declared: Mapping[str, Layout]) -> dict[str, Layout
         )
     first_name = {id(parameter): name for name, parameter in names.items()}
     layouts: dict[str, Layout] = {}
+    uses: dict[str, Layout] = {}  # as the layers use them, whatever was declared
     for module_name, module in model.named_modules():
         for leaf, parameter in module.named_parameters(recurse=False):
             name = first_name[id(parameter)]
-            layout = declared.get(name) or _layout(module, leaf, parameter)
+            own = _layout(module, leaf, parameter)
+            layout = declared.get(name) or (None if _is_padded(module) else own)
             if layout is None:
                 raise _unknown_layer(name, module)
-            if layouts.setdefault(name, layout) != layout:
+            use = own or layout
+            if uses.setdefault(name, use) != use:
                 raise ParametrizationError(
                     f"parametrize: got tensor {name!r} shared with {module_name!r}, which "
-                    "contracts its other side (tied embeddings), wanted tensors with one role. "
-                    f"Untie it, or settle its role with layouts={{{name!r}: Layout(...)}}."
+                    "contracts its other side (tied embeddings), wanted tensors with one role: "
+                    "tied embeddings need an output multiplier, not supported yet. Untie it."
                 )
+            layouts[name] = layout
     return {name: layouts[name] for name in names}
 
 
+def _is_padded(module: nn.Module) -> bool:
+    """Return whether a row of an embedding is set apart: redrawing would fill it."""
+    return isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.padding_idx is not None
+
+
 def _layout(module: nn.Module, leaf: str, parameter: nn.Parameter) -> Layout | None:
-    """Return the sides of a parameter of one of torch's layers; None for any other layer."""
+    """Return the sides of a parameter that one of torch's layers defines; None for any other."""
     vector = Layout(contracted=(), produced=tuple(range(parameter.ndim)))
+    own: dict[str, Layout] = {}
     match module:
         case nn.Embedding() | nn.EmbeddingBag():
-            if module.padding_idx is not None:
-                return None
-            return _IN_OUT
+            own = {"weight": _IN_OUT}
         case nn.Linear():
-            return vector if leaf == "bias" else _OUT_IN
+            own = {"weight": _OUT_IN, "bias": vector}
         case _ if isinstance(module, _CONVOLUTIONS):
             kernel = Layout(contracted=tuple(range(1, parameter.ndim)), produced=(0,))
-            return vector if leaf == "bias" else kernel
+            own = {"weight": kernel, "bias": vector}
         case _ if isinstance(module, _TRANSPOSED) and module.groups == 1:
             kernel = Layout(contracted=(0, *range(2, parameter.ndim)), produced=(1,))
-            return vector if leaf == "bias" else kernel
-        case nn.MultiheadAttention() | nn.RNNBase():
-            return _OUT_IN if parameter.ndim == 2 else vector
+            own = {"weight": kernel, "bias": vector}
+        case nn.MultiheadAttention():
+            own = dict.fromkeys(_ATTENTION_MATRICES, _OUT_IN)
+            own |= dict.fromkeys(_ATTENTION_VECTORS, vector)
+        case nn.RNNBase() if _RECURRENT.fullmatch(leaf):
+            own = {leaf: _OUT_IN if leaf.startswith("weight") else vector}
         case _ if isinstance(module, _ELEMENTWISE):
-            return vector
-    return None
+            own = {"weight": vector, "bias": vector}
+    return own.get(leaf)
 
 
 def _unknown_layer(name: str, module: nn.Module) -> ParametrizationError:
@@ -194,16 +230,17 @@ def _tensor_role(
 
     return TensorRole(
         name=name,
-        role=_role(layout, contracts=grows(layout.contracted), produces=grows(layout.produced)),
+        role=_role(layout, grows_in=grows(layout.contracted), grows_out=grows(layout.produced)),
         shape=shape,
+        contracts=bool(layout.contracted),
         ratio_in=ratio(layout.contracted),
         ratio_out=ratio(layout.produced),
     )
 
 
-def _role(layout: Layout, *, contracts: bool, produces: bool) -> Role:
-    if contracts:
-        return Role.HIDDEN if produces else Role.OUTPUT
-    if not produces:
+def _role(layout: Layout, *, grows_in: bool, grows_out: bool) -> Role:
+    if grows_in:
+        return Role.HIDDEN if grows_out else Role.OUTPUT
+    if not grows_out:
         return Role.SCALAR
     return Role.INPUT if layout.contracted else Role.VECTOR

@@ -10,7 +10,8 @@ Table 8: 1/width for every tensor; moved to Table 3, the output tensor's is cons
 
 Weight decay is decoupled and multiplied by the learning rate, as torch's AdamW does it. Under μP
 it is scaled so that the shrinkage per step, lr x decay, does not depend on width (microsoft/mup;
-CompleteP, arXiv 2505.01618, Table 1). Biases, gains and scalars are not decayed.
+CompleteP, arXiv 2505.01618, Table 1). Tensors that contract nothing (biases, gains) are not decayed
+under any rule; that follows from the layer, not from the role, and is no entry here.
 """
 
 from dataclasses import dataclass
@@ -45,33 +46,39 @@ CONSTANT = Power()
 
 @dataclass(frozen=True)
 class Rule:
-    """State how one role's quantities scale; `weight_decay=None` means not decayed."""
+    """State how one role's quantities scale."""
 
     init_std: Power = CONSTANT
     lr: Power = CONSTANT
-    weight_decay: Power | None = CONSTANT
+    weight_decay: Power = CONSTANT
     eps: Power = CONSTANT
 
 
-_SP_MATRICES = {
+_SP = {
     Role.INPUT: Rule(),
     Role.HIDDEN: Rule(init_std=Power(fan_in=-0.5)),
     Role.OUTPUT: Rule(init_std=Power(fan_in=-0.5)),
+    Role.VECTOR: Rule(),
+    Role.SCALAR: Rule(),
 }
-_UNDECAYED = {Role.VECTOR: Rule(weight_decay=None), Role.SCALAR: Rule(weight_decay=None)}
 
 RULES = MappingProxyType({
-    ("sp", "sgd"): _SP_MATRICES | _UNDECAYED,
-    ("sp", "adamw"): _SP_MATRICES | _UNDECAYED,
-    # TP5 Table 3, row "SGD LR"; decay inverse to the rate keeps lr x decay constant.
+    ("sp", "sgd"): _SP,
+    ("sp", "adamw"): _SP,
+    # TP5 Table 3, row "SGD LR", and microsoft/mup where the two sides of a hidden tensor grow
+    # unequally; decay inverse to the rate keeps lr x decay constant.
     ("mup", "sgd"): {
         Role.INPUT: Rule(lr=Power(fan_out=1), weight_decay=Power(fan_out=-1)),
-        Role.HIDDEN: Rule(init_std=Power(fan_in=-0.5)),
+        Role.HIDDEN: Rule(
+            init_std=Power(fan_in=-0.5),
+            lr=Power(fan_in=-1, fan_out=1),
+            weight_decay=Power(fan_in=1, fan_out=-1),
+        ),
         Role.OUTPUT: Rule(
             init_std=Power(fan_in=-1), lr=Power(fan_in=-1), weight_decay=Power(fan_in=1)
         ),
-        Role.VECTOR: Rule(lr=Power(fan_out=1), weight_decay=None),
-        Role.SCALAR: Rule(weight_decay=None),
+        Role.VECTOR: Rule(lr=Power(fan_out=1)),
+        Role.SCALAR: Rule(),
     },
     # TP5 Table 3, row "Adam LR".
     ("mup", "adamw"): {
@@ -85,8 +92,8 @@ RULES = MappingProxyType({
         Role.OUTPUT: Rule(
             init_std=Power(fan_in=-1), lr=Power(fan_in=-1), weight_decay=Power(fan_in=1)
         ),
-        Role.VECTOR: Rule(weight_decay=None, eps=Power(fan_out=-1)),
-        Role.SCALAR: Rule(weight_decay=None),
+        Role.VECTOR: Rule(eps=Power(fan_out=-1)),
+        Role.SCALAR: Rule(),
     },
 })
 
