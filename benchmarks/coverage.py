@@ -95,7 +95,7 @@ def rulings(name: str, regret: float, *, seeds: int, count: int, seed: int) -> I
 def verdict_at(x: float, curve: LossCurve, *, seed: int) -> Ruling:
     """Judge a rate on one curve."""
     (fit,) = fit_widths([curve], seed=seed)
-    return rule(RateUsed(1, x, x, x), fit, tolerance=TOLERANCE, measured=True)
+    return rule(RateUsed(1, x, x, x), fit, tolerance=TOLERANCE, at_target=True)
 
 
 def print_coverage(names: Sequence[str], seeds: Sequence[int], options: argparse.Namespace) -> None:

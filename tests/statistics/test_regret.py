@@ -27,7 +27,7 @@ def parabola(best: float = -5.0, *, noise: float = 0.001) -> FloatArray:
 
 
 def ruled(x: float, fit: WidthFit, *, tolerance: float = 0.01) -> Ruling:
-    return rule(RateUsed(64, x, x, x), fit, tolerance=tolerance, measured=True)
+    return rule(RateUsed(64, x, x, x), fit, tolerance=tolerance, at_target=True)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_four_rates_can_only_bring_bad_news() -> None:
 def test_bounded_rate_is_bad_when_all_it_may_be_is_bad() -> None:
     fit = fitted(parabola())
     bad = RateUsed(64, -2.0, -3.0, INF)
-    assert rule(bad, fit, tolerance=0.01, measured=True).verdict == "does not transfer"
+    assert rule(bad, fit, tolerance=0.01, at_target=True).verdict == "does not transfer"
     open_ = RateUsed(64, -2.0, -5.5, INF)
-    found = rule(open_, fit, tolerance=0.01, measured=True)
+    found = rule(open_, fit, tolerance=0.01, at_target=True)
     assert found.verdict == "inconclusive"
     assert found.regret is not None
     assert found.regret.high is None

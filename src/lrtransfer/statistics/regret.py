@@ -73,7 +73,7 @@ def rate_used(optimum: Optimum) -> RateUsed | None:
     )
 
 
-def rule(used: RateUsed, wide: WidthFit, *, tolerance: float, measured: bool) -> Ruling:
+def rule(used: RateUsed, wide: WidthFit, *, tolerance: float, at_target: bool) -> Ruling:
     """Decide whether the optimum of one width may be used at another.
 
     Arguments:
@@ -82,12 +82,12 @@ def rule(used: RateUsed, wide: WidthFit, *, tolerance: float, measured: bool) ->
             not fall again beyond the rates tried.
         wide: Fit of the width where it would be used.
         tolerance: Largest regret, as a share of the best loss, of a rate that transfers.
-        measured: Whether `wide` is the target itself.
+        at_target: Whether `wide` is the target itself.
 
     Returns:
         The verdict with its reason.
     """
-    where = f"at width {wide.columns.width}" + ("" if measured else ", the widest measured")
+    where = f"at width {wide.columns.width}" + ("" if at_target else ", the widest measured")
     if _diverges(used, wide):
         return Ruling("does not transfer", f"{used} diverges {where}.")
     if wide.draws is None:
@@ -111,7 +111,7 @@ def rule(used: RateUsed, wide: WidthFit, *, tolerance: float, measured: bool) ->
     )
     regret = Regret(
         width=optimum.width,
-        measured=measured,
+        measured=True,
         estimate=estimate,
         low=low,
         high=high if bounded else None,

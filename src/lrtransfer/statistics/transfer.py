@@ -116,8 +116,8 @@ def _rule(base: WidthFit, wide: WidthFit, question: _Question) -> Ruling:
     used = rate_used(base.optimum)
     if used is None:
         return Ruling("inconclusive", f"Width {base.columns.width} shows no optimum to be used.")
-    measured = wide.columns.width == question.target_width
-    return rule(used, wide, tolerance=question.tolerance, measured=measured)
+    at_target = wide.columns.width == question.target_width
+    return rule(used, wide, tolerance=question.tolerance, at_target=at_target)
 
 
 def _covers(widths: Sequence[int], question: _Question) -> str:
