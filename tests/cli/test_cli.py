@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lrtransfer.cli.main import main
+from lrtransfer.errors import UserError
 from lrtransfer.sweeps.store import read_store
 
 OPTIONS = (
@@ -185,8 +186,11 @@ BAD_INPUT = [
     (["tune", "none.toml"], "none.toml: got No such file"),
     (["tune", "--out", "a-file"], "out: got a-file, which is a file"),
     (["tune", "--out", "a-file/below"], "wanted a folder that can be written to"),
-    (["report", "nothing-here"], "got no runs.sqlite in it"),
-    (["status", "nothing-here"], "got no runs.sqlite in it"),
+    (["report", "nothing-here"], "got no readable runs.sqlite in it"),
+    (["status", "nothing-here"], "got no readable runs.sqlite in it"),
+    (["tune", "--seeds", ""], "seeds: got '', wanted a whole number"),
+    (["tune", "--out", "x" * 300], "File name too long"),
+    (["status", "x" * 300], "got no readable runs.sqlite in it"),
     (["doctor", "--out", "nothing-here"], "out: got nothing-here"),
 ]
 
@@ -238,6 +242,50 @@ def test_doctor_tells_the_environment(capsys: pytest.CaptureFixture[str]) -> Non
     assert facts["cores"] >= 1
     assert main(["doctor"]) == 0
     assert facts["corpus"] in capsys.readouterr().out
+
+
+def test_doctor_outlives_what_it_is_called_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise UserError("no library here")
+
+    monkeypatch.setattr("lrtransfer.data.corpus.standard_library", fail)
+    assert main(["doctor"]) == 0
+    output = capsys.readouterr().out
+    assert "corpus: UserError: no library here" in output
+    assert "torch  " in output
+
+
+def test_the_answer_is_printed_also_when_the_report_cannot_be_written(
+    study: Path, undisturbed: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, answer = undisturbed
+    page = folder / "report.html"
+    kept = page.read_bytes()
+    page.unlink()
+    page.mkdir()
+    try:
+        assert main(["report", str(folder), "--json"]) == 2
+    finally:
+        page.rmdir()
+        page.write_bytes(kept)
+    output = capsys.readouterr()
+    printed = json.loads(output.out)
+    assert printed["report"] is None
+    assert printed["schemes"] == answer["schemes"]
+    assert "report.html: got 'Is a directory'" in output.err
+
+
+def test_a_study_in_which_nothing_trains_is_an_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY.replace("depth = 1", "depth = 1, vocabulary = 9000000000000"))
+    assert main(["tune", str(path), *OPTIONS, "--out", str(tmp_path / "out")]) == 2
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert "got no result from any of" in output.err
 
 
 def test_a_defect_is_told_from_bad_input(

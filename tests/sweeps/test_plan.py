@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lrtransfer.sweeps.plan import PlannedRun, expand, first_cells, unique_runs
+from lrtransfer.sweeps.plan import NOT_IN_IDENTITY, PlannedRun, expand, first_cells, unique_runs
 from lrtransfer.sweeps.study import Study, load
 
 from .conftest import SMALL
@@ -54,10 +54,16 @@ def test_additions_leave_finished_runs_valid(addition: dict[str, Any]) -> None:
         {"model": {"depth": 2, "context": 16}},
         {"optimizer": {"eps": 1e-8}},
         {"data": {"held_out_tokens": 1024}},
+        {"base_width": 32},
     ],
 )
 def test_what_determines_a_result_is_in_its_identity(change: dict[str, Any]) -> None:
     assert not ids(runs()) & ids(runs(**change))
+
+
+def test_every_other_setting_is_part_of_the_identity() -> None:
+    settings = json.loads(runs()[0].run.settings)
+    assert set(settings) == set(Study.model_fields) - NOT_IN_IDENTITY | {"data_digest"}
 
 
 def test_another_text_gives_other_runs(small: Study) -> None:

@@ -75,7 +75,7 @@ def test_a_changed_value_is_noticed(tmp_path: Path, column: str) -> None:
 
 
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"got no runs.sqlite in it"):
+    with pytest.raises(StoreError, match=r"got no readable runs.sqlite in it"):
         with read_store(tmp_path):
             pass
     (tmp_path / FILE_NAME).write_bytes(b"this is no database, but it is long enough" * 100)
@@ -102,6 +102,49 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"wanted a folder that can be written to"):
         with open_store(path):
             pass
+
+
+def test_a_foreign_database_is_refused(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("CREATE TABLE runs (x)")
+    connection.close()
+    with pytest.raises(StoreError, match=r"table runs already exists.*not a run store"):
+        with open_store(tmp_path):
+            pass
+
+
+def test_a_full_disk_names_itself_and_loses_nothing(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.add([row(0)])
+        store._connection.execute("PRAGMA max_page_count = 8")
+        long = Result("finished", 1.0, tuple(float(i) for i in range(10_000)))
+        with pytest.raises(StoreError, match=r"full' with [\d,]+ bytes free"):
+            store.add([Row("id1", "{}", long, {})])
+        assert list(store.rows()) == ["id0"]
+
+
+def test_a_file_system_without_locks_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(StoreError, match=r"No locks available.*local disk"):
+        with open_store(tmp_path):
+            pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_can_be_read(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.add([row(0)])
+    tmp_path.chmod(0o500)
+    try:
+        with read_store(tmp_path) as store:
+            assert list(store.rows()) == ["id0"]
+    finally:
+        tmp_path.chmod(0o700)
 
 
 WRITER = """

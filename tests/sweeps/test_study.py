@@ -135,6 +135,8 @@ def test_any_settings_are_a_study_or_one_error(given_settings: dict[str, Any]) -
 def test_rates_lie_on_the_lattice() -> None:
     grid = GridConfig(low=0.001, high=0.25, per_octave=1)
     assert [grid.rate(i) for i in grid.indices()] == [2.0**k for k in range(-10, -1)]
+    covering = GridConfig(low=0.003, high=0.09)
+    assert [covering.rate(i) for i in covering.indices()] == [2.0**k for k in range(-9, -2)]
     fine = GridConfig(low=0.25, high=1.0, per_octave=2)
     assert [fine.rate(i) for i in fine.indices()] == pytest.approx([
         0.25,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_review_of_an_unfinished_study_says_what_is_missing(small: Study, tmp_pa
 
 
 def test_review_wants_a_study(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"got no runs.sqlite"):
+    with pytest.raises(StoreError, match=r"got no readable runs.sqlite"):
         review(tmp_path)
 
 
@@ -157,6 +158,30 @@ def seconds_used(process: str) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def test_modules_in_the_users_folder_are_not_imported(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    with LocalWorkers(1) as workers:
+        ((_, answer),) = workers.train([run])
+    assert isinstance(answer, Row)
+
+
+def test_a_torn_answer_costs_its_run_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A stand-in for the interpreter that dies in the middle of its first answer.
+    torn = "import os, sys; sys.stdin.readline(); os.write(int(sys.argv[-1]), b'{\"res')"
+    real = subprocess.Popen
+
+    def tearing(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        return real([command[0], "-c", torn, command[-1]], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", tearing)
+    with LocalWorkers(1) as workers:
+        answers = list(workers.train([run, run]))
+    assert answers == [(run, Failure(run, "its process ended with exit code 0"))] * 2
+
+
 def test_workers_that_cannot_start_are_one_error(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -164,7 +189,7 @@ def test_workers_that_cannot_start_are_one_error(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     with (
         LocalWorkers(2) as workers,
-        pytest.raises(UserError, match=r"exit code 3 before its first run"),
+        pytest.raises(UserError, match=r"exit code 3 before its first result"),
     ):
         list(workers.train([run]))
 

@@ -1,6 +1,7 @@
 """The answer of a study, as a JSON document and as tables for people."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def as_document(result: StudyResult, *, report: str) -> dict[str, Any]:
+def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
     """Return the answer as the JSON document of `tune --json`.
 
     `low` and `high` of an optimum are log2 learning rates, those of the prediction learning rates
@@ -53,11 +54,13 @@ def warnings(result: StudyResult) -> list[str]:
             f"{missing} of {result.counts.planned} runs are missing; `lrtransfer tune` with the "
             "same arguments trains them."
         )
-    notes += [
-        f"no result for {f.run.scheme} width {f.run.width} lr {f.run.lr:.4g} seed {f.run.seed}: "
-        f"{f.reason.strip().splitlines()[-1]}"
-        for f in result.failures
-    ]
+    reasons = Counter(failure.reason.strip().splitlines()[-1] for failure in result.failures)
+    notes += [f"{count} runs gave no result: {reason}" for reason, count in reasons.items()]
+    if len(result.versions) > 1:
+        notes.append(
+            f"the runs were made with different versions ({'; '.join(result.versions)}): equal "
+            "runs may differ in their last digits. Use another --out for one set of versions."
+        )
     return notes
 
 
@@ -70,7 +73,7 @@ def noise(result: StudyResult) -> str:
     return f"standard deviation {deviation:.2g} nats between seeds, beside each seed's own shift"
 
 
-def as_text(result: StudyResult, page: Path) -> None:
+def as_text(result: StudyResult, page: Path | None) -> None:
     """Print the optima as a table, then each scheme's verdict with what it rests on."""
     from rich.console import Console
     from rich.padding import Padding
@@ -93,7 +96,8 @@ def as_text(result: StudyResult, page: Path) -> None:
     )
     for note in warnings(result):
         console.print(f"[bold]Warning:[/] {escape(note)}")
-    console.print(f"Report: {escape(str(page))}", soft_wrap=True)
+    if page:
+        console.print(f"Report: {escape(str(page))}", soft_wrap=True)
 
 
 def _optima_table(result: StudyResult) -> "Table":

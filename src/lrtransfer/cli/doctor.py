@@ -1,11 +1,18 @@
 """`lrtransfer doctor`: the environment, for oneself and for reports of defects."""
 
+import platform
+import shutil
+import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from .. import __version__
+from ..errors import UserError
 from .command import Command, Json, print_json
 
 
@@ -35,53 +42,70 @@ class Doctor(Command):
 
 
 def environment(folder: Path) -> dict[str, Any]:
-    """Return the facts about this machine on which results and speed depend."""
-    import platform
-    import shutil
-    import sqlite3
+    """Return the facts about this machine on which results and speed depend.
 
-    import torch
+    What cannot be found out is None, and `problems` says why: a doctor must not fall ill of what
+    it is called for.
 
-    from .. import __version__
-    from ..errors import UserError
-    from ..sweeps.local import default_workers
-
+    Raises:
+        UserError: If the folder does not exist.
+    """
     if not folder.is_dir():
         raise UserError(f"out: got {folder}, which is no folder, wanted an existing one.")
-    free = shutil.disk_usage(folder).free
-    cuda = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
-    return {
-        "lrtransfer": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "torch": torch.__version__,
-        "cuda": cuda,
-        "processor": torch.backends.cpu.get_cpu_capability(),
-        "cores": default_workers(),
-        "threads": torch.get_num_threads(),
-        "sqlite": sqlite3.sqlite_version,
-        "disk_free_gb": round(free / 1e9, 1),
-        "chromium": _chromium(),
-        "problems": _problems(free),
-    } | _corpus()
+    facts: dict[str, Any] = {}
+    problems = []
+    for name, find in _FACTS.items():
+        try:
+            facts[name] = find(folder)
+        except Exception as error:
+            facts[name] = None
+            problems.append(f"{name}: {type(error).__name__}: {error}")
+    free = facts["disk_free_gb"]
+    if free is not None and free < 1:
+        problems.append(f"disk_free_gb: got {free}, wanted at least 1 for a study's runs")
+    return facts | {"problems": problems}
 
 
-def _corpus() -> dict[str, Any]:
+def _cuda(folder: Path) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
+
+
+def _processor(folder: Path) -> str:
+    import torch
+
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _cores(folder: Path) -> int:
+    from ..sweeps.local import default_workers
+
+    return default_workers()
+
+
+def _corpus(folder: Path) -> str:
     from ..data.corpus import standard_library
 
     corpus = standard_library()
-    return {"corpus": f"{len(corpus.train) + len(corpus.held_out):,} bytes, {corpus.digest[:12]}"}
+    return f"{len(corpus.train) + len(corpus.held_out):,} bytes, {corpus.digest[:12]}"
 
 
-def _chromium() -> str:
-    import shutil
-
+def _chromium(folder: Path) -> str:
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if (path := shutil.which(name))), "none")
 
 
-def _problems(free: int) -> list[str]:
-    problems = []
-    if free < 1e9:
-        problems.append(f"only {free / 1e6:.0f} MB free on the disk; wanted at least 1,000 MB")
-    return problems
+_FACTS: dict[str, Callable[[Path], Any]] = {
+    "lrtransfer": lambda folder: __version__,
+    "python": lambda folder: platform.python_version(),
+    "platform": lambda folder: platform.platform(),
+    "torch": lambda folder: metadata.version("torch"),
+    "cuda": _cuda,
+    "processor": _processor,
+    "cores": _cores,
+    "sqlite": lambda folder: sqlite3.sqlite_version,
+    "disk_free_gb": lambda folder: round(shutil.disk_usage(folder).free / 1e9, 1),
+    "chromium": _chromium,
+    "corpus": _corpus,
+}

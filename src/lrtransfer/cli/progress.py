@@ -33,6 +33,8 @@ def progress(stream: TextIO) -> Generator[Listener, None, None]:
         task = bar.add_task("training", total=1.0, runs="starting workers", last="")
 
         def show(now: Progress) -> None:
+            if now.done == 1:
+                bar.reset(task)
             bar.update(
                 task, completed=now.share, runs=f"{now.done}/{now.total} runs", last=_describe(now)
             )
@@ -47,8 +49,12 @@ class _Lines:
         self._stream = stream
         self._started = time.monotonic()
         self._printed = -SECONDS_BETWEEN_LINES
+        self._share = 0.0
 
     def __call__(self, now: Progress) -> None:
+        if now.share < self._share:  # a new round
+            self._started = time.monotonic()
+        self._share = now.share
         elapsed = time.monotonic() - self._started
         if now.done < now.total and elapsed - self._printed < SECONDS_BETWEEN_LINES:
             return

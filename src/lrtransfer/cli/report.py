@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from .command import Command, Json, print_json
+from .command import Command, Json
 from .tune import OUT
 
 
@@ -24,13 +24,7 @@ class Report(Command):
     def run(self) -> int:
         """Write the page and say where it is."""
         from ..sweeps.tune import review
-        from .answer import as_document, as_text
-        from .page import write_page
+        from .page import present
 
-        result = review(self.study)
-        page = write_page(result, self.study)
-        if self.json:
-            print_json(as_document(result, report=page.relative_to(self.study).as_posix()))
-        else:
-            as_text(result, page)
+        present(review(self.study), self.study, as_json=self.json)
         return 0

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from ..errors import ConfigError
-from .command import Command, Json, print_json
+from .command import Command, Json
 
 OUT = Path("lrtransfer-out")
 
@@ -66,22 +66,17 @@ class Tune(Command):
         from ..sweeps.local import default_workers
         from ..sweeps.study import load
         from ..sweeps.tune import tune
-        from .answer import as_document, as_text
-        from .page import write_page
+        from .page import present
         from .progress import progress
 
         study = load(self.study, self._overrides())
-        workers = _whole("workers", self.workers) if self.workers else default_workers()
+        workers = default_workers() if self.workers is None else _whole("workers", self.workers)
         if workers < 1:
             raise ConfigError(f"workers: got {workers}, wanted at least 1.")
         _require_folder(self.out)
         with progress(sys.stderr) as listener:
             result = tune(study, self.out, workers=workers, listener=listener)
-        page = write_page(result, self.out)
-        if self.json:
-            print_json(as_document(result, report=page.relative_to(self.out).as_posix()))
-        else:
-            as_text(result, page)
+        present(result, self.out, as_json=self.json)
         return 0
 
     def resume_hint(self) -> str:
@@ -106,10 +101,12 @@ class Tune(Command):
             "steps": ("training", "steps", _whole),
         }
         overrides: dict[str, Any] = {
-            key: read(key, text) for key, read in top.items() if (text := getattr(self, key))
+            key: read(key, text)
+            for key, read in top.items()
+            if (text := getattr(self, key)) is not None
         }
         for key, (section, name, read) in nested.items():
-            if text := getattr(self, key):
+            if (text := getattr(self, key)) is not None:
                 overrides.setdefault(section, {})[name] = read(key, text)
         return overrides
 
@@ -138,5 +135,9 @@ def _list(read: Callable[[str, str], Any]) -> Callable[[str, str], tuple[Any, ..
 
 
 def _require_folder(path: Path) -> None:
-    if path.exists() and not path.is_dir():
+    try:
+        is_other = path.exists() and not path.is_dir()
+    except OSError as error:
+        raise ConfigError(f"out: got {path} ({error.strerror}), wanted a usable path.") from None
+    if is_other:
         raise ConfigError(f"out: got {path}, which is a file, wanted a folder or a new name.")

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from ..errors import UserError
 from .plan import Run
@@ -39,15 +39,17 @@ class LocalWorkers:
         """Allow this many processes at once."""
         self._count = count
         self._idle: list[_Worker] = []
-        self._processes = ExitStack()
+        self._busy = selectors.DefaultSelector()
 
     def __enter__(self) -> Self:
         """Start nothing yet."""
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """End all processes."""
-        self._processes.close()
+        """End all processes, whatever they are doing."""
+        for worker in (*self._idle, *(key.data for key in self._busy.get_map().values())):
+            worker.close()
+        self._busy.close()
 
     def train(self, runs: Iterable[Run]) -> Iterator[tuple[Run, Row | Failure]]:
         """Yield runs with their rows as they finish, in no fixed order.
@@ -58,59 +60,56 @@ class LocalWorkers:
             UserError: If a worker cannot start at all.
         """
         waiting = deque(runs)
-        with selectors.DefaultSelector() as busy:
-            for _ in range(min(self._count, len(waiting))):
-                self._engage(waiting.popleft(), busy)
-            while busy.get_map():
-                for key, _ in busy.select():
-                    worker: _Worker = key.data
-                    yield from worker.receive()
-                    if worker.is_busy:
-                        continue
-                    busy.unregister(worker.answers)
-                    if worker.is_alive:
-                        self._idle.append(worker)
-                    if waiting:
-                        self._engage(waiting.popleft(), busy)
+        for _ in range(min(self._count, len(waiting))):
+            self._engage(waiting.popleft())
+        while self._busy.get_map():
+            for key, _ in self._busy.select():
+                answer = key.data.receive()
+                self._release(key.data)
+                if waiting:
+                    self._engage(waiting.popleft())
+                yield answer
 
-    def _engage(self, run: Run, busy: selectors.BaseSelector) -> None:
-        worker = self._idle.pop() if self._idle else self._processes.enter_context(_Worker())
+    def _engage(self, run: Run) -> None:
+        worker = self._idle.pop() if self._idle else _Worker()
         worker.start(run)
-        busy.register(worker.answers, selectors.EVENT_READ, worker)
+        self._busy.register(worker.answers, selectors.EVENT_READ, worker)
+
+    def _release(self, worker: "_Worker") -> None:
+        self._busy.unregister(worker.answers)
+        if worker.is_alive:
+            self._idle.append(worker)
+        else:
+            worker.close()
 
 
 class _Worker:
-    """One worker process and the run it is training."""
+    """One worker process and the run it is training.
+
+    The process answers every request with one line, so that a readable pipe holds one answer.
+    """
 
     def __init__(self) -> None:
-        # Blocked signals stay blocked in the child: Ctrl-C is the driver's to handle, and the
-        # child's terminal message would only cover the driver's.
+        reading, writing = os.pipe()
+        # Blocked signals stay blocked in the child: Ctrl-C is the driver's to handle.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
+            # -P: a random.py or torch.py in the user's folder must not be imported.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "lrtransfer.sweeps.worker"],
+                [sys.executable, "-P", "-m", "lrtransfer.sweeps.worker", str(writing)],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=sys.stderr.fileno() if _has_file(sys.stderr) else subprocess.DEVNULL,
+                pass_fds=(writing,),
                 env=os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            os.close(writing)
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._requests = self._process.stdin
-        self.answers = self._process.stdout
+        self.answers = os.fdopen(reading, "rb")
         self._run: Run | None = None
-        self._is_ready = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        with suppress(BrokenPipeError):
-            self._requests.close()
-        self.answers.close()
+        self._has_answered = False
 
     def start(self, run: Run) -> None:
         self._run = run
@@ -119,36 +118,52 @@ class _Worker:
             self._requests.write(run.identity.encode() + b"\n")
             self._requests.flush()
 
-    def receive(self) -> Iterator[tuple[Run, Row | Failure]]:
-        """Yield the run with what the process says of it; nothing for the greeting."""
-        line = self.answers.readline()
-        if line and not self._is_ready:
-            self._is_ready = True
-            return
-        run, self._run = self._run, None
-        assert run is not None  # a worker speaks of the run it was given
-        yield run, _read(run, json.loads(line)) if line else Failure(run, self._end())
+    def receive(self) -> tuple[Run, Row | Failure]:
+        """Return the run with what the process says of it.
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether an answer is awaited."""
-        return self._run is not None
+        Raises:
+            UserError: If the process ended because it cannot train anything.
+        """
+        assert self._run is not None
+        run, self._run = self._run, None
+        line = self.answers.readline()
+        if line.endswith(b"\n"):
+            self._has_answered = True
+            return run, _read(run, json.loads(line))
+        return run, Failure(run, self._end())
 
     @property
     def is_alive(self) -> bool:
         """Whether the process has not been seen to end."""
         return self._process.returncode is None
 
+    def close(self) -> None:
+        """End the process, if it has not ended."""
+        self._process.kill()
+        self._process.wait()
+        with suppress(BrokenPipeError):
+            self._requests.close()
+        self.answers.close()
+
     def _end(self) -> str:
         """Return in words how the process ended."""
         code = self._process.wait()
-        if not self._is_ready:
+        if code > 0 and not self._has_answered:
             raise UserError(
-                f"worker: got exit code {code} before its first run, wanted a process that can "
+                f"worker: got exit code {code} before its first result, wanted a process that can "
                 "import lrtransfer and torch. Its own message stands above; `lrtransfer doctor` "
                 "shows the environment."
             )
         return f"its process ended with {'signal' if code < 0 else 'exit code'} {abs(code)}"
+
+
+def _has_file(stream: TextIO) -> bool:
+    """Return whether a stream is a file of the operating system (in a notebook it is not)."""
+    try:
+        stream.fileno()
+    except OSError:
+        return False
+    return True
 
 
 def _read(run: Run, message: dict[str, Any]) -> Row | Failure:

@@ -20,6 +20,12 @@ SEMANTICS = 1
 # At the base width every relative scheme is the same model and optimizer, trained once for all.
 SHARED_SCHEME = "base"
 
+# Settings that say which runs are wanted or what is concluded, not what a run gives. Whatever else
+# a study may come to hold is part of a run's identity.
+NOT_IN_IDENTITY = frozenset({
+    "name", "widths", "target", "schemes", "seeds", "tolerance_regret", "grid",
+})  # fmt: skip
+
 # Lattice indices of the rates tried, for each (scheme, width).
 Cells = Mapping[tuple[str, int], tuple[int, ...]]
 
@@ -106,8 +112,7 @@ def expand(study: Study, cells: Cells, *, data_digest: str) -> tuple[PlannedRun,
 
 def run_settings(study: Study, data_digest: str) -> str:
     """Return the canonical JSON of what all runs of a study share."""
-    shared = {"model", "data", "optimizer", "training", "base_width", "study_seed"}
-    settings = study.model_dump(mode="json", include=shared)
+    settings = study.model_dump(mode="json", exclude=set(NOT_IN_IDENTITY))
     return canonical(settings | {"data_digest": data_digest})
 
 

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import socket
 import sqlite3
 from collections.abc import Generator, Iterable
@@ -175,7 +176,8 @@ class Store:
             try:
                 yield
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # SQLite ends it itself when the disk is full
+                    self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
 
@@ -184,10 +186,7 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(
-                f"{self.path}: got '{error}', wanted a readable and writable run store. Check "
-                "free space and permissions of the folder."
-            ) from None
+            raise StoreError(_unusable(self.path, error)) from None
 
 
 @contextmanager
@@ -201,10 +200,7 @@ def open_store(directory: Path) -> Generator[Store, None, None]:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / LOCK_NAME).open("a+", encoding="utf-8")
     except OSError as error:
-        raise StoreError(
-            f"{directory}: got '{error.strerror}', wanted a folder that can be written to. Choose "
-            "another --out."
-        ) from None
+        raise StoreError(_unwritable(directory, error)) from None
     with lock:
         _hold(lock, directory)
         path = directory / FILE_NAME
@@ -220,10 +216,10 @@ def read_store(directory: Path) -> Generator[Store, None, None]:
         StoreError: If there is none.
     """
     path = directory / FILE_NAME
-    if not path.is_file():
+    if not _is_file(path):
         raise StoreError(
-            f"{directory}: got no {FILE_NAME} in it, wanted the folder of a study, as given to "
-            "`lrtransfer tune --out`."
+            f"{directory}: got no readable {FILE_NAME} in it, wanted the folder of a study, as "
+            "given to `lrtransfer tune --out`."
         )
     with Store(path, _connect(path, read_only=True)) as store:
         yield store
@@ -239,38 +235,75 @@ def _hold(lock: IO[str], directory: Path) -> None:
             f"{directory}: got a study in use by {lock.read().strip() or 'another process'}, "
             "wanted one writer at a time. Wait for it, or choose another --out."
         ) from None
+    except OSError as error:
+        raise StoreError(_unwritable(directory, error)) from None
     lock.truncate(0)
     lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     lock.flush()
 
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    mode = "ro" if read_only else "rwc"
     try:
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None
-        )
-        connection.execute("PRAGMA trusted_schema = OFF")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+        connection = sqlite3.connect(_address(path, read_only=read_only), uri=True)
+        connection.isolation_level = None
+        try:
+            _prepare(path, connection, read_only=read_only)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
-        raise StoreError(
-            f"{path}: got '{error}', wanted a run store. Choose another --out, or move the file "
-            "away."
-        ) from None
+        raise StoreError(_unusable(path, error)) from None
+    return connection
+
+
+def _address(path: Path, *, read_only: bool) -> str:
+    if not read_only:
+        mode = "mode=rwc"
+    elif os.access(path.parent, os.W_OK) or path.with_name(f"{FILE_NAME}-wal").exists():
+        mode = "mode=ro"
+    else:
+        # Reading a write-ahead log needs a file beside it, which a read-only folder refuses.
+        mode = "immutable=1"
+    return f"{path.resolve().as_uri()}?{mode}"
+
+
+def _prepare(path: Path, connection: sqlite3.Connection, *, read_only: bool) -> None:
+    connection.execute("PRAGMA trusted_schema = OFF")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if not read_only:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
     if version == 0 and not read_only:
         connection.executescript(
             f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
     elif version != SCHEMA_VERSION:
-        connection.close()
         raise StoreError(
             f"{path}: got a run store of version {version}, wanted version {SCHEMA_VERSION}. "
             "Use the release of lrtransfer that wrote it."
         )
-    return connection
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long, or a folder that may not be entered
+        return False
+
+
+def _unwritable(directory: Path, error: OSError) -> str:
+    return (
+        f"{directory}: got '{error.strerror}', wanted a folder that can be written to and locked. "
+        "Choose another --out, on a local disk."
+    )
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> str:
+    free = shutil.disk_usage(path.parent).free
+    return (
+        f"{path}: got '{error}' with {free:,} bytes free, wanted a run store that can be used. "
+        "Check free space and permissions; if the file is not a run store, choose another --out."
+    )
 
 
 def _checksum(*texts: str) -> str:

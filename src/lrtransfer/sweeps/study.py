@@ -27,6 +27,7 @@ Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Betas = Annotated[tuple[Share, Share], Field(strict=False)]
 
 MAX_RUNS = 100_000
+_SLACK = 1e-9  # so that a rate written as a rounded decimal is the lattice's own
 
 
 class DataConfig(ModelConfig):
@@ -58,7 +59,8 @@ class TrainingConfig(ModelConfig):
 class GridConfig(ModelConfig):
     """Set the learning rates tried first: low to high, `per_octave` rates per factor of two.
 
-    Rates lie on the lattice 2^(k / per_octave), so that grids extended later share their points.
+    Rates lie on the lattice 2^(k / per_octave), so that grids extended later share their points;
+    the grid is the smallest on it that covers low and high.
     """
 
     low: Positive = 2.0**-9
@@ -67,8 +69,8 @@ class GridConfig(ModelConfig):
 
     def indices(self) -> range:
         """Return the lattice indices k of the first grid."""
-        low, high = (round(math.log2(rate) * self.per_octave) for rate in (self.low, self.high))
-        return range(low, high + 1)
+        low, high = (math.log2(rate) * self.per_octave for rate in (self.low, self.high))
+        return range(math.floor(low + _SLACK), math.ceil(high - _SLACK) + 1)
 
     def rate(self, index: int) -> float:
         """Return the learning rate 2^(k / per_octave) of a lattice index."""

@@ -5,13 +5,13 @@ that need not be computed again, so interruptions, and runs of other plans, chan
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ..data.corpus import Corpus, standard_library
-from ..errors import ConfigError, StoreError, TableError
+from ..errors import ConfigError, StoreError, TableError, UserError
 from ..statistics.answer import SchemeAnswer
 from ..statistics.table import Observation, RunTable
 from ..statistics.transfer import judge
@@ -53,6 +53,7 @@ class StudyResult:
         table: The outcome of every finished run.
         answers: What is concluded for each scheme; empty while the runs allow no conclusion.
         parameters: Number of parameters at each width with a finished run.
+        versions: What the finished runs were made with; more than one where they differ.
         failures: Runs that gave no result in this call.
     """
 
@@ -61,6 +62,7 @@ class StudyResult:
     table: RunTable
     answers: Mapping[str, SchemeAnswer]
     parameters: Mapping[int, int]
+    versions: tuple[str, ...]
     failures: tuple[Failure, ...]
 
 
@@ -136,15 +138,34 @@ def _advance(study: Study, digest: str, store: Store, *, train: Train) -> StudyR
         if missing := tuple(run for run in runs if run.id not in present):
             failures += train(missing)
             present = store.rows()
+            _require_results(failures, present)
         table = _table(planned, present)
         is_complete = all(run.id in present for run in runs)
         answers = _judge(study, table, is_complete=is_complete)
         extended = extend_edges(cells, answers, study.grid)
         if extended == cells or not is_complete:
-            counts = _count(runs, present, before)
-            parameters = _parameters(runs, present)
-            return StudyResult(study, counts, table, answers, parameters, failures)
+            finished = [present[run.id] for run in runs if run.id in present]
+            return StudyResult(
+                study=study,
+                counts=_count(runs, finished, before),
+                table=table,
+                answers=answers,
+                parameters={
+                    json.loads(row.identity)["width"]: row.record["parameters"] for row in finished
+                },
+                versions=tuple(sorted({_version(row) for row in finished})),
+                failures=failures,
+            )
         cells = extended
+
+
+def _require_results(failures: Sequence[Failure], present: Mapping[str, Row]) -> None:
+    """Refuse to answer when every run failed: the cause lies with the study, not with a run."""
+    if failures and not present:
+        raise UserError(
+            f"tune: got no result from any of {len(failures)} runs, wanted models that train. The "
+            f"first one ended with: {failures[0].reason.strip().splitlines()[-1]}"
+        )
 
 
 def _judge(study: Study, table: RunTable, *, is_complete: bool) -> dict[str, SchemeAnswer]:
@@ -190,13 +211,16 @@ def _observation(planned: PlannedRun, result: Result) -> Observation:
     )
 
 
-def _parameters(runs: Iterable[Run], present: Mapping[str, Row]) -> dict[int, int]:
-    finished = (run for run in runs if run.id in present)
-    return {run.width: present[run.id].record["parameters"] for run in finished}
+def _parameters(finished: Sequence[Row]) -> dict[int, int]:
+    return {json.loads(row.identity)["width"]: row.record["parameters"] for row in finished}
 
 
-def _count(runs: tuple[Run, ...], present: Mapping[str, Row], before: frozenset[str]) -> Counts:
-    finished = [present[run.id] for run in runs if run.id in present]
+def _version(row: Row) -> str:
+    made = row.record
+    return f"torch {made['torch']} on {made['processor']}, engine {made['engine']}"
+
+
+def _count(runs: Sequence[Run], finished: Sequence[Row], before: frozenset[str]) -> Counts:
     return Counts(
         planned=len(runs),
         finished=len(finished),

@@ -1,56 +1,62 @@
 """A worker process: reads one run's identity a line from stdin, answers one line of JSON each.
 
-It ends with its input, so it does not outlive the process that started it by more than a run.
+It answers on a pipe of its own, named by its argument, so that nothing printed can be taken for
+an answer. It ends with its input: a worker does not outlive the process that started it.
 """
 
 import json
 import os
 import platform
+import queue
 import sys
+import threading
 import time
 import traceback
-from typing import IO, Any
+from typing import Any
 
 
-def main() -> None:
-    """Train run after run until the input ends."""
-    answers = _claim_stdout()
+def main(answers: int) -> None:
+    """Train run after run, answering on this file descriptor, until the input ends."""
+    requests: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     import torch
 
     from .train_run import count_parameters, train_run
 
     torch.set_num_threads(1)  # one run per core: more threads cost more than they gain
-    record = {"engine": "loop", "torch": torch.__version__, "python": platform.python_version()}
-    _send(answers, {"ready": True})
-    for line in sys.stdin:
+    record = {
+        "engine": "loop",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+    }
+    while True:
+        identity = requests.get()
         started = time.monotonic()
         try:
-            outcome = train_run(line.strip())
+            outcome = train_run(identity)
         except Exception:
             # One run's failure is its own: it is reported, and the worker goes on.
             _send(answers, {"error": traceback.format_exc()})
             continue
         made = {
             "seconds": round(time.monotonic() - started, 3),
-            "parameters": count_parameters(line.strip()),
+            "parameters": count_parameters(identity),
         }
         _send(answers, {"result": vars(outcome), "record": record | made})
 
 
-def _claim_stdout() -> IO[str]:
-    """Keep stdout for answers; whatever else is printed goes to stderr."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return answers
+def _listen(requests: "queue.Queue[str]") -> None:
+    for line in sys.stdin:
+        requests.put(line.strip())
+    os._exit(0)  # whoever wanted the answer is gone; a long run must not go on without them
 
 
-def _send(answers: IO[str], message: dict[str, Any]) -> None:
-    answers.write(json.dumps(message, allow_nan=False) + "\n")
-    answers.flush()
+def _send(answers: int, message: dict[str, Any]) -> None:
+    data = (json.dumps(message, allow_nan=False) + "\n").encode()
+    while data:
+        data = data[os.write(answers, data) :]
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except BrokenPipeError:
-        sys.exit(0)  # whoever wanted the answer is gone
+    main(int(sys.argv[1]))
