@@ -138,7 +138,8 @@ def _advance(study: Study, digest: str, store: Store, *, train: Train) -> StudyR
         if missing := tuple(run for run in runs if run.id not in present):
             failures += train(missing)
             present = store.rows()
-            _require_results(failures, present)
+            if not any(run.id in present for run in runs):
+                _refuse_without_results(failures)
         table = _table(planned, present)
         is_complete = all(run.id in present for run in runs)
         answers = _judge(study, table, is_complete=is_complete)
@@ -150,18 +151,16 @@ def _advance(study: Study, digest: str, store: Store, *, train: Train) -> StudyR
                 counts=_count(runs, finished, before),
                 table=table,
                 answers=answers,
-                parameters={
-                    json.loads(row.identity)["width"]: row.record["parameters"] for row in finished
-                },
+                parameters=_parameters(finished),
                 versions=tuple(sorted({_version(row) for row in finished})),
                 failures=failures,
             )
         cells = extended
 
 
-def _require_results(failures: Sequence[Failure], present: Mapping[str, Row]) -> None:
+def _refuse_without_results(failures: Sequence[Failure]) -> None:
     """Refuse to answer when every run failed: the cause lies with the study, not with a run."""
-    if failures and not present:
+    if failures:
         raise UserError(
             f"tune: got no result from any of {len(failures)} runs, wanted models that train. The "
             f"first one ended with: {failures[0].reason.strip().splitlines()[-1]}"
