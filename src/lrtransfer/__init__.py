@@ -4,19 +4,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .parametrization.choices import Choices as Choices
+    from .parametrization.choices import Tuned as Tuned
+    from .parametrization.parametrize import parametrize as parametrize
     from .parametrization.recipe import Recipe as Recipe
-    from .parametrization.recipe import parametrize as parametrize
     from .parametrization.roles import Layout as Layout
 
 __version__ = "0.1.0"
 
 # Loaded on first use: `lrtransfer --help` must not wait for torch.
 _HOMES = {
+    "Choices": "parametrization.choices",
     "Layout": "parametrization.roles",
     "Recipe": "parametrization.recipe",
-    "parametrize": "parametrization.recipe",
+    "Tuned": "parametrization.choices",
+    "parametrize": "parametrization.parametrize",
 }
-__all__ = ["Layout", "Recipe", "parametrize"]
+__all__ = ["Choices", "Layout", "Recipe", "Tuned", "parametrize"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,9 +15,12 @@ from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import MLPConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.parametrization.initial import measure
-from lrtransfer.parametrization.recipe import Recipe, parametrize
+from lrtransfer.parametrization.parametrize import parametrize
+from lrtransfer.parametrization.recipe import Recipe
 from lrtransfer.parametrization.roles import Layout
-from lrtransfer.parametrization.rules import OPTIMIZERS, SCHEMES
+
+OPTIMIZERS = ("sgd", "adamw")
+SCHEMES = ("sp", "mup")
 
 BASE, WIDTH = 16, 64
 
@@ -159,15 +162,60 @@ def test_few_normal_values_do_not_pass_for_uniform() -> None:
     assert sum(found[f"gains.{i}"].shape == "uniform" for i in range(30)) <= 1
 
 
-def test_structured_initial_values_are_refused() -> None:
-    class Structured(nn.Module):
+class _Frequencies(nn.Module):
+    """A table that varies along its growing side and is the same in every model."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(3, n)
+        self.embed.weight.data = torch.arange(3.0 * n).reshape(n, 3) / (3 * n)
+
+
+def test_structured_values_that_grow_are_kept_and_missed_if_nobody_made_them() -> None:
+    recipe, model = parametrize(_Frequencies, width=32, base_width=16), _Frequencies(32)
+    wanted = model.embed.weight.detach().clone()
+    assert recipe.initialize(model, seed=0).get_parameter("embed.weight").equal(wanted)
+    with torch.device("meta"):
+        skeleton = _Frequencies(32)
+    empty = skeleton.to_empty(device="cpu")
+    nn.init.zeros_(empty.embed.weight)
+    with pytest.raises(ParametrizationError, match=r"in 'embed.weight', wanted the structured"):
+        recipe.initialize(empty, seed=0)
+
+
+def test_a_pattern_along_fixed_sides_is_carried_to_the_width() -> None:
+    class States(nn.Module):
         def __init__(self, n: int) -> None:
             super().__init__()
-            self.embed = nn.Linear(3, n)
-            self.embed.weight.data = torch.arange(3.0 * n).reshape(n, 3)
+            self.embed = nn.Linear(4, n, bias=False)
+            self.embed.weight.data = torch.arange(1.0, 5).log().expand(n, 4).clone()
 
-    with pytest.raises(ParametrizationError, match=r"'embed.weight' with the same varying values"):
-        parametrize(Structured, width=32, base_width=16)
+    recipe = parametrize(States, width=32, base_width=16)
+    with torch.device("meta"):
+        skeleton = States(32)
+    model = recipe.initialize(skeleton.to_empty(device="cpu"), seed=0)
+    assert model.get_parameter("embed.weight").equal(States(32).embed.weight)
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_rows_of_padding_stay_zero() -> None:
+    def table(n: int) -> nn.Module:
+        return nn.Embedding(7, n, padding_idx=2)
+
+    model = parametrize(table, width=64, base_width=16).initialize(table(64), seed=0)
+    weight = model.get_parameter("weight").detach()
+    assert not weight[2].any()
+    assert float(weight[[0, 1, 3, 4, 5, 6]].std()) == pytest.approx(1, rel=0.15)
+
+
+def test_rows_that_start_from_zero_along_a_growing_side_are_refused() -> None:
+    def fused(n: int) -> nn.Module:
+        layer = nn.Linear(n, 3 * n)
+        nn.init.zeros_(layer.weight[:n])
+        return layer
+
+    with pytest.raises(ParametrizationError, match=r"'weight' with 16 of 48 rows that start from"):
+        parametrize(fused, width=64, base_width=16)
 
 
 def test_groups_are_merged_complete_and_scaled() -> None:
@@ -364,8 +412,12 @@ def test_a_model_of_another_width_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scheme": "mub"}, "scheme: got 'mub', wanted one of sp, mup"),
-        ({"optimizer": "lbfgs"}, "optimizer: got 'lbfgs', wanted one of sgd, adamw"),
+        ({"scheme": "mub"}, "scheme: got 'mub', wanted one of sp, .*mup"),
+        (
+            {"optimizer": "lbfgs"},
+            "got torch.optim.lbfgs.LBFGS, .* its step comes from a line search",
+        ),
+        ({"optimizer": "adamv"}, "optimizer: got 'adamv', wanted .* Did you mean 'adam"),
         ({"width": 0}, "width: got 0"),
         ({"base_width": -1}, "base_width: got -1"),
     ],

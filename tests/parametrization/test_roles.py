@@ -165,7 +165,6 @@ def _growing_depth(n: int) -> nn.Module:
         (_two_heads, "'self_attn' with head_dim 8 at width 16 and 16 at width 32.*num_heads"),
         (_Raw, r"'matrix' of _Raw.*layouts=\{'matrix': Layout"),
         (_growing_depth, "parameters .* in only one of"),
-        (lambda n: nn.Embedding(5, n, padding_idx=0), "without padding_idx"),
     ],
 )
 def test_what_cannot_be_told_is_refused(build: Build, message: str) -> None:

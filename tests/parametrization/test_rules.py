@@ -1,71 +1,182 @@
-"""The tables against the published ones, by exponent."""
+"""The composed rules against the published tables, by value."""
 
 import pytest
 
-from lrtransfer.parametrization.rules import OPTIMIZERS, RULES, SCHEMES, Role
+from lrtransfer.errors import ParametrizationError
+from lrtransfer.parametrization.optimizers import KINDS
+from lrtransfer.parametrization.rules import (
+    FAMILIES,
+    GAUGES,
+    SCHEMES,
+    Power,
+    Role,
+    Rule,
+    Scheme,
+    Sides,
+    abc_scheme,
+    rule,
+)
 
 M = 4.0  # width ratio; hidden tensors grow on both sides
-RATIOS = {
-    Role.INPUT: (1.0, M),
-    Role.HIDDEN: (M, M),
-    Role.OUTPUT: (M, 1.0),
-    Role.VECTOR: (1.0, M),
-    Role.SCALAR: (1.0, 1.0),
+BASE = Sides(8.0, 8.0)
+SIDES = {
+    Role.INPUT: Sides(8.0, 8 * M),
+    Role.HIDDEN: Sides(8 * M, 8 * M),
+    Role.OUTPUT: Sides(8 * M, 8.0),
+    Role.VECTOR: Sides(8.0, 8 * M),
+    Role.SCALAR: BASE,
+}
+MATRICES = (Role.INPUT, Role.HIDDEN, Role.OUTPUT)
+
+
+def of(power: Power, role: Role) -> float:
+    return power.relative(SIDES[role], base=BASE)
+
+
+def law(scheme: str | Scheme, family: str, role: Role, **options: str) -> Rule:
+    rules = SCHEMES[scheme] if isinstance(scheme, str) else scheme
+    return rule(rules, FAMILIES[family], role, **options)  # type: ignore[arg-type]
+
+
+def rates(scheme: str | Scheme, family: str, **options: str) -> list[float]:
+    return [of(law(scheme, family, role, **options).lr, role) for role in MATRICES]
+
+
+# TP5 (arXiv 2203.03466), Tables 3, 8 and 9, relative to the base width. Columns: init std,
+# multiplier, SGD rate, Adam rate; rows: input, hidden, output.
+TABLES = {
+    "table3": [(1, 1, M, 1), (M**-0.5, 1, 1, 1 / M), (1 / M, 1, 1 / M, 1 / M)],
+    "table8": [(1, 1, M, 1), (M**-0.5, 1, 1, 1 / M), (1, 1 / M, M, 1)],
+    "table9": [
+        (M**-0.5, M**0.5, 1, M**-0.5),
+        (M**-0.5, 1, 1, 1 / M),
+        (M**-0.5, M**-0.5, 1, M**-0.5),
+    ],
 }
 
-# TP5 (arXiv 2203.03466) Table 3, relative to the base width: (init std, lr).
-TABLE_3: dict[tuple[str, str], dict[Role, tuple[float, float]]] = {
-    ("mup", "sgd"): {
-        Role.INPUT: (1, M),
-        Role.HIDDEN: (M**-0.5, 1),
-        Role.OUTPUT: (1 / M, 1 / M),
-        Role.VECTOR: (1, M),
-    },
-    ("mup", "adamw"): {
-        Role.INPUT: (1, 1),
-        Role.HIDDEN: (M**-0.5, 1 / M),
-        Role.OUTPUT: (1 / M, 1 / M),
-        Role.VECTOR: (1, 1),
-    },
-    ("sp", "sgd"): {
-        Role.INPUT: (1, 1),
-        Role.HIDDEN: (M**-0.5, 1),
-        Role.OUTPUT: (M**-0.5, 1),
-        Role.VECTOR: (1, 1),
-    },
-}
-TABLE_3["sp", "adamw"] = TABLE_3["sp", "sgd"]
+
+@pytest.mark.parametrize("gauge", TABLES)
+def test_gauges_of_tp5(gauge: str) -> None:
+    found = [
+        (
+            of(law(GAUGES[gauge], "adaptive", role).init_std, role),
+            of(law(GAUGES[gauge], "adaptive", role).multiplier, role),
+            of(law(GAUGES[gauge], "gradient", role).lr, role),
+            of(law(GAUGES[gauge], "adaptive", role).lr, role),
+        )
+        for role in MATRICES
+    ]
+    assert found == TABLES[gauge]
 
 
-@pytest.mark.parametrize("key", list(RULES))
-@pytest.mark.parametrize("role", [r for r in Role if r is not Role.SCALAR])
-def test_table_3(key: tuple[str, str], role: Role) -> None:
-    rule = RULES[key][role]
-    assert (rule.init_std(*RATIOS[role]), rule.lr(*RATIOS[role])) == TABLE_3[key][role]
+# arXiv 2407.05872: exponents of 1/n; columns as in the table of the paper.
+@pytest.mark.parametrize(
+    ("scheme", "adam", "sgd", "no_alignment"),
+    [
+        ("sp_per_layer", (0, 1, 1), (-0.5, 0.5, 1), (0, 0.5, 0.5)),
+        ("ntp_per_layer", (0, 0.5, 0.5), (-0.5, -0.5, 0), (0, 0, 0)),
+        (GAUGES["table9"], (0.5, 1, 0.5), (0, 0, 0), (0.5, 0.5, 0)),
+        # The readout of mean field without alignment: the symmetry gives -1/2.
+        ("mean_field", (0, 0.5, 0), (-1, -1, -1), (0, 0, -0.5)),
+    ],
+)
+def test_exponents_per_layer(
+    scheme: str | Scheme,
+    adam: tuple[float, ...],
+    sgd: tuple[float, ...],
+    no_alignment: tuple[float, ...],
+) -> None:
+    assert rates(scheme, "adaptive") == [M**-c for c in adam]
+    assert rates(scheme, "gradient") == [M**-c for c in sgd]
+    assert rates(scheme, "adaptive", alignment="none") == [M**-c for c in no_alignment]
 
 
-@pytest.mark.parametrize("key", list(RULES))
-def test_scalars_do_not_scale(key: tuple[str, str]) -> None:
-    rule = RULES[key][Role.SCALAR]
-    assert [power(M, M) for power in (rule.init_std, rule.lr, rule.eps)] == [1, 1, 1]
+# arXiv 2603.00541, appendix C, in the gauge of Table 8: input, hidden, output.
+@pytest.mark.parametrize(
+    ("family", "wanted"),
+    [
+        ("gradient", (M, 1, M)),
+        ("adaptive", (1, 1 / M, 1)),
+        ("sign", (1, 1 / M, 1)),
+        ("muon_plain", (M**0.5, 1, M**0.5)),
+        ("shampoo", (M**0.5, 1, M**0.5)),
+        ("soap", (M**0.5, 1, M**0.5)),
+        ("muon_kimi", (1, M**-0.5, 1)),
+        ("trust_ratio", (1, M**-0.5, 1)),  # TP5, B.3
+    ],
+)
+def test_rates_of_families_in_the_gauge_of_table_8(family: str, wanted: tuple[float, ...]) -> None:
+    assert rates(GAUGES["table8"], family) == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("role", [Role.INPUT, Role.HIDDEN, Role.OUTPUT])
-def test_shrinkage_per_step_is_width_stable_under_mup(optimizer: str, role: Role) -> None:
-    rule = RULES["mup", optimizer][role]
-    assert rule.lr(*RATIOS[role]) * rule.weight_decay(*RATIOS[role]) == 1
+@pytest.mark.parametrize("family", ["muon_keller", "muon_spectral"])
+def test_rates_are_constant_where_the_shape_factor_does_the_scaling(family: str) -> None:
+    assert of(law("mup", family, Role.HIDDEN).lr, Role.HIDDEN) == 1
+
+
+def test_kellers_factor_leaves_what_it_does_not_do_to_the_rate() -> None:
+    # √max(1, out/in) is √2 at 16×8 and 1 at 8×16; the wanted factor there is √(1/2).
+    tall, flat, square = Sides(8, 16), Sides(16, 8), Sides(8, 8)
+    power = FAMILIES["muon_keller"].lr[Role.HIDDEN]
+    assert power.relative(tall, base=square) == pytest.approx(1)
+    assert power.relative(flat, base=square) == pytest.approx(0.5**0.5)
+
+
+def test_spectral_readout_is_that_of_table_3() -> None:
+    # One class: std (min(1, √(1/in)))/√in = 1/in.
+    std = SCHEMES["spectral"].init_std[Role.OUTPUT].absolute(Sides(64, 1))
+    assert std == pytest.approx(1 / 64)
+    assert SCHEMES["spectral"].init_std[Role.INPUT].absolute(Sides(1, 64)) == pytest.approx(1)
+
+
+def test_u_mup() -> None:
+    # arXiv 2407.17465: hidden factor and Adam rate 1/√fan_in; output factor 1/fan_in, rate 1.
+    hidden, output = (law("u_mup", "adaptive", r) for r in (Role.HIDDEN, Role.OUTPUT))
+    sides = Sides(64, 64)
+    assert [p.absolute(sides) for p in (hidden.init_std, hidden.multiplier, hidden.lr)] == [
+        1,
+        1 / 8,
+        1 / 8,
+    ]
+    assert [p.absolute(sides) for p in (output.init_std, output.multiplier, output.lr)] == [
+        1,
+        1 / 64,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pair", [("ntp_per_layer", "sp_per_layer"), ("mean_field", "mup")])
+def test_schemes_that_are_one_up_to_the_symmetry(family: str, pair: tuple[str, str]) -> None:
+    k = FAMILIES[family].lr_per_multiplier
+    for role in Role:
+        moved, plain = (law(scheme, family, role) for scheme in pair)
+        assert moved.init_std * moved.multiplier == plain.init_std * plain.multiplier
+        assert moved.effective_lr == plain.effective_lr
+        assert moved.lr == plain.lr * moved.multiplier**k
+        assert moved.eps == plain.eps * (moved.multiplier if FAMILIES[family].has_eps else Power())
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scalars_do_not_scale_and_nothing_does_at_the_base_width(scheme: str, family: str) -> None:
+    for role in Role:
+        found = law(scheme, family, role)
+        powers = (found.init_std, found.multiplier, found.lr, found.eps)
+        assert [p.relative(BASE, base=BASE) for p in powers] == [1, 1, 1, 1]
+        if role is Role.SCALAR:
+            assert set(powers) == {Power()}
 
 
 def test_sgd_rate_of_a_hidden_tensor_is_the_ratio_of_its_sides() -> None:
-    # microsoft/mup, MuSGD: lr / (m_in / m_out) and decay times that.
-    rule = RULES["mup", "sgd"][Role.HIDDEN]
-    assert (rule.lr(M, 2 * M), rule.weight_decay(M, 2 * M)) == (2, 0.5)
+    # microsoft/mup, MuSGD: lr / (m_in / m_out).
+    rate = law("mup", "gradient", Role.HIDDEN).lr
+    assert rate.relative(Sides(M, 2 * M), base=Sides(1, 1)) == 2
 
 
 def test_epsilon_follows_the_gradient_under_mup() -> None:
-    # In the gauge without multipliers gradients of all tensors but the output's fall as 1/n.
-    eps = {role: RULES["mup", "adamw"][role].eps(*RATIOS[role]) for role in Role}
+    # Without multipliers gradients of all tensors but the output's fall as 1/n (TP5, B.3).
+    eps = {role: of(law("mup", "adaptive", role).eps, role) for role in Role}
     assert eps == {
         Role.INPUT: 1 / M,
         Role.HIDDEN: 1 / M,
@@ -73,8 +184,38 @@ def test_epsilon_follows_the_gradient_under_mup() -> None:
         Role.VECTOR: 1 / M,
         Role.SCALAR: 1,
     }
+    table8 = [of(law(GAUGES["table8"], "adaptive", role).eps, role) for role in MATRICES]
+    assert table8 == [1 / M, 1 / M, 1 / M]
 
 
-def test_every_scheme_knows_every_optimizer_and_role() -> None:
-    assert set(RULES) == {(s, o) for s in SCHEMES for o in OPTIMIZERS}
-    assert all(set(table) == set(Role) for table in RULES.values())
+def test_rows_of_ones_own() -> None:
+    rows = {"hidden": {"b": 0.5, "c": 1}, "output": {"a": 0.5, "b": 0.5, "c": 0.5}}
+    scheme = abc_scheme(rows)
+    assert rates(scheme, "adaptive") == [1, 1 / M, M**-0.5]
+    assert scheme.readout == 1
+    output = law(scheme, "adaptive", Role.OUTPUT)
+    assert of(output.effective_lr, Role.OUTPUT) == 1 / M  # c + a: the symmetry
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"readout": {"a": 1}}, r"rows for \['readout'\], wanted roles: input"),
+        ({"hidden": {"d": 1}}, r"got \['d'\] for hidden, wanted the exponents a"),
+        ({"vector": {"a": 1}}, "got a multiplier for vectors"),
+    ],
+)
+def test_rows_that_mean_nothing_are_refused(
+    rows: dict[str, dict[str, float]], message: str
+) -> None:
+    with pytest.raises(ParametrizationError, match=message):
+        abc_scheme(rows)
+
+
+def test_rates_without_alignment_exist_for_normalised_gradients_only() -> None:
+    with pytest.raises(ParametrizationError, match="alignment: got 'none'"):
+        law("mup", "gradient", Role.HIDDEN, alignment="none")
+
+
+def test_every_kind_has_a_family() -> None:
+    assert {kind.family for kind in KINDS.values()} < set(FAMILIES)

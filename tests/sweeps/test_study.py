@@ -50,7 +50,7 @@ def test_settings_survive_json() -> None:
         ({"widths": [64, 128]}, r"^base_width: got 32, wanted one of the widths \[64, 128\]"),
         ({"widths": [32, 40]}, "^widths: got 40, wanted multiples of model.head_width, 16"),
         ({"target": 250}, "^target: got 250, wanted multiples of model.head_width, 16"),
-        ({"schemes": ["mup", "ntk"]}, "^schemes: got 'ntk', wanted one of sp, mup"),
+        ({"schemes": ["mup", "ntk"]}, "^schemes: got 'ntk', wanted one of sp, .*mup"),
         ({"schemes": []}, "^schemes: got .*, it should|^schemes: got"),
         ({"schemes": ["mup", "mup"]}, "^schemes: got .*, wanted no value twice"),
         ({"grid": {"low": 0.1, "high": 0.01}}, "^grid: got low=0.1 and high=0.01, which hold 0"),

@@ -5,7 +5,7 @@ So the user's own choices (a zero readout, a small embedding) survive, and nothi
 declared.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,6 +20,8 @@ from .roles import Build
 # A tensor of one entry stops at MOST_BUILDS values: its std is then known to 6 % if uniform.
 ENTRIES = 4096
 FEWEST_BUILDS, MOST_BUILDS = 4, 64
+MOST_ENTRIES = 2**16  # looked at per tensor and build, evenly spread
+MOST_PATTERN = 4096  # entries of a fixed pattern that a recipe carries
 
 # Kurtosis is 9/5 for a uniform and 3 for a normal distribution; this is the middle. Few normal
 # values pass for uniform by kurtosis alone (64: one time in seven), so the largest deviation, at
@@ -29,20 +31,86 @@ _UNIFORM_REACH = 1.1 * 3**0.5
 
 
 @dataclass(frozen=True)
-class InitialDistribution:
-    """Describe the distribution of a tensor's entries; `std` is 0 for a constant tensor."""
+class Pattern:
+    """Hold values that are the same in every model, broadcast along sides of size 1."""
 
-    shape: Literal["normal", "uniform"]
+    shape: tuple[int, ...]
+    values: tuple[float, ...]
+
+    def tensor(self) -> torch.Tensor:
+        """Return the values as a tensor."""
+        return torch.tensor(self.values).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class InitialDistribution:
+    """Describe how a tensor's entries start.
+
+    Attributes:
+        shape: `normal` or `uniform`; `kept` for values that vary along a growing side and are the
+            same in every model (a table of frequencies): they stay as the model made them.
+        mean: Mean of the entries.
+        std: Their standard deviation; 0 for a constant tensor.
+        constant_rows: Rows (dimension 0) that start from 0 in every model: an embedding's padding.
+        pattern: Values of a tensor that is the same in every model and does not vary along its
+            growing sides.
+        low: Smallest value seen, if `kept`.
+        high: Largest value seen, if `kept`.
+    """
+
+    shape: Literal["normal", "uniform", "kept"]
     mean: float
     std: float
+    constant_rows: tuple[int, ...] = ()
+    pattern: Pattern | None = None
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def is_random(self) -> bool:
+        """Whether two models differ in this tensor."""
+        return self.std > 0 and self.shape != "kept" and self.pattern is None
 
     def scaled(self, factor: float) -> "InitialDistribution":
         """Return the distribution with its standard deviation multiplied."""
-        return replace(self, std=self.std * factor)
+        return replace(self, std=self.std * factor) if self.is_random else self
+
+    def with_std(self, std: float) -> "InitialDistribution":
+        """Return the distribution with this standard deviation about zero."""
+        return replace(self, mean=0.0, std=std) if self.is_random else self
+
+    def at_shape(
+        self, name: str, shape: tuple[int, ...], base_shape: tuple[int, ...]
+    ) -> "InitialDistribution":
+        """Return the distribution for a tensor of this shape.
+
+        A pattern fits if it broadcasts: it then varies along sides alone that do not grow. Else
+        the values are kept.
+
+        Raises:
+            ParametrizationError: If rows start from zero along a side that grows.
+        """
+        if self.constant_rows and shape[0] != base_shape[0]:
+            raise ParametrizationError(
+                f"parametrize: got {name!r} with {len(self.constant_rows)} of {base_shape[0]} rows "
+                "that start from zero, along a side that grows with width, wanted tensors that "
+                "start alike in all rows. Make its parts tensors of their own."
+            )
+        if self.pattern is None:
+            return self
+        if all(p in {1, s} for p, s in zip(self.pattern.shape, shape, strict=True)):
+            return self
+        values = self.pattern.values
+        return replace(self, shape="kept", pattern=None, low=min(values), high=max(values))
 
     def draw_(self, tensor: torch.Tensor, generator: torch.Generator) -> None:
         """Fill a tensor with independent draws."""
         with torch.no_grad():
+            if self.shape == "kept":
+                return
+            if self.pattern is not None:
+                tensor.copy_(self.pattern.tensor().expand(tensor.shape))
+                return
             if self.std == 0:
                 tensor.fill_(self.mean)
                 return
@@ -52,7 +120,10 @@ class InitialDistribution:
                 unit.normal_(generator=generator)
             else:
                 unit.uniform_(-(3**0.5), 3**0.5, generator=generator)
-            tensor.copy_(unit.mul_(self.std).add_(self.mean))
+            unit.mul_(self.std).add_(self.mean)
+            if self.constant_rows:
+                unit[list(self.constant_rows)] = 0.0
+            tensor.copy_(unit)
 
 
 def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
@@ -60,47 +131,91 @@ def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
 
     The model is built 4 to 64 times from fixed seeds, more often the smaller its smallest random
     tensor; torch's global generator is left as it was.
-
-    Raises:
-        ParametrizationError: If a tensor starts from values that are neither random nor constant
-            (a table of frequencies, say): redrawing would destroy it.
     """
-    draws: dict[str, list[torch.Tensor]] = {}
-    for i in range(MOST_BUILDS):
-        short = {name for name, values in draws.items() if _is_short(values)}
+    first = _initial_values(build, base_width, seed_of("measure", 0))
+    second = _initial_values(build, base_width, seed_of("measure", 1))
+    fixed = {name: _describe_fixed(v) for name, v in first.items() if v.equal(second[name])}
+    rows = {n: _equal_rows(v, second[n]) for n, v in first.items() if n not in fixed}
+    draws = {n: [_sample(values[n], rows[n]) for values in (first, second)] for n in rows}
+    del first, second
+    for i in range(2, MOST_BUILDS):
+        short = {n for n, values in draws.items() if sum(v.numel() for v in values) < ENTRIES}
         if i >= FEWEST_BUILDS and not short:
             break
-        for name, value in _initial_values(build, base_width, seed_of("measure", i)).items():
-            if i < FEWEST_BUILDS or name in short:
-                draws.setdefault(name, []).append(value)
-    return {name: _describe(name, values) for name, values in draws.items()}
+        values = _initial_values(build, base_width, seed_of("measure", i))
+        for name in draws if i < FEWEST_BUILDS else short:
+            draws[name].append(_sample(values[name], rows[name]))
+    random = {name: _describe_random(values, rows[name]) for name, values in draws.items()}
+    return fixed | random
 
 
-def _is_short(values: Sequence[torch.Tensor]) -> bool:
-    """Return whether a random tensor has given fewer values than wanted."""
-    entries = sum(value.numel() for value in values)
-    return entries < ENTRIES and any(not torch.equal(v, values[0]) for v in values)
+def require_kept(name: str, initial: InitialDistribution, tensor: torch.Tensor) -> None:
+    """Check that a tensor whose values are kept holds what a model puts there.
+
+    Raises:
+        ParametrizationError: If it does not: after `to_empty` nobody has filled it.
+    """
+    if initial.shape != "kept":
+        return
+    low, high = float(tensor.detach().min()), float(tensor.detach().max())
+    reach = initial.high - initial.low
+    if not (low < high and low >= initial.low - reach and high <= initial.high + reach):
+        raise ParametrizationError(
+            f"initialize: got values {low:g} … {high:g} in {name!r}, wanted the structured values "
+            f"that the model itself puts there ({initial.low:g} … {initial.high:g} at the base "
+            "width), which cannot be redrawn. After to_empty, fill this tensor from a built model, "
+            "or register it as a buffer."
+        )
 
 
-def _initial_values(build: Build, width: int, seed: int) -> dict[str, torch.Tensor]:
+def _initial_values(build: Build, width: int, seed: int) -> Mapping[str, torch.Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: nn.Module = build(width)
-    return {n: p.detach().to("cpu", torch.float64) for n, p in model.named_parameters()}
+    return {name: p.detach().cpu() for name, p in model.named_parameters()}
 
 
-def _describe(name: str, draws: Iterable[torch.Tensor]) -> InitialDistribution:
-    values = torch.stack(list(draws))
-    std = float(values.std(correction=0))
-    if std == 0:
+def _equal_rows(first: torch.Tensor, second: torch.Tensor) -> tuple[int, ...]:
+    """Return the rows that are zero in both models, of a tensor that is random elsewhere."""
+    if first.ndim < 2:
+        return ()
+    both = torch.stack((first, second)).transpose(0, 1).flatten(1)
+    return tuple((both == 0).all(dim=1).nonzero().flatten().tolist())
+
+
+def _sample(values: torch.Tensor, without_rows: Sequence[int]) -> torch.Tensor:
+    """Return entries of a tensor, evenly spread."""
+    if without_rows:
+        keep = torch.ones(len(values), dtype=torch.bool)
+        keep[list(without_rows)] = False
+        values = values[keep]
+    flat = values.flatten()
+    return flat[:: -(-len(flat) // MOST_ENTRIES)].to(torch.float64)
+
+
+def _describe_fixed(values: torch.Tensor) -> InitialDistribution:
+    """Describe a tensor that is the same in every model."""
+    values = values.to(torch.float64)
+    if bool((values == values.flatten()[0]).all()):
         return InitialDistribution("normal", mean=float(values.flatten()[0]), std=0.0)
-    if bool((values == values[0]).all()):
-        raise ParametrizationError(
-            f"parametrize: got tensor {name!r} with the same varying values in every model built, "
-            "wanted random or constant initial values. A structured tensor cannot be redrawn: "
-            "register it as a buffer."
-        )
-    mean = float(values.mean())
+    mean, std = float(values.mean()), float(values.std(correction=0))
+    pattern = values
+    for dim in range(values.ndim):
+        row = pattern.narrow(dim, 0, 1)
+        if bool((pattern == row).all()):
+            pattern = row
+    if pattern.numel() <= MOST_PATTERN:
+        kept = Pattern(tuple(pattern.shape), tuple(pattern.flatten().tolist()))
+        return InitialDistribution("normal", mean=mean, std=std, pattern=kept)
+    low, high = float(values.min()), float(values.max())
+    return InitialDistribution("kept", mean=mean, std=std, low=low, high=high)
+
+
+def _describe_random(
+    draws: Sequence[torch.Tensor], constant_rows: tuple[int, ...]
+) -> InitialDistribution:
+    values = torch.stack(list(draws))
+    mean, std = float(values.mean()), float(values.std(correction=0))
     if abs(mean) < 5 * std / values.numel() ** 0.5:
         mean = 0.0  # within the error of its measurement
     deviations = (values - values.mean()) / std
@@ -108,4 +223,5 @@ def _describe(name: str, draws: Iterable[torch.Tensor]) -> InitialDistribution:
         float(deviations.pow(4).mean()) < _KURTOSIS_SPLIT
         and float(deviations.abs().max()) <= _UNIFORM_REACH
     )
-    return InitialDistribution("uniform" if is_uniform else "normal", mean=mean, std=std)
+    shape: Literal["normal", "uniform"] = "uniform" if is_uniform else "normal"
+    return InitialDistribution(shape, mean=mean, std=std, constant_rows=constant_rows)

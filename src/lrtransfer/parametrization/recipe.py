@@ -4,9 +4,9 @@ A recipe is a table keyed by parameter name, outside the tensors: it survives de
 `load_state_dict`, `to_empty` and wrappers, all of which lose attributes set on parameters.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -14,16 +14,25 @@ from torch import nn
 
 from ..errors import ParametrizationError
 from ..randomness import seed_of
-from .initial import InitialDistribution, measure
-from .roles import Build, Layout, Shape, TensorRole, assign_roles
-from .rules import OPTIMIZERS, RULES, SCHEMES, Role, Rule
+from .choices import DECAYS
+from .groups import (
+    Group,
+    groups_by_parameter,
+    merged_groups,
+    require_all,
+    require_decay_apart,
+    require_ratios,
+    require_variant,
+)
+from .initial import InitialDistribution, Pattern, require_kept
+from .multipliers import Multiplier, attach, require_attached
+from .optimizers import KINDS, Optimizer, require_class
+from .roles import Shape
+from .rules import FAMILIES, Role
 
 _RESCALED = "_lrtransfer_rescaled"
 _DATA_PARALLEL = (nn.parallel.DistributedDataParallel, nn.DataParallel)
-_CLASSES: dict[str, type[torch.optim.Optimizer]] = {
-    "adamw": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
-}
+_FORMAT = "lrtransfer.recipe/1"
 
 
 @dataclass(frozen=True)
@@ -33,44 +42,69 @@ class TensorRecipe:
     Attributes:
         name: Name of the parameter.
         role: What the tensor does.
-        shape: Its shape.
+        shape: Its global shape.
         initial: Distribution of its entries at the start.
+        multiplier: Factor of the tensor in the forward pass.
         lr: Learning rate as a multiple of the one tuned.
         weight_decay: Weight decay as a multiple of the one given; 0 where the layer
             contracts nothing (biases, gains).
         eps: Adam's epsilon as a multiple of the one given.
+        optimizer: Which of the recipe's optimizers trains it.
+        source: Where its learning rate is from.
     """
 
     name: str
     role: Role
     shape: Shape
     initial: InitialDistribution
+    multiplier: float
     lr: float
     weight_decay: float
     eps: float
+    optimizer: str
+    source: str = field(compare=False)
 
 
 @dataclass(frozen=True, repr=False)
 class Recipe:
-    """Hold the recipe of one model at one width; made by `parametrize`."""
+    """Hold the recipe of one model at one width; made by `parametrize`.
+
+    Attributes:
+        scheme: Name of the scheme.
+        optimizer: The optimizer that it was made for.
+        width: Width n of the model to be trained.
+        base_width: Width n_0 at which the hyperparameters were tuned.
+        decay: Convention of weight decay.
+        tensors: One entry per parameter.
+        multipliers: Forward multipliers; none in the default gauge without tied embeddings.
+        cautions: What a reader must know about this model, one line each.
+    """
 
     scheme: str
-    optimizer: str
+    optimizer: Optimizer
     width: int
     base_width: int
+    decay: str
     tensors: tuple[TensorRecipe, ...]
+    multipliers: tuple[Multiplier, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Say what the recipe is for."""
         return (
-            f"Recipe({self.scheme}, {self.optimizer}, {self.base_width}->{self.width}, "
+            f"Recipe({self.scheme}, {self.optimizer.kind}, {self.base_width}->{self.width}, "
             f"{len(self.tensors)} tensors)"
         )
+
+    @property
+    def optimizers(self) -> tuple[str, ...]:
+        """The names of the optimizers used: one, or a matrix optimizer and AdamW."""
+        return tuple(dict.fromkeys(tensor.optimizer for tensor in self.tensors))
 
     def initialize(
         self, model: nn.Module, *, seed: int | None = None, keep: bool = False
     ) -> nn.Module:
-        """Set the initial values of a model in place and return it.
+        """Set the initial values of a model in place, attach its multipliers and return it.
 
         With `seed`, every tensor is redrawn from its own stream, named by (seed, width, tensor):
         doing it twice is doing it once, and it works after `to_empty`. With `keep`, the values
@@ -84,8 +118,8 @@ class Recipe:
 
         Raises:
             ParametrizationError: If the model is not the recipe's or is on the meta device,
-                neither or both of `seed` and `keep` are given, or `keep` is asked for twice.
-                The model is then unchanged.
+                neither or both of `seed` and `keep` are given, `keep` is asked for twice, or a
+                tensor whose values cannot be redrawn was not filled. The model is then unchanged.
         """
         if keep == (seed is not None):
             raise ParametrizationError(
@@ -94,6 +128,8 @@ class Recipe:
             )
         pairs = self._pairs(model)
         _require_memory(pairs)
+        for parameter, tensor in pairs:
+            require_kept(tensor.name, tensor.initial, parameter)
         # On the module, not on a tensor: the mark is copied and pickled along with the values.
         plain = _unwrapped(model)
         if keep and getattr(plain, _RESCALED, False):
@@ -109,11 +145,30 @@ class Recipe:
                 tensor.initial.draw_(parameter, generator)
         if keep:
             setattr(plain, _RESCALED, True)
+        return self.attach(model)
+
+    def attach(self, model: nn.Module) -> nn.Module:
+        """Put the forward multipliers on a model, once however often it is called, and return it.
+
+        `initialize` does it; a model built anew for a checkpoint needs it. Nothing is added where
+        the recipe has no multipliers.
+
+        Raises:
+            ParametrizationError: If the model is not the recipe's.
+        """
+        self._pairs(model)
+        attach(_unwrapped(model), self.multipliers)
         return model
 
     def param_groups(
-        self, model: nn.Module, *, lr: float, weight_decay: float, eps: float | None = None
-    ) -> list[dict[str, Any]]:
+        self,
+        model: nn.Module,
+        *,
+        lr: float,
+        weight_decay: float,
+        eps: float | None = None,
+        optimizer: str | None = None,
+    ) -> list[Group]:
         """Return parameter groups for a torch optimizer; tensors with equal settings are merged.
 
         Each group carries `lr_mult`, its learning rate over the one tuned: schedulers that
@@ -122,67 +177,109 @@ class Recipe:
         Arguments:
             model: The model to be trained.
             lr: The learning rate tuned (at the base width every tensor's own).
-            weight_decay: Decoupled weight decay at the base width. Biases and gains are
-                not decayed.
+            weight_decay: Weight decay at the base width, in the recipe's convention: τ in steps for
+                `ema_timescale`, else λ. Biases and gains are not decayed.
             eps: Adam's epsilon at the base width; by default the optimizer's own is left alone
                 only where the rule leaves it alone, so a rule that scales it needs the value.
+            optimizer: Which optimizer's groups are wanted, if the recipe has two (Muon for the
+                hidden matrices, AdamW for the rest).
 
         Raises:
-            ParametrizationError: If the model is not the recipe's, or `eps` is missing.
+            ParametrizationError: If the model is not the recipe's, `eps` is missing, one of two
+                optimizers is not named, or the decay given has no rule.
         """
-        groups: dict[tuple[float, float, float], dict[str, Any]] = {}
-        for parameter, tensor in self._pairs(model):
-            group = groups.setdefault(
-                (tensor.lr, tensor.weight_decay, tensor.eps),
-                {
-                    "params": [],
-                    "name": tensor.role.value,
-                    "lr": lr * tensor.lr,
-                    "lr_mult": tensor.lr,
-                    "weight_decay": weight_decay * tensor.weight_decay,
-                }
-                | self._epsilon(tensor, eps),
-            )
-            group["params"].append(parameter)
-            if tensor.role.value not in group["name"].split("+"):
-                group["name"] += f"+{tensor.role.value}"
-        return list(groups.values())
+        kind = self._chosen(optimizer)
+        require_decay_apart(kind, weight_decay)
+        pairs = [(p, tensor) for p, tensor in self._pairs(model) if tensor.optimizer == kind]
+        return merged_groups(
+            pairs, lr=lr, weight_decay=self._decay(weight_decay, lr), eps=self._eps(kind, eps)
+        )
 
-    def verify(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Check that an optimizer trains every tensor once, as the recipe's family and ratios say.
+    def verify(self, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
+        """Check that optimizers train every tensor once, as the recipe's family and ratios say.
 
         Raises:
-            ParametrizationError: If the optimizer is of another class, a parameter is missing or
-                occurs twice, or the learning rates, weight decays or (AdamW's) epsilons are not
-                in the ratios of the recipe (a plain optimizer, or a scheduler that set all
-                groups to one value).
+            ParametrizationError: If an optimizer is of another class, a parameter that trains is
+                missing or occurs twice, the learning rates, weight decays or (AdamW's) epsilons
+                are not in the ratios of the recipe (a plain optimizer, or a scheduler that set all
+                groups to one value), or the model lacks its multipliers.
         """
-        wanted_class = _CLASSES[self.optimizer]
-        if not isinstance(optimizer, wanted_class):
+        if len(optimizers) != len(self.optimizers):
             raise ParametrizationError(
-                f"verify: got an optimizer of class {type(optimizer).__name__}, wanted "
-                f"torch.optim.{wanted_class.__name__}, for which the recipe was made (Adam's decay "
-                "is part of the gradient, AdamW's is not). Build that one from "
-                "recipe.param_groups, or make the recipe for another optimizer."
+                f"verify: got {len(optimizers)} optimizers, wanted {len(self.optimizers)}: "
+                f"{', '.join(self.optimizers)}, in this order."
             )
-        groups: dict[int, dict[str, Any]] = {}
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                if id(parameter) in groups:
-                    raise ParametrizationError(
-                        "verify: got a parameter that occurs twice in the optimizer's groups, "
-                        "wanted each once. Build the groups with recipe.param_groups."
-                    )
-                groups[id(parameter)] = group
         pairs = self._pairs(model)
-        if missing := [t.name for p, t in pairs if id(p) not in groups]:
+        require_attached(_unwrapped(model), self.multipliers)
+        for kind, optimizer in zip(self.optimizers, optimizers, strict=True):
+            require_class(self._optimizer(kind), optimizer)
+        require_all(pairs, groups_by_parameter(optimizers))
+        for kind, optimizer in zip(self.optimizers, optimizers, strict=True):
+            self._verify_groups(kind, pairs, groups_by_parameter([optimizer]))
+
+    def to_json(self) -> str:
+        """Return the recipe as a JSON document."""
+        return json.dumps({"format": _FORMAT, **asdict(self)}, indent=1, allow_nan=False)
+
+    @staticmethod
+    def from_json(text: str) -> "Recipe":
+        """Return the recipe that `to_json` wrote.
+
+        Raises:
+            ParametrizationError: If the text is no such document.
+        """
+        try:
+            return _recipe_from(json.loads(text))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ParametrizationError(
-                f"verify: got an optimizer without {missing[0]!r} ({len(missing)} of "
-                f"{len(pairs)} tensors missing), wanted every tensor of the model. Build the "
-                "groups with recipe.param_groups."
+                f"from_json: got a text that is no recipe ({error}), wanted what recipe.to_json() "
+                f"writes, of format {_FORMAT!r}."
+            ) from error
+
+    def _verify_groups(
+        self,
+        kind: str,
+        pairs: Sequence[tuple[nn.Parameter, TensorRecipe]],
+        groups: dict[int, Group],
+    ) -> None:
+        own = [(t, groups[id(p)]) for p, t in pairs if id(p) in groups]
+        if foreign := [t.name for t, _ in own if t.optimizer != kind]:
+            raise ParametrizationError(
+                f"verify: got {foreign[0]!r} in the optimizer {kind!r}, wanted it in another: "
+                f"use param_groups(optimizer={kind!r}) for this one."
             )
-        for key in ("lr", "weight_decay") + (("eps",) if self.optimizer == "adamw" else ()):
-            _require_ratios(key, [(t, float(groups[id(p)][key])) for p, t in pairs])
+        for _, group in own:
+            require_variant(kind, group)
+        has_eps = FAMILIES[KINDS[kind].family].has_eps
+        for key in ("lr", "weight_decay") + (("eps",) if has_eps else ()):
+            require_ratios(key, [(t, float(group[key])) for t, group in own if key in group])
+
+    def _optimizer(self, kind: str) -> Optimizer:
+        return self.optimizer if kind == self.optimizer.kind else Optimizer(kind)
+
+    def _chosen(self, optimizer: str | None) -> str:
+        if optimizer is None and len(self.optimizers) == 1:
+            return self.optimizers[0]
+        if optimizer not in self.optimizers:
+            names = " or ".join(map(repr, self.optimizers))
+            raise ParametrizationError(
+                f"param_groups: got optimizer={optimizer!r}, wanted {names}, which train different "
+                "tensors of this recipe. Ask for the groups of each."
+            )
+        return optimizer
+
+    def _decay(self, weight_decay: float, lr: float) -> float:
+        """Return the decay to be multiplied by the recipe's factors."""
+        convention = DECAYS[self.decay]
+        if convention.with_lr or not weight_decay:
+            return weight_decay
+        if lr <= 0:
+            raise ParametrizationError(
+                f"param_groups: got lr={lr:g} with weight decay {self.decay!r}, wanted lr > 0: the "
+                "decay is divided by the rate that the optimizer multiplies it by. Give the peak "
+                "rate and let the schedule warm up."
+            )
+        return (1 / weight_decay if convention.inverse else weight_decay) / lr
 
     def _pairs(self, model: nn.Module) -> list[tuple[nn.Parameter, TensorRecipe]]:
         """Return each parameter with its recipe, after checking that the two sets agree."""
@@ -197,82 +294,47 @@ class Recipe:
             )
         return [(parameters[tensor.name], tensor) for tensor in self.tensors]
 
-    def _epsilon(self, tensor: TensorRecipe, eps: float | None) -> dict[str, float]:
-        if self.optimizer == "sgd":
-            return {}
-        if eps is None:
-            if any(t.eps != 1 for t in self.tensors):
-                raise ParametrizationError(
-                    f"param_groups: got no eps, wanted the epsilon of {self.optimizer} at the "
-                    f"base width, because {self.scheme} scales it. Pass eps=1e-8 (torch's own)."
-                )
-            return {}
-        return {"eps": eps * tensor.eps}
+    def _eps(self, kind: str, eps: float | None) -> float | None:
+        """Return the epsilon to be multiplied; None where the optimizer's own stays."""
+        if not FAMILIES[KINDS[kind].family].has_eps:
+            return None
+        if eps is None and any(t.eps != 1 for t in self.tensors if t.optimizer == kind):
+            raise ParametrizationError(
+                f"param_groups: got no eps, wanted the epsilon of {kind} at the "
+                f"base width, because {self.scheme} scales it. Pass eps=1e-8 (torch's own)."
+            )
+        return eps
 
 
-def parametrize(
-    build: Build,
-    *,
-    width: int,
-    base_width: int,
-    scheme: str = "mup",
-    optimizer: str = "adamw",
-    layouts: Mapping[str, Layout] | None = None,
-) -> Recipe:
-    """Return the recipe for training `build(width)` with hyperparameters of `build(base_width)`.
-
-    Arguments:
-        build: Maps a width to a model made of torch's standard layers.
-        width: Width n of the model to be trained.
-        base_width: Width n_0 at which the hyperparameters were tuned; every factor is 1 there.
-        scheme: `mup` or `sp`.
-        optimizer: `adamw` or `sgd`.
-        layouts: Declares the sides of tensors that do not belong to a layer of torch's.
-
-    References:
-        Yang et al. (2021), Table 3 and Lemma J.1. https://arxiv.org/abs/2203.03466
-
-    Raises:
-        ParametrizationError: If an argument is unknown, or the model's tensors cannot be given
-            roles (see `assign_roles`) or redrawn (see `measure`).
-
-    Example:
-        >>> def build(n: int) -> nn.Module:
-        ...     return nn.Sequential(nn.Linear(3, n), nn.ReLU(), nn.Linear(n, 1, bias=False))
-        >>> recipe = parametrize(build, width=64, base_width=16)
-        >>> recipe
-        Recipe(mup, adamw, 16->64, 3 tensors)
-        >>> [(t.role.value, t.lr) for t in recipe.tensors]
-        [('input', 1.0), ('vector', 1.0), ('output', 0.25)]
-    """
-    _require("scheme", scheme, SCHEMES)
-    _require("optimizer", optimizer, OPTIMIZERS)
-    for key, value in (("width", width), ("base_width", base_width)):
-        if value < 1:
-            raise ParametrizationError(f"{key}: got {value}, wanted a positive whole number.")
-    roles = assign_roles(build, width=width, base_width=base_width, layouts=layouts)
-    initial = measure(build, base_width)
-    rules = RULES[scheme, optimizer]
-    tensors = tuple(_apply(rules[role.role], role, initial[role.name]) for role in roles)
-    return Recipe(scheme, optimizer, width, base_width, tensors)
-
-
-def _apply(rule: Rule, role: TensorRole, initial: InitialDistribution) -> TensorRecipe:
-    ratios = (role.ratio_in, role.ratio_out)
-    return TensorRecipe(
-        name=role.name,
-        role=role.role,
-        shape=role.shape,
-        initial=initial.scaled(rule.init_std(*ratios)),
-        lr=rule.lr(*ratios),
-        weight_decay=rule.weight_decay(*ratios) if role.contracts else 0.0,
-        eps=rule.eps(*ratios),
+def _recipe_from(document: dict[str, Any]) -> Recipe:
+    if document["format"] != _FORMAT:
+        raise ValueError(f"of format {document['format']!r}")
+    return Recipe(
+        scheme=document["scheme"],
+        optimizer=Optimizer(**document["optimizer"]),
+        width=document["width"],
+        base_width=document["base_width"],
+        decay=document["decay"],
+        tensors=tuple(map(_tensor_from, document["tensors"])),
+        multipliers=tuple(Multiplier(**m) for m in document["multipliers"]),
+        cautions=tuple(document["cautions"]),
     )
 
 
-def _require(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ParametrizationError(f"{key}: got {value!r}, wanted one of {', '.join(allowed)}.")
+def _tensor_from(document: dict[str, Any]) -> TensorRecipe:
+    initial = dict(document["initial"])
+    if initial["pattern"] is not None:
+        pattern = initial["pattern"]
+        initial["pattern"] = Pattern(tuple(pattern["shape"]), tuple(pattern["values"]))
+    initial["constant_rows"] = tuple(initial["constant_rows"])
+    return TensorRecipe(
+        **document
+        | {
+            "role": Role(document["role"]),
+            "shape": tuple(document["shape"]),
+            "initial": InitialDistribution(**initial),
+        }
+    )
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
@@ -297,19 +359,5 @@ def _require_memory(pairs: Sequence[tuple[nn.Parameter, TensorRecipe]]) -> None:
 def _rescale_(parameter: nn.Parameter, initial: InitialDistribution) -> None:
     with torch.no_grad():
         present = float(parameter.std(correction=0)) if parameter.numel() > 1 else 0.0
-        if initial.std > 0 and present > 0:
+        if initial.is_random and present > 0:
             parameter.sub_(initial.mean).mul_(initial.std / present).add_(initial.mean)
-
-
-def _require_ratios(key: str, values: Sequence[tuple[TensorRecipe, float]]) -> None:
-    """Check the values of one setting against the recipe's multiples, relative to a nonzero one."""
-    multiples = [float(getattr(tensor, key)) for tensor, _ in values]
-    i = next((i for i, multiple in enumerate(multiples) if multiple != 0), 0)
-    (first, first_value), unit = values[i], multiples[i] or 1.0
-    for (tensor, value), multiple in zip(values, multiples, strict=True):
-        if not math.isclose(value * unit, first_value * multiple, rel_tol=1e-6):
-            raise ParametrizationError(
-                f"verify: got {key}={value:g} for {tensor.name!r} beside {first_value:g} for "
-                f"{first.name!r}, wanted the ratio {multiple / unit:g}. Build the optimizer "
-                "from recipe.param_groups, and use schedulers that multiply (LambdaLR)."
-            )

@@ -44,9 +44,56 @@ class TensorRole:
     name: str
     role: Role
     shape: Shape
-    contracts: bool
-    ratio_in: float
-    ratio_out: float
+    base_shape: Shape
+    layout: Layout
+    lookup: bool = False
+    tied_readouts: tuple[str, ...] = ()
+    is_query: bool = False
+    is_residual_output: bool = False
+    in_branch: bool = False
+
+    @property
+    def contracts(self) -> bool:
+        """Whether its layer contracts any side of it; not so for biases and gains."""
+        return bool(self.layout.contracted)
+
+    @property
+    def fan_in(self) -> int:
+        return math.prod(self.shape[d] for d in self.layout.contracted)
+
+    @property
+    def fan_out(self) -> int:
+        return math.prod(self.shape[d] for d in self.layout.produced)
+
+    @property
+    def base_fan_in(self) -> int:
+        return math.prod(self.base_shape[d] for d in self.layout.contracted)
+
+    @property
+    def base_fan_out(self) -> int:
+        return math.prod(self.base_shape[d] for d in self.layout.produced)
+
+    @property
+    def ratio_in(self) -> float:
+        return self.fan_in / self.base_fan_in
+
+    @property
+    def ratio_out(self) -> float:
+        return self.fan_out / self.base_fan_out
+
+
+@dataclass(frozen=True)
+class RoleTable:
+    """Hold the roles of a model and what a reader must know about them."""
+
+    tensors: tuple[TensorRole, ...]
+    cautions: tuple[str, ...] = ()
+
+
+def role_table(
+    build, *, width, base_width, example=None, layouts=None, roles=None, attention="refuse"
+) -> RoleTable:
+    return RoleTable(assign_roles(build, width=width, base_width=base_width, layouts=layouts))
 
 
 _OUT_IN = Layout(contracted=(1,), produced=(0,))
@@ -166,7 +213,7 @@ def _sides(model: nn.Module, declared: Mapping[str, Layout]) -> dict[str, Layout
         for leaf, parameter in module.named_parameters(recurse=False):
             name = first_name[id(parameter)]
             own = _layout(module, leaf, parameter)
-            layout = declared.get(name) or (None if _is_padded(module) else own)
+            layout = declared.get(name) or own
             if layout is None:
                 raise _unknown_layer(name, module)
             use = own or layout
@@ -178,11 +225,6 @@ def _sides(model: nn.Module, declared: Mapping[str, Layout]) -> dict[str, Layout
                 )
             layouts[name] = layout
     return {name: layouts[name] for name in names}
-
-
-def _is_padded(module: nn.Module) -> bool:
-    """Return whether a row of an embedding is set apart: redrawing would fill it."""
-    return isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.padding_idx is not None
 
 
 def _layout(module: nn.Module, leaf: str, parameter: nn.Parameter) -> Layout | None:
@@ -213,8 +255,8 @@ def _layout(module: nn.Module, leaf: str, parameter: nn.Parameter) -> Layout | N
 def _unknown_layer(name: str, module: nn.Module) -> ParametrizationError:
     return ParametrizationError(
         f"parametrize: got tensor {name!r} of {type(module).__name__}, whose contracted side is "
-        "not known, wanted parameters of torch's standard layers (embeddings without "
-        "padding_idx). Declare its sides, for a matrix used as x @ w: "
+        "not known, wanted parameters of torch's standard layers. "
+        "Declare its sides, for a matrix used as x @ w: "
         f"layouts={{{name!r}: Layout(contracted=(0,), produced=(1,))}}."
     )
 
@@ -225,16 +267,12 @@ def _tensor_role(
     def grows(dims: tuple[int, ...]) -> bool:
         return any(len({probe[dim] for probe in probes}) > 1 for dim in dims)
 
-    def ratio(dims: tuple[int, ...]) -> float:
-        return math.prod(shape[d] for d in dims) / math.prod(base_shape[d] for d in dims)
-
     return TensorRole(
         name=name,
         role=_role(layout, grows_in=grows(layout.contracted), grows_out=grows(layout.produced)),
         shape=shape,
-        contracts=bool(layout.contracted),
-        ratio_in=ratio(layout.contracted),
-        ratio_out=ratio(layout.produced),
+        base_shape=base_shape,
+        layout=layout,
     )
 
 

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from ..errors import ConfigError
 from ..models.configs import Count, ModelConfig, TransformerConfig
-from ..parametrization.rules import SCHEMES
+from ..parametrization.rules import RELATIVE_SCHEMES
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -134,8 +134,9 @@ def _inconsistencies(study: Study) -> list[str]:
             f"model.vocabulary: got {study.model.vocabulary}, wanted at least 256: tokens are bytes"
         )
     for scheme in study.schemes:
-        if scheme not in SCHEMES:
-            problems.append(f"schemes: got {scheme!r}, wanted one of {', '.join(SCHEMES)}")
+        if scheme not in RELATIVE_SCHEMES:
+            known = ", ".join(RELATIVE_SCHEMES)
+            problems.append(f"schemes: got {scheme!r}, wanted one of {known}")
     runs = len(study.schemes) * len(study.widths) * len(study.grid.indices()) * study.seeds
     if runs > MAX_RUNS:
         problems.append(

@@ -15,7 +15,8 @@ from ..data.corpus import Corpus, standard_library
 from ..errors import UserError
 from ..models.configs import TransformerConfig
 from ..models.transformer import Transformer
-from ..parametrization.recipe import Recipe, parametrize
+from ..parametrization.parametrize import parametrize
+from ..parametrization.recipe import Recipe
 from ..randomness import seed_of
 from ..training.loop import Outcome, train
 from ..training.schedule import linear_warmup_and_decay

@@ -1,0 +1,177 @@
+"""Named choices where sources disagree, each with its default; weight-decay conventions as data.
+
+Legend: η_i the rate of tensor i, λ the weight decay given by the user, u the update direction. A
+convention is the share of itself that a tensor loses per step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Literal
+
+from ..errors import ParametrizationError
+from .rules import CONSTANT, GAUGES, Alignment, Power, Role
+
+WeightDecay = Literal[
+    "decoupled_lr",
+    "decoupled_lr_scaled",
+    "independent",
+    "ema_timescale",
+    "sqrt_width",
+    "inverse_width_independent",
+    "none",
+]
+
+
+@dataclass(frozen=True)
+class Decay:
+    """State how much of itself a tensor loses per step.
+
+    Attributes:
+        with_lr: Whether the loss per step is in proportion to the learning rate given.
+        with_rule: Whether it is in proportion to the rule's factor of the learning rate, too.
+        width: Further factor for tensors that contract a growing side.
+        decays: Whether anything decays.
+        source: Where the convention is used.
+    """
+
+    with_lr: bool
+    with_rule: bool = False
+    width: Power = CONSTANT
+    inverse: bool = False
+    decays: bool = True
+    source: str = ""
+
+
+DECAYS: Mapping[str, Decay] = MappingProxyType({
+    "decoupled_lr": Decay(  # W -= η_i (u + λ W)
+        with_lr=True, with_rule=True, source="torch's AdamW; arXiv 2203.03466, B.3"
+    ),
+    "decoupled_lr_scaled": Decay(  # W -= η_i u + η λ W
+        with_lr=True, source="microsoft/mup; arXiv 2505.01618"
+    ),
+    "independent": Decay(with_lr=False, source="arXiv 2510.19093"),  # W -= η_i u + λ W
+    "ema_timescale": Decay(  # W -= η_i u + W / λ: λ is the timescale τ in steps
+        with_lr=False, inverse=True, source="arXiv 2405.13698"
+    ),
+    "sqrt_width": Decay(  # W -= η_i (u + λ √r W)
+        with_lr=True, with_rule=True, width=Power(fan_in=0.5), source="arXiv 2510.15262"
+    ),
+    "inverse_width_independent": Decay(  # W -= η_i u + λ W / r
+        with_lr=False, width=Power(fan_in=-1), source="arXiv 2512.05620"
+    ),
+    "none": Decay(with_lr=True, decays=False, source="arXiv 2603.28743"),
+})
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Hold hyperparameters of one role, tuned beside the learning rate; they do not scale.
+
+    Attributes:
+        lr: Factor of the learning rate.
+        init_std: Factor of the initial standard deviation.
+    """
+
+    lr: float = 1.0
+    init_std: float = 1.0
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Choose where the rules leave a choice.
+
+    Attributes:
+        gauge: Where μP puts its factors: `table3` has no forward multipliers; `table8` and `table9`
+            train the same functions (arXiv 2203.03466). Only for the scheme `mup`.
+        form: `relative` to the base width, or `absolute` powers of the fans; None: the scheme's.
+        alignment: `full`, or `none` for rates without alignment of updates (arXiv 2407.05872).
+        weight_decay: Convention; see `DECAYS`. The default keeps the loss per step the same at
+            every width (microsoft/mup, arXiv 2505.01618); torch's own is `decoupled_lr`.
+        decay_embeddings: Whether looked-up tables decay. Biases and gains never do.
+        scale_eps: Whether Adam's ε scales with the gradients (arXiv 2203.03466, B.3).
+        embedding_lr_exponent: x in (embedding rate) ∝ n^-x; 0 in μP, 1/2 in u-μP
+            (arXiv 2407.17465) and for large vocabularies (arXiv 2506.15025). None: the scheme's.
+        readout_init: `rule`; `zero` (recommended by arXiv 2203.03466, D.2); or `sp`, variance
+            1/fan_in, found no worse in arXiv 2404.05728.
+        query_init: `rule` or `zero` (arXiv 2203.03466, D.2).
+        norm_gains: `train`, or `fix` (rate 0): arXiv 2404.05728 found no transfer with trained
+            RMSNorm gains.
+        attention: `refuse` a head width that grows with logits scaled by other than 1/d_head, or
+            `accept` it.
+        matrix_scope: What matrix optimizers (Muon, Shampoo, SOAP) train: `hidden` matrices, or
+            `all` matrices; AdamW trains the rest.
+        depth: Number of residual blocks; needs `base_depth` and the scheme `completep`.
+        base_depth: Number of blocks for which the hyperparameters were tuned.
+        depth_exponent: α of arXiv 2505.01618: branches are multiplied by (depth ratio)^-α. 1 is
+            CompleteP, 1/2 the older rule for blocks of one matrix.
+        tuned: Hyperparameters per role, such as {"output": Tuned(lr=2)}.
+    """
+
+    gauge: str = "table3"
+    form: Literal["relative", "absolute"] | None = None
+    alignment: Alignment = "full"
+    weight_decay: WeightDecay = "decoupled_lr_scaled"
+    decay_embeddings: bool = True
+    scale_eps: bool = True
+    embedding_lr_exponent: float | None = None
+    readout_init: Literal["rule", "zero", "sp"] = "rule"
+    query_init: Literal["rule", "zero"] = "rule"
+    norm_gains: Literal["train", "fix"] = "train"
+    attention: Literal["refuse", "accept"] = "refuse"
+    matrix_scope: Literal["hidden", "all"] = "hidden"
+    depth: int | None = None
+    base_depth: int | None = None
+    depth_exponent: float = 1.0
+    tuned: Mapping[str, Tuned] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            ParametrizationError: If one is not among those offered.
+        """
+        for name, allowed in _ALLOWED.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                names = ", ".join(map(str, allowed))
+                raise ParametrizationError(f"{name}: got {value!r}, wanted one of {names}.")
+        if unknown := set(self.tuned) - set(Role):
+            raise ParametrizationError(
+                f"tuned: got {sorted(unknown)}, wanted roles: {', '.join(Role)}."
+            )
+        if (self.depth is None) != (self.base_depth is None):
+            raise ParametrizationError(
+                f"depth: got depth={self.depth} and base_depth={self.base_depth}, wanted both or "
+                "neither: rules for depth need the ratio of the two."
+            )
+
+    @property
+    def depth_ratio(self) -> float:
+        """Depth over base depth; 1 if no depth is given."""
+        if self.depth is None or self.base_depth is None:
+            return 1.0
+        return self.depth / self.base_depth
+
+    def changed(self) -> dict[str, Any]:
+        """Return the choices that are not the defaults, as plain data."""
+        default = Choices()
+        plain = asdict(self)
+        return {
+            f.name: plain[f.name]
+            for f in fields(self)
+            if getattr(self, f.name) != getattr(default, f.name)
+        }
+
+
+_ALLOWED: Mapping[str, tuple[Any, ...]] = {
+    "gauge": tuple(GAUGES),
+    "form": (None, "relative", "absolute"),
+    "alignment": ("full", "none"),
+    "weight_decay": tuple(DECAYS),
+    "readout_init": ("rule", "zero", "sp"),
+    "query_init": ("rule", "zero"),
+    "norm_gains": ("train", "fix"),
+    "attention": ("refuse", "accept"),
+    "matrix_scope": ("hidden", "all"),
+}

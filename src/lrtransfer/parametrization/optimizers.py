@@ -1,0 +1,182 @@
+"""Which family of rules an optimizer belongs to, and which optimizers have none.
+
+An optimizer is known by the short name of a rule (`adamw`), by a class of torch's, or by any class
+together with the name of the rule that it follows.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+
+from ..errors import ParametrizationError
+from .rules import FAMILIES, Family
+
+OptimizerClass = type[torch.optim.Optimizer]
+
+
+@dataclass(frozen=True)
+class OptimizerKind:
+    """State what is known of one optimizer.
+
+    Attributes:
+        family: Key of its family in `FAMILIES`.
+        classes: Qualified names of the classes known to be it.
+        matrices_only: Whether it trains matrices alone and leaves all else to AdamW.
+        l2: Whether its weight decay is added to the gradient.
+    """
+
+    family: str
+    classes: tuple[str, ...] = ()
+    matrices_only: bool = False
+    l2: bool = False
+
+
+# The qualified name is where torch defines the class, not where it is imported from.
+KINDS: Mapping[str, OptimizerKind] = MappingProxyType({
+    "sgd": OptimizerKind("gradient", ("torch.optim.sgd.SGD",), l2=True),
+    "adamw": OptimizerKind("adaptive", ("torch.optim.adamw.AdamW",)),
+    "adam": OptimizerKind("adaptive", ("torch.optim.adam.Adam",), l2=True),
+    "nadam": OptimizerKind("adaptive", ("torch.optim.nadam.NAdam",), l2=True),
+    "adamax": OptimizerKind("adaptive", ("torch.optim.adamax.Adamax",), l2=True),
+    "rmsprop": OptimizerKind("adaptive", ("torch.optim.rmsprop.RMSprop",), l2=True),
+    "adagrad": OptimizerKind("adaptive", ("torch.optim.adagrad.Adagrad",), l2=True),
+    "lion": OptimizerKind("sign"),
+    "sign_sgd": OptimizerKind("sign"),
+    "adafactor": OptimizerKind("trust_ratio", ("transformers.optimization.Adafactor",)),
+    "lamb": OptimizerKind("trust_ratio"),
+    "lars": OptimizerKind("trust_ratio"),
+    "muon_plain": OptimizerKind("muon_plain", matrices_only=True),
+    "muon_keller": OptimizerKind("muon_keller", ("torch.optim.Muon",), matrices_only=True),
+    "muon_spectral": OptimizerKind("muon_spectral", matrices_only=True),
+    "muon_kimi": OptimizerKind("muon_kimi", ("torch.optim.Muon",), matrices_only=True),
+    "shampoo": OptimizerKind("shampoo", matrices_only=True),
+    "shampoo_half": OptimizerKind("shampoo_half", matrices_only=True),
+    "soap": OptimizerKind("soap", matrices_only=True),
+})
+COMPANION = "adamw"  # trains what a matrix optimizer leaves
+
+# Optimizers for which no rule can hold, with the reason.
+REFUSED: Mapping[str, str] = MappingProxyType({
+    "torch.optim.lbfgs.LBFGS": "its step comes from a line search, not from a learning rate",
+    "torch.optim.adadelta.Adadelta": "its step is in units of its own earlier steps, whatever "
+    "the learning rate of the tensor",
+    "torch.optim.radam.RAdam": "its first steps follow the size of the gradient, the later ones "
+    "do not: no one rate fits both",
+    "torch.optim.rprop.Rprop": "its step sizes grow and shrink by themselves",
+    "torch.optim.Adafactor": "it clips the learning rate of every tensor to "
+    "1/sqrt(step), which breaks their ratios; use transformers.Adafactor with "
+    "relative_step=False",
+})
+_SHORT_REFUSED = {name.rsplit(".", 1)[1].lower(): name for name in REFUSED}
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Name the optimizer of a recipe.
+
+    Attributes:
+        kind: Key of `KINDS`: the rule.
+        class_name: Qualified name of the class that the user assigned to it, or None.
+    """
+
+    kind: str
+    class_name: str | None = None
+
+    @property
+    def family(self) -> Family:
+        """The family whose rates hold."""
+        return FAMILIES[KINDS[self.kind].family]
+
+    @property
+    def matrices_only(self) -> bool:
+        """Whether AdamW trains all but the hidden matrices."""
+        return KINDS[self.kind].matrices_only
+
+
+def find_optimizer(optimizer: str | OptimizerClass, *, follows: str | None = None) -> Optimizer:
+    """Return what is known of an optimizer.
+
+    Arguments:
+        optimizer: A name of `KINDS`, or a class.
+        follows: The name whose rule a class of one's own follows.
+
+    Raises:
+        ParametrizationError: If the optimizer is unknown, or breaks every rule.
+
+    Example:
+        >>> find_optimizer(torch.optim.AdamW).kind
+        'adamw'
+    """
+    if isinstance(optimizer, str):
+        if follows is not None:
+            raise ParametrizationError(
+                f"follows: got {follows!r} beside the name {optimizer!r}, wanted it with a class "
+                "alone. Name the rule once: optimizer='adamw', or optimizer=Class, "
+                "follows='adamw'."
+            )
+        return Optimizer(_known(optimizer, key="optimizer"))
+    name = qualified_name(optimizer)
+    if follows is not None:
+        return Optimizer(_known(follows, key="follows"), class_name=name)
+    _refuse(name)
+    found = [kind for kind, known in KINDS.items() if name in known.classes]
+    if len(found) != 1:
+        raise ParametrizationError(
+            f"optimizer: got the class {name}, wanted "
+            + (f"its variant: one of {', '.join(found)}" if found else "a class that is known")
+            + ". Say which rule it follows: follows='adamw', for one of "
+            f"{', '.join(KINDS)}."
+        )
+    return Optimizer(found[0])
+
+
+def require_class(wanted: Optimizer, optimizer: torch.optim.Optimizer) -> None:
+    """Check that an optimizer is of a class to which the rule applies.
+
+    Raises:
+        ParametrizationError: If it is of another class, or breaks every rule.
+    """
+    ancestors = [qualified_name(c) for c in type(optimizer).__mro__]
+    if wanted.class_name is not None:
+        accepted: tuple[str, ...] = (wanted.class_name,)
+    else:
+        for name in ancestors:
+            _refuse(name)
+        accepted = KINDS[wanted.kind].classes
+    if not set(accepted) & set(ancestors):
+        raise ParametrizationError(
+            f"verify: got an optimizer of class {type(optimizer).__name__}, wanted "
+            f"{_accepted(accepted, wanted.kind)}, for which the recipe was made. Build that one "
+            "from recipe.param_groups, or make the recipe for another: "
+            f"optimizer={type(optimizer).__name__}, follows='...'."
+        )
+
+
+def qualified_name(cls: type) -> str:
+    """Return module and name of a class."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _accepted(classes: tuple[str, ...], kind: str) -> str:
+    return " or ".join(classes) or f"the class that follows {kind!r}"
+
+
+def _known(name: str, *, key: str) -> str:
+    if name in KINDS:
+        return name
+    if name.lower() in _SHORT_REFUSED:
+        _refuse(_SHORT_REFUSED[name.lower()])
+    close = difflib.get_close_matches(name, KINDS, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ParametrizationError(f"{key}: got {name!r}, wanted one of {', '.join(KINDS)}.{hint}")
+
+
+def _refuse(name: str) -> None:
+    if name in REFUSED:
+        raise ParametrizationError(
+            f"optimizer: got {name}, wanted one whose steps scale with its learning rate: "
+            f"{REFUSED[name]}."
+        )
