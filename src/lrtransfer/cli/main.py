@@ -12,6 +12,7 @@ import tyro
 
 from ..errors import UserError
 from .doctor import Doctor
+from .recipe import Recipe
 from .report import Report
 from .status import Status
 from .tune import Tune
@@ -20,6 +21,7 @@ EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 70, 130
 
 Command = (
     Annotated[Tune, tyro.conf.subcommand("tune")]
+    | Annotated[Recipe, tyro.conf.subcommand("recipe")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Status, tyro.conf.subcommand("status")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
