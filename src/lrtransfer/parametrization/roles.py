@@ -1,44 +1,45 @@
-"""Which dimensions grow with width x which side the layer contracts -> role.
+"""Which dimensions grow with width x which side the consuming operation contracts -> role.
 
-The side that a layer contracts follows from its class (a `Linear` contracts its second dimension,
-an `Embedding` its first); which dimensions grow is read from the model built at several widths.
-Names, the number of dimensions and sizes that happen to be equal decide nothing.
+The sides are read from the traced forward, or where there is no example input from the class of the
+layer; which dimensions grow is read from the model built at several widths. Names, the number of
+dimensions and sizes that happen to be equal decide nothing.
 """
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from ..errors import ParametrizationError
+from .graph import Attention, Graph, Kind, Use
+from .growth import Build as Build
+from .growth import Probes, make, probe
+from .growth import Shape as Shape
+from .layers import Layout as Layout
+from .layers import layout_of
 from .rules import Role
-
-Build = Callable[[int], nn.Module]
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Name the dimensions of a tensor that its layer contracts, and those that it produces."""
-
-    contracted: tuple[int, ...]
-    produced: tuple[int, ...]
+from .trace import inputs_of, trace
 
 
 @dataclass(frozen=True)
 class TensorRole:
-    """State the role of one tensor and how far its two sides have grown over the base width.
+    """State the role of one tensor and its two sides at the width and at the base width.
 
     Attributes:
         name: Name of the parameter in the model.
         role: What the tensor does.
         shape: Its shape at the width asked for.
-        contracts: Whether its layer contracts any side of it; not so for biases and gains.
-        ratio_in: fan_in over fan_in at the base width (1 where nothing is contracted).
-        ratio_out: fan_out over fan_out at the base width.
+        base_shape: Its shape at the base width.
+        layout: Its sides.
+        lookup: Whether rows are looked up: the input is one-hot, so fan_in counts as 1.
+        tied_readouts: Names of the modules that contract the produced side of an input table.
+        is_query: Whether it produces the queries of an attention and nothing else.
+        is_residual_output: Whether its output is added to a residual stream.
+        parts: For a fused tensor whose produced side has parts of different roles: start, stop
+            and role of each; else empty.
     """
 
     name: str
@@ -50,7 +51,7 @@ class TensorRole:
     tied_readouts: tuple[str, ...] = ()
     is_query: bool = False
     is_residual_output: bool = False
-    in_branch: bool = False
+    parts: tuple[tuple[int, int, Role], ...] = ()
 
     @property
     def contracts(self) -> bool:
@@ -59,78 +60,70 @@ class TensorRole:
 
     @property
     def fan_in(self) -> int:
+        """Number of entries that one output sums over; 1 where nothing is contracted."""
         return math.prod(self.shape[d] for d in self.layout.contracted)
 
     @property
     def fan_out(self) -> int:
+        """Number of outputs."""
         return math.prod(self.shape[d] for d in self.layout.produced)
 
     @property
     def base_fan_in(self) -> int:
+        """The fan_in at the base width."""
         return math.prod(self.base_shape[d] for d in self.layout.contracted)
 
     @property
     def base_fan_out(self) -> int:
+        """The fan_out at the base width."""
         return math.prod(self.base_shape[d] for d in self.layout.produced)
 
     @property
     def ratio_in(self) -> float:
+        """The fan_in over that at the base width."""
         return self.fan_in / self.base_fan_in
 
     @property
     def ratio_out(self) -> float:
+        """The fan_out over that at the base width."""
         return self.fan_out / self.base_fan_out
 
 
 @dataclass(frozen=True)
 class RoleTable:
-    """Hold the roles of a model and what a reader must know about them."""
+    """Hold the roles of a model's tensors and what else a recipe should know.
+
+    Attributes:
+        tensors: One role for every parameter.
+        cautions: Numbers in the forward that change with width, in words.
+        attention: The attentions at the base width and at twice that.
+    """
 
     tensors: tuple[TensorRole, ...]
-    cautions: tuple[str, ...] = ()
+    cautions: tuple[str, ...]
+    attention: tuple[tuple[Attention, Attention], ...]
 
 
-def role_table(
-    build, *, width, base_width, example=None, layouts=None, roles=None, attention="refuse"
-) -> RoleTable:
-    return RoleTable(assign_roles(build, width=width, base_width=base_width, layouts=layouts))
+@dataclass(frozen=True)
+class _Sides:
+    """The sides of one tensor before growth is known."""
 
-
-_OUT_IN = Layout(contracted=(1,), produced=(0,))
-_IN_OUT = Layout(contracted=(0,), produced=(1,))
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_ELEMENTWISE = (
-    nn.LayerNorm,
-    nn.RMSNorm,
-    nn.GroupNorm,
-    nn.modules.batchnorm._BatchNorm,
-    nn.modules.instancenorm._InstanceNorm,
-    nn.PReLU,
-)
-_ATTENTION_MATRICES = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
-_ATTENTION_VECTORS = ("in_proj_bias", "bias_k", "bias_v")
-_RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?")
+    layout: Layout
+    kind: Kind
+    tied_readouts: tuple[str, ...] = ()
 
 
 def assign_roles(
-    build: Build, *, width: int, base_width: int, layouts: Mapping[str, Layout] | None = None
+    build: Build,
+    *,
+    width: int,
+    base_width: int,
+    example: Any = None,
+    layouts: Mapping[str, Layout] | None = None,
+    roles: Mapping[str, str] | None = None,
+    attention: Literal["refuse", "accept"] = "refuse",
 ) -> tuple[TensorRole, ...]:
-    """Return the role of every parameter of `build(width)`.
-
-    The model is built on the meta device, so that its size costs nothing: at the base width,
-    twice and three times that, and at `width`. A dimension grows if it differs among these.
-
-    Arguments:
-        build: Maps a width to a model.
-        width: Width n of the model to be trained.
-        base_width: Width n_0 at which every factor is 1.
-        layouts: Declares the sides of tensors that do not belong to a layer of torch's.
-
-    Raises:
-        ParametrizationError: If nothing grows, a tensor's layer is unknown and its layout not
-            declared, a tensor is shared between layers that contract different sides of it, or
-            the head width of an attention layer grows.
+    """Return the role of every parameter of `build(width)`; see `role_table`.
 
     Example:
         >>> def build(n: int) -> nn.Module:
@@ -138,147 +131,399 @@ def assign_roles(
         >>> [r.role.value for r in assign_roles(build, width=64, base_width=16)]
         ['input', 'vector', 'hidden', 'vector', 'output', 'scalar']
     """
-    probes = {w: _on_meta(build, w) for w in (base_width, 2 * base_width, 3 * base_width, width)}
-    shapes = {w: _shapes(model) for w, model in probes.items()}
-    _require_equal_names(shapes)
-    _require_fixed_head_width(probes)
-    sides = _sides(probes[base_width], layouts or {})
-    roles = tuple(
-        _tensor_role(
-            name,
-            [shapes[w][name] for w in probes],
-            layout,
-            shape=shapes[width][name],
-            base_shape=shapes[base_width][name],
+    return role_table(
+        build,
+        width=width,
+        base_width=base_width,
+        example=example,
+        layouts=layouts,
+        roles=roles,
+        attention=attention,
+    ).tensors
+
+
+def role_table(
+    build: Build,
+    *,
+    width: int,
+    base_width: int,
+    example: Any = None,
+    layouts: Mapping[str, Layout] | None = None,
+    roles: Mapping[str, str] | None = None,
+    attention: Literal["refuse", "accept"] = "refuse",
+) -> RoleTable:
+    """Return the role of every parameter of `build(width)`, and cautions.
+
+    The model is built on the meta device, so that its size costs nothing. A dimension grows if it
+    differs among the widths built. With an example, the forward is traced at the base width and at
+    twice that.
+
+    Arguments:
+        build: Maps a width to a model.
+        width: Width n of the model to be trained.
+        base_width: Width n_0 at which every factor is 1.
+        example: What the model is called with: a tensor, `(inputs, targets)`, a dict of keyword
+            arguments, or a function from a width to one of these.
+        layouts: Declares the sides of tensors, by name or pattern.
+        roles: Declares the roles of tensors, by name or pattern.
+        attention: `accept` takes responsibility for heads that grow with width.
+
+    Raises:
+        ParametrizationError: If the model cannot be built or traced, nothing grows, or the role of
+            a tensor is ambiguous and not declared.
+    """
+    probes = probe(build, width=width, base_width=base_width)
+    names = list(probes.shapes[base_width])
+    declared = _declared("layouts", layouts or {}, names)
+    given = _declared("roles", roles or {}, names)
+    graphs: tuple[Graph, ...] = ()
+    if example is not None:
+        graphs = tuple(
+            trace(lambda device, w=w: make(build, w, device), inputs_of(example, w), width=w)
+            for w in (base_width, 2 * base_width)
         )
-        for name, layout in sides.items()
+    pairs = tuple(zip(*(graph.attention for graph in graphs), strict=False))
+    if attention == "refuse":
+        _require_fixed_head_width(pairs, base_width)
+        if not graphs:
+            _require_fixed_modules(build, probes, base_width)
+    finder = _Finder(probes, graphs, base_width)
+    tensors = tuple(
+        _tensor_role(name, finder, width, declared.get(name), given.get(name)) for name in names
     )
-    if all(role.role is Role.SCALAR for role in roles):
+    if all(tensor.role is Role.SCALAR for tensor in tensors):
         raise ParametrizationError(
             f"parametrize: got build({base_width}) and build({2 * base_width}) with equal shapes "
-            f"for all {len(roles)} parameters, wanted at least one dimension that grows with "
+            f"for all {len(tensors)} parameters, wanted at least one dimension that grows with "
             "width. Check that build passes its `width` argument on to the layers."
         )
-    return roles
+    return RoleTable(tensors, _cautions(graphs, base_width), pairs)
 
 
-def _on_meta(build: Build, width: int) -> nn.Module:
-    with torch.device("meta"):
-        return build(width)
-
-
-def _shapes(model: nn.Module) -> dict[str, Shape]:
-    return {name: tuple(p.shape) for name, p in model.named_parameters()}
-
-
-def _require_equal_names(shapes: Mapping[int, Mapping[str, Shape]]) -> None:
-    (first, names), *others = ((width, set(table)) for width, table in shapes.items())
-    for width, other in others:
-        if names != other:
+def _declared(key: str, table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the declaration of every parameter that a name or pattern matches."""
+    found: dict[str, Any] = {}
+    for pattern, value in table.items():
+        matched = [name for name in names if fnmatchcase(name, pattern)]
+        if not matched:
             raise ParametrizationError(
-                f"parametrize: got parameters {sorted(names ^ other)} in only one of "
-                f"build({first}) and build({width}), wanted the same parameters at every width. "
-                "Keep the depth and the options of the model fixed while its width varies."
+                f"{key}: got {[pattern]}, wanted names of parameters or patterns that match some, "
+                f"such as {names[0]!r}."
+            )
+        found |= dict.fromkeys(matched, value)
+    return found
+
+
+def _require_fixed_head_width(
+    pairs: Sequence[tuple[Attention, Attention]], base_width: int
+) -> None:
+    for base, grown in pairs:
+        if base.head_width == grown.head_width:
+            continue
+        wanted = base.scale * base.head_width / grown.head_width
+        if not math.isclose(grown.scale, wanted, rel_tol=1e-4):
+            who = ", ".join(sorted(base.queries)) or "queries fused with keys"
+            raise ParametrizationError(
+                f"parametrize: got an attention ({who}) with head width {base.head_width} and "
+                f"scale {base.scale:g} at width {base_width}, {grown.head_width} and "
+                f"{grown.scale:g} at width {2 * base_width}, wanted one head width, or a scale "
+                "proportional to 1/head width, which muP needs where it grows. Keep the head width "
+                "fixed by growing the number of heads (num_heads) with width, or scale by 1/d."
             )
 
 
-def _require_fixed_head_width(probes: Mapping[int, nn.Module]) -> None:
-    found: dict[str, tuple[int, int]] = {}
-    for width, model in probes.items():
-        for name, module in model.named_modules():
-            if not isinstance(module, nn.MultiheadAttention):
-                continue
-            first_width, head_width = found.setdefault(name, (width, module.head_dim))
-            if module.head_dim != head_width:
-                raise ParametrizationError(
-                    f"parametrize: got MultiheadAttention {name!r} with head_dim {head_width} at "
-                    f"width {first_width} and {module.head_dim} at width {width}, wanted one "
-                    "head_dim at every width: it scales logits by 1/sqrt(head_dim), and muP needs "
-                    "more where head_dim grows. Keep head_dim fixed by growing num_heads with "
-                    "width."
-                )
+def _require_fixed_modules(build: Build, probes: Probes, base_width: int) -> None:
+    """Refuse torch's attention layers whose heads grow, where no forward shows them."""
+    grown = dict(make(build, 2 * base_width, probes.device).named_modules())
+    for name, module in probes.base.named_modules():
+        if isinstance(module, nn.MultiheadAttention) and module.head_dim != grown[name].head_dim:
+            raise ParametrizationError(
+                f"parametrize: got MultiheadAttention {name!r} with head_dim {module.head_dim} at "
+                f"width {base_width} and {grown[name].head_dim} at width {2 * base_width}, wanted "
+                "one head_dim at every width: it scales logits by 1/sqrt(head_dim), and muP needs "
+                "more where head_dim grows. Keep head_dim fixed by growing num_heads with width."
+            )
 
 
-def _sides(model: nn.Module, declared: Mapping[str, Layout]) -> dict[str, Layout]:
-    """Return the layout of every parameter, each shared tensor once, under its first name."""
-    names = dict(model.named_parameters())
-    if unknown := sorted(set(declared) - set(names)):
-        raise ParametrizationError(
-            f"layouts: got {unknown}, wanted names of parameters, such as {next(iter(names))!r}."
-        )
-    first_name = {id(parameter): name for name, parameter in names.items()}
-    layouts: dict[str, Layout] = {}
-    uses: dict[str, Layout] = {}  # as the layers use them, whatever was declared
-    for module_name, module in model.named_modules():
-        for leaf, parameter in module.named_parameters(recurse=False):
-            name = first_name[id(parameter)]
-            own = _layout(module, leaf, parameter)
-            layout = declared.get(name) or own
+def _cautions(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
+    if not graphs or len(graphs[0].scalars) != len(graphs[1].scalars):
+        return ()
+    lines = (
+        f"the output of {', '.join(sorted(base.makers)) or 'an activation'} is multiplied by "
+        f"{base.value:g} at width {base_width} and by {grown.value:g} at width {2 * base_width}"
+        for base, grown in zip(*(graph.scalars for graph in graphs), strict=True)
+        if math.isfinite(base.value) and math.isfinite(grown.value) and base.value != grown.value
+    )
+    return tuple(dict.fromkeys(lines))
+
+
+class _Finder:
+    """Finds the sides of a parameter: traced, by the class of its layer, or by a sibling."""
+
+    def __init__(self, probes: Probes, graphs: Sequence[Graph], base_width: int) -> None:
+        self.probes = probes
+        self.graphs = graphs
+        self.base_width = base_width
+        self.uses: dict[str, list[Use]] = {}
+        for graph in graphs:
+            for name, uses in _resolved(graph).items():
+                self.uses.setdefault(name, []).extend(uses)
+        self.owners = _owners(probes.base)
+
+    def shape(self, name: str) -> Shape:
+        """Return the shape with the entries that are 1 at the base and at twice the base width."""
+        return self.probes.shapes[2 * self.base_width][name]
+
+    def sides(self, name: str) -> _Sides:
+        unknown = next((g.unknown[name] for g in self.graphs if name in g.unknown), None)
+        if unknown is None and name in self.uses:
+            return _merged(name, self.uses[name], self.shape(name), self)
+        known = self._by_class(name)
+        if known is not None:
+            return known
+        if unknown is None and (sibling := self._sibling(name)):
+            return self.sides(sibling)
+        raise self._unsettled(name, unknown)
+
+    def _by_class(self, name: str) -> _Sides | None:
+        found: dict[Layout, _Sides] = {}
+        for module, leaf in self.owners[name]:
+            layout = layout_of(module, leaf, getattr(module, leaf))
             if layout is None:
-                raise _unknown_layer(name, module)
-            use = own or layout
-            if uses.setdefault(name, use) != use:
-                raise ParametrizationError(
-                    f"parametrize: got tensor {name!r} shared with {module_name!r}, which "
-                    "contracts its other side (tied embeddings), wanted tensors with one role: "
-                    "tied embeddings need an output multiplier, not supported yet. Untie it."
-                )
-            layouts[name] = layout
-    return {name: layouts[name] for name in names}
+                return None
+            is_table = isinstance(module, nn.Embedding | nn.EmbeddingBag)
+            kind = Kind.LOOKUP if is_table else Kind.MATMUL if layout.contracted else Kind.SCALED
+            if getattr(module, "groups", 1) > 1 and getattr(module, leaf).shape[1] == 1:
+                kind = Kind.DEPTHWISE
+            found[layout] = _Sides(layout, kind)
+        if len(found) == 1:
+            return next(iter(found.values()))
+        raise ParametrizationError(
+            f"parametrize: got tensor {name!r} shared between layers that contract different sides "
+            "of it (tied embeddings), wanted an example, from which it is seen how. Pass example=."
+        )
+
+    def _sibling(self, name: str) -> str | None:
+        """Return the same attribute of another module of the same class that the trace reached."""
+        own = {(type(module), leaf) for module, leaf in self.owners[name]}
+        return next(
+            (
+                other
+                for other, owners in self.owners.items()
+                if other in self.uses and own & {(type(module), leaf) for module, leaf in owners}
+            ),
+            None,
+        )
+
+    def _unsettled(self, name: str, unknown: str | None) -> ParametrizationError:
+        module = type(self.owners[name][0][0]).__name__
+        if not self.graphs:
+            got, do = "whose contracted side is not known without a forward", "Pass example=, or d"
+        else:
+            got, do = f"which {unknown or 'the forward of the example does not reach'}", "D"
+        return ParametrizationError(
+            f"parametrize: got tensor {name!r} of {module}, {got}, wanted an operation whose "
+            f"contracted side is known. {do}eclare its sides, for a matrix used as x @ w: "
+            f"layouts={{{name!r}: Layout(contracted=(0,), produced=(1,))}}."
+        )
 
 
-def _layout(module: nn.Module, leaf: str, parameter: nn.Parameter) -> Layout | None:
-    """Return the sides of a parameter that one of torch's layers defines; None for any other."""
-    vector = Layout(contracted=(), produced=tuple(range(parameter.ndim)))
-    own: dict[str, Layout] = {}
-    match module:
-        case nn.Embedding() | nn.EmbeddingBag():
-            own = {"weight": _IN_OUT}
-        case nn.Linear():
-            own = {"weight": _OUT_IN, "bias": vector}
-        case _ if isinstance(module, _CONVOLUTIONS):
-            kernel = Layout(contracted=tuple(range(1, parameter.ndim)), produced=(0,))
-            own = {"weight": kernel, "bias": vector}
-        case _ if isinstance(module, _TRANSPOSED) and module.groups == 1:
-            kernel = Layout(contracted=(0, *range(2, parameter.ndim)), produced=(1,))
-            own = {"weight": kernel, "bias": vector}
-        case nn.MultiheadAttention():
-            own = dict.fromkeys(_ATTENTION_MATRICES, _OUT_IN)
-            own |= dict.fromkeys(_ATTENTION_VECTORS, vector)
-        case nn.RNNBase() if _RECURRENT.fullmatch(leaf):
-            own = {leaf: _OUT_IN if leaf.startswith("weight") else vector}
-        case _ if isinstance(module, _ELEMENTWISE):
-            own = {"weight": vector, "bias": vector}
-    return own.get(leaf)
+def _owners(model: nn.Module) -> dict[str, list[tuple[nn.Module, str]]]:
+    first = {id(parameter): name for name, parameter in model.named_parameters()}
+    owners: dict[str, list[tuple[nn.Module, str]]] = {name: [] for name in first.values()}
+    for module in model.modules():
+        for leaf, parameter in module.named_parameters(recurse=False):
+            owners[first[id(parameter)]].append((module, leaf))
+    return owners
 
 
-def _unknown_layer(name: str, module: nn.Module) -> ParametrizationError:
+def _resolved(graph: Graph) -> dict[str, list[Use]]:
+    """Return the uses, those of products of weights completed by what their outer side does."""
+    table = dict(graph.uses())
+    for outer, inner in graph.links:
+        for name in {label.parameter for label in outer | inner}:
+            own = frozenset(label.dim for label in outer if label.parameter == name)
+            summed = frozenset(label.dim for label in inner if label.parameter == name)
+            table[name] = [_completed(use, own, summed) for use in table.get(name, [])]
+    return table
+
+
+def _completed(use: Use, outer: frozenset[int], inner: frozenset[int]) -> Use:
+    if use.kind is not Kind.MATMUL or inner & use.dims:
+        return use
+    if outer & use.contracted:
+        return Use(use.kind, use.contracted, use.produced | inner, use.batch, module=use.module)
+    return Use(use.kind, use.contracted | inner, use.produced, use.batch, module=use.module)
+
+
+def _merged(name: str, uses: Sequence[Use], shape: Shape, finder: _Finder) -> _Sides:
+    """Return the one layout that all uses agree on."""
+    uses = [use for use in uses if use.dims] or uses
+    lookups = [use for use in uses if use.kind is Kind.LOOKUP]
+    products = [use for use in uses if use.kind in {Kind.MATMUL, Kind.DEPTHWISE}]
+    main = lookups or products or uses
+    contracted = frozenset(dim for use in main for dim in use.contracted)
+    produced = frozenset(dim for use in main for dim in use.produced)
+    batch = frozenset(dim for use in main for dim in use.batch) - contracted - produced
+    readouts = [use for use in products if lookups and use.contracted & produced]
+    others = [use for use in uses if use not in main and use not in readouts]
+    clash = contracted & produced or any(
+        use.contracted & produced
+        or (use.kind is not Kind.ADDED and main is not uses and not lookups)
+        for use in others
+    )
+    if clash:
+        raise _clash(name, uses)
+    left = [d for d in range(len(shape)) if d not in contracted | produced | batch]
+    ones = {d for d in left if shape[d] == 1}
+    kind = main[0].kind
+    if kind in {Kind.MATMUL, Kind.LOOKUP, Kind.DEPTHWISE} and any(u.contracts_one for u in main):
+        contracted |= ones
+    else:
+        produced |= ones
+    if kind is Kind.ADDED:
+        fixed = frozenset(
+            d
+            for d in set(produced) | set(left)
+            if shape[d] > 1 and not finder.probes.grows(name, d)
+        )
+        if any(finder.probes.grows(name, d) for d in produced):
+            contracted, produced = contracted | fixed, produced - fixed
+    layout = Layout(tuple(sorted(contracted)), tuple(sorted(produced)))
+    return _Sides(layout, kind, tuple(dict.fromkeys(use.module for use in readouts)))
+
+
+def _clash(name: str, uses: Sequence[Use]) -> ParametrizationError:
+    seen = sorted({f"{use.module or 'the model'} {use.kind.value}" for use in uses})
     return ParametrizationError(
-        f"parametrize: got tensor {name!r} of {type(module).__name__}, whose contracted side is "
-        "not known, wanted parameters of torch's standard layers. "
-        "Declare its sides, for a matrix used as x @ w: "
-        f"layouts={{{name!r}: Layout(contracted=(0,), produced=(1,))}}."
+        f"parametrize: got tensor {name!r} used in ways that contract different sides of it "
+        f"({', '.join(seen)}), wanted one role. Untie the uses, or declare the sides of the "
+        f"tensor: layouts={{{name!r}: Layout(contracted=(0,), produced=(1,))}}."
     )
 
 
 def _tensor_role(
-    name: str, probes: list[Shape], layout: Layout, *, shape: Shape, base_shape: Shape
+    name: str, finder: _Finder, width: int, layout: Layout | None, role: str | None
 ) -> TensorRole:
-    def grows(dims: tuple[int, ...]) -> bool:
-        return any(len({probe[dim] for probe in probes}) > 1 for dim in dims)
-
+    shape, base_shape = (finder.probes.shapes[w][name] for w in (width, finder.base_width))
+    if role is not None and role not in list(Role):
+        raise ParametrizationError(
+            f"roles: got {role!r} for {name!r}, wanted one of {', '.join(Role)}."
+        )
+    if layout is not None:
+        sides = _Sides(layout, Kind.MATMUL if layout.contracted else Kind.SCALED)
+    elif role is not None and name not in finder.uses:
+        sides = _Sides(_layout_for(name, Role(role), finder), Kind.MATMUL)
+    else:
+        sides = finder.sides(name)
+    own = Role(role) if role is not None else _role(name, sides, finder)
+    is_fixed = layout is not None or role is not None
     return TensorRole(
         name=name,
-        role=_role(layout, grows_in=grows(layout.contracted), grows_out=grows(layout.produced)),
+        role=own,
         shape=shape,
         base_shape=base_shape,
-        layout=layout,
+        layout=sides.layout,
+        lookup=sides.kind is Kind.LOOKUP or (sides.kind is Kind.ADDED and own is Role.INPUT),
+        tied_readouts=sides.tied_readouts,
+        is_query=_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
+        is_residual_output=_all(finder.graphs, lambda g: name in g.residual),
+        parts=() if is_fixed else _parts(name, own, sides.layout, finder, width),
     )
 
 
-def _role(layout: Layout, *, grows_in: bool, grows_out: bool) -> Role:
+def _layout_for(name: str, role: Role, finder: _Finder) -> Layout:
+    """Return sides for a tensor of which only the role is declared, by what grows."""
+    dims = range(len(finder.shape(name)))
+    grown = tuple(d for d in dims if finder.probes.grows(name, d))
+    fixed = tuple(d for d in dims if d not in grown)
+    match role:
+        case Role.INPUT:
+            return Layout(fixed, grown)
+        case Role.OUTPUT:
+            return Layout(grown, fixed)
+        case Role.HIDDEN:
+            raise ParametrizationError(
+                f"roles: got 'hidden' for {name!r}, whose sides are not known, wanted to know which "
+                f"it contracts. Declare layouts={{{name!r}: Layout(contracted=(0,), "
+                "produced=(1,))} instead."
+            )
+    return Layout((), tuple(dims))
+
+
+def _all(graphs: Sequence[Graph], test: Any) -> bool:
+    return bool(graphs) and all(test(graph) for graph in graphs)
+
+
+def _role(name: str, sides: _Sides, finder: _Finder) -> Role:
+    grown = {d for d in range(len(finder.shape(name))) if finder.probes.grows(name, d)}
+    grows_in = bool(grown & set(sides.layout.contracted))
+    grows_out = bool(grown - set(sides.layout.contracted))
     if grows_in:
-        return Role.HIDDEN if grows_out else Role.OUTPUT
+        _require_whole_input(name, finder)
+        is_repeated = grown.isdisjoint(sides.layout.produced)
+        return Role.OUTPUT if is_repeated else Role.HIDDEN
     if not grows_out:
         return Role.SCALAR
-    return Role.INPUT if layout.contracted else Role.VECTOR
+    is_vector = sides.kind is Kind.DEPTHWISE or not sides.layout.contracted
+    return Role.VECTOR if is_vector else Role.INPUT
+
+
+def _require_whole_input(name: str, finder: _Finder) -> None:
+    """Refuse a matrix whose input is a concatenation of parts of which only some grow."""
+    tables = [graph.pieces.get(name, []) for graph in finder.graphs]
+    for base, grown in zip(*tables, strict=False) if tables else ():
+        if len({a == b for a, b in zip(base, grown, strict=False)}) > 1:
+            raise ParametrizationError(
+                f"parametrize: got tensor {name!r} that contracts a concatenation of sizes {base} "
+                f"and, at twice the width, {grown}, of which some grow, wanted one role. Split the "
+                f"layer in two, or declare the role of the whole: roles={{{name!r}: 'hidden'}}."
+            )
+
+
+def _parts(
+    name: str, role: Role, layout: Layout, finder: _Finder, width: int
+) -> tuple[tuple[int, int, Role], ...]:
+    """Return the parts of a fused tensor's produced side of which only some grow."""
+    for dim in layout.produced if finder.graphs else ():
+        if not finder.probes.grows(name, dim):
+            continue
+        base, grown = (graph.parts.get((name, dim), []) for graph in finder.graphs)
+        if len(base) != len(grown):
+            continue
+        pairs = list(dict.fromkeys(zip(base, grown, strict=True)))
+        fixed = [(a, b) for a, b in pairs if a.size == b.size]
+        if not fixed:
+            continue
+        if role is Role.INPUT or not all(a.contiguous for a, _ in fixed):
+            raise ParametrizationError(
+                f"parametrize: got fused tensor {name!r} with parts of size "
+                f"{sorted({a.size for a, _ in fixed})} that do not grow among parts that do, wanted "
+                "one role. Split it into one tensor per part, or declare the role of the whole: "
+                f"roles={{{name!r}: {role.value!r}}}."
+            )
+        fixed_role = {Role.HIDDEN: Role.OUTPUT}.get(role, Role.SCALAR)
+        starts = {_at(a.start, b.start, finder.base_width, width): a.size for a, b in fixed}
+        return _tiled(starts, finder.probes.shapes[width][name][dim], role, fixed_role)
+    return ()
+
+
+def _at(base: int, double: int, base_width: int, width: int) -> int:
+    return base + (double - base) * (width - base_width) // base_width
+
+
+def _tiled(
+    fixed: Mapping[int, int], total: int, role: Role, fixed_role: Role
+) -> tuple[tuple[int, int, Role], ...]:
+    parts: list[tuple[int, int, Role]] = []
+    position = 0
+    for start, size in sorted(fixed.items()):
+        if start < position:
+            continue
+        if start > position:
+            parts.append((position, start, role))
+        parts.append((start, start + size, fixed_role))
+        position = start + size
+    if position < total:
+        parts.append((position, total, role))
+    return tuple(parts)

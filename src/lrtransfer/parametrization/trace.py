@@ -1,0 +1,176 @@
+"""Run a model's forward once and record what it does with every parameter.
+
+On the meta device where the model allows it, so that size costs nothing, and on the CPU where the
+forward needs values (experts that are chosen by the data).
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..errors import ParametrizationError
+from .graph import Graph
+from .operations import as_activation, call_of, observe, observe_input
+
+# Functions of which some arguments are inputs by definition, whatever they are computed from.
+_INPUTS: Mapping[Any, Sequence[str]] = {
+    F.linear: ("input",),
+    F.bilinear: ("input1", "input2"),
+    F.layer_norm: ("input",),
+    F.rms_norm: ("input",),
+    F.group_norm: ("input",),
+    F.scaled_dot_product_attention: ("query", "key", "value"),
+}
+
+
+class _Observer(TorchDispatchMode):
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        observe(self.graph, call_of(func, args, kwargs or {}, result))
+        return result
+
+
+class _InputObserver(TorchFunctionMode):
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        names = _INPUTS.get(func, ())
+        count = len(names)
+        inputs = [self._input(value) for value in args[:count]]
+        keywords = {k: self._input(v) if k in names else v for k, v in (kwargs or {}).items()}
+        return func(*inputs, *args[count:], **keywords)
+
+    def _input(self, value: Any) -> Any:
+        return as_activation(self.graph, value) if isinstance(value, torch.Tensor) else value
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The arguments of one call of a model."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    def to(self, device: str) -> "Inputs":
+        """Return the arguments with their tensors on a device."""
+        return Inputs(*pytree.tree_map_only(torch.Tensor, _moved(device), (self.args, self.kwargs)))
+
+
+def _moved(device: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    def move(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.detach().clone().to(device)
+
+    return move
+
+
+def inputs_of(example: Any, width: int) -> Inputs:
+    """Return the arguments that an example stands for.
+
+    Arguments:
+        example: A tensor, a tuple `(inputs, targets)` of which the inputs are passed (one by one
+            if they are a tuple), a dict of keyword arguments, or a function from a width to
+            one of these.
+        width: Width of the model that is called.
+    """
+    if callable(example) and not isinstance(example, torch.Tensor):
+        example = example(width)
+    if isinstance(example, tuple) and len(example) == 2:
+        example = example[0]
+    if isinstance(example, Mapping):
+        return Inputs((), {str(key): value for key, value in example.items()})
+    return Inputs(example if isinstance(example, tuple) else (example,), {})
+
+
+def trace(make: Callable[[str], nn.Module], inputs: Inputs, *, width: int) -> Graph:
+    """Return the record of one forward.
+
+    Arguments:
+        make: Makes the model on a device.
+        inputs: What it is called with.
+        width: Its width, for messages.
+
+    Raises:
+        ParametrizationError: If the forward runs neither on the meta device nor on the CPU.
+    """
+    try:
+        return _traced(make("meta"), inputs.to("meta"), "meta")
+    except Exception:  # whatever a model raises without values: the CPU decides
+        pass
+    try:
+        return _traced(make("cpu"), inputs.to("cpu"), "cpu")
+    except Exception as error:
+        raise ParametrizationError(
+            f"parametrize: got {type(error).__name__} from the forward of build({width}) on the "
+            f"example: {error}. Wanted an example that the model takes: a tensor, (inputs, "
+            "targets), a dict of keyword arguments, or a function from a width to one of these."
+        ) from error
+
+
+def _traced(model: nn.Module, inputs: Inputs, device: str) -> Graph:
+    model.eval()
+    graph = Graph(model)
+    for tensor in pytree.tree_leaves((inputs.args, inputs.kwargs)):
+        if isinstance(tensor, torch.Tensor):
+            observe_input(graph, tensor)
+    with (
+        _named_modules(model, graph),
+        _plain_attention(),
+        torch.no_grad(),
+        torch.device(device),
+        _InputObserver(graph),
+        _Observer(graph),
+    ):
+        model(*inputs.args, **inputs.kwargs)
+    return graph
+
+
+@contextmanager
+def _named_modules(model: nn.Module, graph: Graph) -> Generator[None, None, None]:
+    """Keep the name of the module that runs in the graph."""
+    stack = [""]
+
+    def enter(name: str) -> Callable[..., None]:
+        def hook(*_: object) -> None:
+            stack.append(name)
+            graph.module = name
+
+        return hook
+
+    def leave(*_: object) -> None:
+        stack.pop()
+        graph.module = stack[-1]
+
+    handles = []
+    for name, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(enter(name)))
+        handles.append(module.register_forward_hook(leave, always_call=True))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _plain_attention() -> Generator[None, None, None]:
+    """Keep torch's attention layers from their fused inference path."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
