@@ -1,5 +1,6 @@
 """From a function that builds a model to the recipe for one width."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -91,7 +92,7 @@ def parametrize(
         attention=choices.attention,
     )
     initial = measure(build, base_width)
-    setting = _Setting(rules, found, choices)
+    setting = _Setting(rules, found, choices, in_branches(table.tensors))
     tensors = tuple(setting.tensor(role, initial[role.name]) for role in table.tensors)
     return Recipe(
         scheme=name,
@@ -112,6 +113,7 @@ class _Setting:
     scheme: Scheme
     optimizer: Optimizer
     choices: Choices
+    branches: frozenset[str] = frozenset()
 
     def tensor(self, role: TensorRole, initial: InitialDistribution) -> TensorRecipe:
         """Return the recipe of one tensor."""
@@ -194,7 +196,7 @@ class _Setting:
         if role.lookup:
             exponent = self.scheme.embedding_lr if exponent is None else exponent
             rate *= self.factor(Power(fan_out=-exponent), role=role)
-        if role.in_branch:
+        if role.name in self.branches:
             # Branches multiplied by L^-α want updates ∝ L^(α-1) from gradients ∝ L^-α.
             alpha = self.choices.depth_exponent
             rate *= self.branch(alpha - 1 + alpha * family.gradient_power)
@@ -213,7 +215,24 @@ class _Setting:
     def _eps(self, role: TensorRole, eps: float) -> float:
         if not self.choices.scale_eps:
             return 1.0
-        return eps * (self.branch(-self.choices.depth_exponent) if role.in_branch else 1.0)
+        return eps * (self.branch(-self.choices.depth_exponent) if role.name in self.branches else 1.0)
+
+
+def in_branches(roles: tuple[TensorRole, ...]) -> frozenset[str]:
+    """Return the tensors that belong to residual branches.
+
+    Below the module that holds all blocks, these are all tensors of a module that also holds the
+    end of a branch; embeddings, readout and final norm are beside that module.
+    """
+    ends = [tuple(role.name.split(".")) for role in roles if role.is_residual_output]
+    if not ends:
+        return frozenset()
+    top = len(os.path.commonprefix(ends))
+    return frozenset(
+        role.name
+        for role in roles
+        if any(len(os.path.commonprefix([tuple(role.name.split(".")), e])) > top for e in ends)
+    )
 
 
 _MATRICES = (Role.INPUT, Role.HIDDEN, Role.OUTPUT)
