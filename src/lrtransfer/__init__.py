@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .parametrization.ratios import keep_ratios as keep_ratios
     from .parametrization.recipe import Recipe as Recipe
     from .parametrization.recipe import parametrize as parametrize
     from .parametrization.roles import Layout as Layout
@@ -14,9 +15,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "Layout": "parametrization.roles",
     "Recipe": "parametrization.recipe",
+    "keep_ratios": "parametrization.ratios",
     "parametrize": "parametrization.recipe",
 }
-__all__ = ["Layout", "Recipe", "parametrize"]
+__all__ = ["Layout", "Recipe", "keep_ratios", "parametrize"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ So the user's own choices (a zero readout, a small embedding) survive, and nothi
 declared.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,6 +15,7 @@ from torch import nn
 from ..errors import ParametrizationError
 from ..randomness import seed_of
 from .roles import Build
+from .sharding import BLOCK, fill_, local_part
 
 # Models are built until every random tensor has given ENTRIES values (its std to about 1 %).
 # A tensor of one entry stops at MOST_BUILDS values: its std is then known to 6 % if uniform.
@@ -41,18 +42,22 @@ class InitialDistribution:
         return replace(self, std=self.std * factor)
 
     def draw_(self, tensor: torch.Tensor, generator: torch.Generator) -> None:
-        """Fill a tensor with independent draws."""
-        with torch.no_grad():
-            if self.std == 0:
-                tensor.fill_(self.mean)
-                return
-            # On the CPU and in float32 whatever the tensor's device: the same numbers everywhere.
-            unit = torch.empty(tensor.shape, dtype=torch.float32)
+        """Fill a tensor with independent draws, the same however it is spread over processes."""
+        if self.std == 0:
+            with torch.no_grad():
+                local_part(tensor).values.fill_(self.mean)
+        else:
+            fill_(tensor, self._blocks(tensor.numel(), generator))
+
+    def _blocks(self, entries: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+        """Yield draws in float32, in the order of the flattened tensor."""
+        for start in range(0, entries, BLOCK):
+            unit = torch.empty(min(BLOCK, entries - start), dtype=torch.float32)
             if self.shape == "normal":
                 unit.normal_(generator=generator)
             else:
                 unit.uniform_(-(3**0.5), 3**0.5, generator=generator)
-            tensor.copy_(unit.mul_(self.std).add_(self.mean))
+            yield unit.mul_(self.std).add_(self.mean)
 
 
 def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:

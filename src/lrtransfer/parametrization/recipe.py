@@ -5,7 +5,7 @@ A recipe is a table keyed by parameter name, outside the tensors: it survives de
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,10 @@ from ..randomness import seed_of
 from .initial import InitialDistribution, measure
 from .roles import Build, Layout, Shape, TensorRole, assign_roles
 from .rules import OPTIMIZERS, RULES, SCHEMES, Role, Rule
+from .sharding import local_part, standard_deviation
 
+_SCALED = ("lr", "weight_decay", "eps")
+_RATES = ("lr", "initial_lr", "max_lr", "min_lr")  # the latter three: what schedulers leave
 _RESCALED = "_lrtransfer_rescaled"
 _DATA_PARALLEL = (nn.parallel.DistributedDataParallel, nn.DataParallel)
 _CLASSES: dict[str, type[torch.optim.Optimizer]] = {
@@ -112,16 +115,23 @@ class Recipe:
         return model
 
     def param_groups(
-        self, model: nn.Module, *, lr: float, weight_decay: float, eps: float | None = None
+        self,
+        model: nn.Module,
+        *,
+        lr: float | torch.Tensor,
+        weight_decay: float,
+        eps: float | None = None,
     ) -> list[dict[str, Any]]:
         """Return parameter groups for a torch optimizer; tensors with equal settings are merged.
 
         Each group carries `lr_mult`, its learning rate over the one tuned: schedulers that
-        multiply keep the ratios, and `verify` can find out about those that do not.
+        multiply keep the ratios, `keep_ratios` makes the others keep them, and `verify` finds out
+        about those that did not.
 
         Arguments:
             model: The model to be trained.
-            lr: The learning rate tuned (at the base width every tensor's own).
+            lr: The learning rate tuned (at the base width every tensor's own). A tensor gives
+                every group a tensor of its own.
             weight_decay: Decoupled weight decay at the base width. Biases and gains are
                 not decayed.
             eps: Adam's epsilon at the base width; by default the optimizer's own is left alone
@@ -148,14 +158,61 @@ class Recipe:
                 group["name"] += f"+{tensor.role.value}"
         return list(groups.values())
 
+    def scale(
+        self,
+        groups: Iterable[Any],
+        model: nn.Module,
+        *,
+        lr: float | torch.Tensor,
+        weight_decay: float,
+        eps: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return groups that the caller has, split by the recipe and scaled by its multiples.
+
+        A group's own `lr`, `weight_decay` and `eps` are multiplied (a decay of 0 stays 0), as are
+        the rates that a scheduler left in it; all other keys are copied. `lr_mult` is the rate
+        over `lr`; the `own_` keys keep what the caller gave, for `verify`. The groups given are
+        not changed. Frozen or left-out tensors may be missing from them.
+
+        Arguments:
+            groups: What a torch optimizer takes: groups, or parameters, named or not.
+            model: The model to be trained: tells which parameter is which.
+            lr: The learning rate tuned, of the groups that state none.
+            weight_decay: Decay of the groups that state none.
+            eps: Epsilon of the groups that state none; see `param_groups`.
+
+        Raises:
+            ParametrizationError: If a parameter is not the model's, the groups were scaled before,
+                `lr` is not positive, or an epsilon is missing.
+
+        Example:
+            >>> def build(n: int) -> nn.Module:
+            ...     return nn.Sequential(nn.Linear(3, n), nn.Linear(n, 1))
+            >>> recipe, model = parametrize(build, width=64, base_width=16), build(64)
+            >>> own = [{"params": model[0].parameters()}, {"params": model[1].weight, "lr": 0.02}]
+            >>> groups = recipe.scale(own, model, lr=0.1, weight_decay=0, eps=1e-8)
+            >>> [(len(group["params"]), group["lr"]) for group in groups]
+            [(1, 0.1), (1, 0.1), (1, 0.005)]
+        """
+        if not lr > 0:
+            raise ParametrizationError(f"scale: got lr={lr:g}, wanted a positive learning rate.")
+        defaults = {"lr": lr, "weight_decay": weight_decay} | ({} if eps is None else {"eps": eps})
+        tensors = {id(parameter): tensor for parameter, tensor in self._pairs(model)}
+        return [
+            self._scaled_part(part, tensor, float(lr))
+            for group in _as_groups(groups)
+            for part, tensor in _split(defaults | group, tensors)
+        ]
+
     def verify(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Check that an optimizer trains every tensor once, as the recipe's family and ratios say.
 
         Raises:
-            ParametrizationError: If the optimizer is of another class, a parameter is missing or
-                occurs twice, or the learning rates, weight decays or (AdamW's) epsilons are not
-                in the ratios of the recipe (a plain optimizer, or a scheduler that set all
-                groups to one value).
+            ParametrizationError: If the optimizer is of another class, a parameter that trains is
+                missing or one occurs twice, or the learning rates, weight decays or (AdamW's)
+                epsilons are not in the ratios of the recipe (a plain optimizer, or a scheduler
+                that set all groups to one value). Where all rates are 0, as at the start of a
+                warmup, the rates that the scheduler starts from are compared.
         """
         wanted_class = _CLASSES[self.optimizer]
         if not isinstance(optimizer, wanted_class):
@@ -175,14 +232,18 @@ class Recipe:
                     )
                 groups[id(parameter)] = group
         pairs = self._pairs(model)
-        if missing := [t.name for p, t in pairs if id(p) not in groups]:
+        if missing := [t.name for p, t in pairs if id(p) not in groups and p.requires_grad]:
             raise ParametrizationError(
                 f"verify: got an optimizer without {missing[0]!r} ({len(missing)} of "
                 f"{len(pairs)} tensors missing), wanted every tensor of the model. Build the "
                 "groups with recipe.param_groups."
             )
+        trained = [(t, groups[id(p)]) for p, t in pairs if id(p) in groups]
+        all_zero = not any(float(group["lr"]) for _, group in trained)
         for key in ("lr", "weight_decay") + (("eps",) if self.optimizer == "adamw" else ()):
-            _require_ratios(key, [(t, float(groups[id(p)][key])) for p, t in pairs])
+            source = "initial_lr" if key == "lr" and all_zero else key
+            values = [(t, float(group.get(source, group[key])), group) for t, group in trained]
+            _require_ratios(key, values)
 
     def _pairs(self, model: nn.Module) -> list[tuple[nn.Parameter, TensorRecipe]]:
         """Return each parameter with its recipe, after checking that the two sets agree."""
@@ -196,6 +257,19 @@ class Recipe:
                 f"wanted {wanted.get(name)}. Give it the model that build({self.width}) makes."
             )
         return [(parameters[tensor.name], tensor) for tensor in self.tensors]
+
+    def _scaled_part(self, part: dict[str, Any], tensor: TensorRecipe, lr: float) -> dict[str, Any]:
+        """Return a group, all of whose parameters are treated like one tensor, scaled."""
+        own = {f"own_{key}": float(part[key]) for key in _SCALED if key in part}
+        rates = {key: part[key] * tensor.lr for key in _RATES if key in part}
+        return (
+            part
+            | rates
+            | {"lr_mult": own["own_lr"] / lr * tensor.lr}
+            | {"weight_decay": part["weight_decay"] * tensor.weight_decay}
+            | self._epsilon(tensor, part.get("eps"))
+            | own
+        )
 
     def _epsilon(self, tensor: TensorRecipe, eps: float | None) -> dict[str, float]:
         if self.optimizer == "sgd":
@@ -295,21 +369,72 @@ def _require_memory(pairs: Sequence[tuple[nn.Parameter, TensorRecipe]]) -> None:
 
 
 def _rescale_(parameter: nn.Parameter, initial: InitialDistribution) -> None:
+    present = standard_deviation(parameter)
     with torch.no_grad():
-        present = float(parameter.std(correction=0)) if parameter.numel() > 1 else 0.0
         if initial.std > 0 and present > 0:
-            parameter.sub_(initial.mean).mul_(initial.std / present).add_(initial.mean)
+            values = local_part(parameter).values
+            values.sub_(initial.mean).mul_(initial.std / present).add_(initial.mean)
 
 
-def _require_ratios(key: str, values: Sequence[tuple[TensorRecipe, float]]) -> None:
+def _require_ratios(
+    key: str, values: Sequence[tuple[TensorRecipe, float, Mapping[str, Any]]]
+) -> None:
     """Check the values of one setting against the recipe's multiples, relative to a nonzero one."""
-    multiples = [float(getattr(tensor, key)) for tensor, _ in values]
+    multiples = [
+        float(getattr(tensor, key)) * float(group.get(f"own_{key}", 1.0))
+        for tensor, _, group in values
+    ]
     i = next((i for i, multiple in enumerate(multiples) if multiple != 0), 0)
-    (first, first_value), unit = values[i], multiples[i] or 1.0
-    for (tensor, value), multiple in zip(values, multiples, strict=True):
+    (first, first_value, _), unit = values[i], multiples[i] or 1.0
+    for (tensor, value, _), multiple in zip(values, multiples, strict=True):
         if not math.isclose(value * unit, first_value * multiple, rel_tol=1e-6):
             raise ParametrizationError(
                 f"verify: got {key}={value:g} for {tensor.name!r} beside {first_value:g} for "
                 f"{first.name!r}, wanted the ratio {multiple / unit:g}. Build the optimizer "
-                "from recipe.param_groups, and use schedulers that multiply (LambdaLR)."
+                "from recipe.param_groups, and use schedulers that multiply (LambdaLR) or call "
+                "keep_ratios(optimizer) before making the scheduler."
             )
+
+
+def _as_groups(groups: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return what a torch optimizer takes as groups, each with a list of parameters."""
+    entries = list(groups)
+    if not all(isinstance(entry, dict) for entry in entries):
+        entries = [{"params": entries}]
+    return [
+        group | {"params": [own] if isinstance(own := group["params"], torch.Tensor) else [*own]}
+        for group in entries
+    ]
+
+
+def _split(
+    group: dict[str, Any], tensors: Mapping[int, TensorRecipe]
+) -> list[tuple[dict[str, Any], TensorRecipe]]:
+    """Split a group into parts whose tensors have equal multiples, each with one of them."""
+    if "lr_mult" in group:
+        raise ParametrizationError(
+            "scale: got a group that has lr_mult already, wanted groups that no recipe has "
+            "scaled: the multiples would apply twice. Give it the groups as they were."
+        )
+    parts: dict[tuple[float, float, float], tuple[dict[str, Any], TensorRecipe]] = {}
+    names = group.get("param_names")
+    for i, entry in enumerate(group["params"]):
+        tensor = _known(entry, tensors)
+        empty = group | {"params": []} | ({} if names is None else {"param_names": []})
+        part, _ = parts.setdefault((tensor.lr, tensor.weight_decay, tensor.eps), (empty, tensor))
+        part["params"].append(entry)
+        if names is not None:
+            part["param_names"].append(names[i])
+    return list(parts.values())
+
+
+def _known(entry: Any, tensors: Mapping[int, TensorRecipe]) -> TensorRecipe:
+    """Return the recipe of a parameter, or of a (name, parameter) pair."""
+    parameter = entry[1] if isinstance(entry, tuple) else entry
+    if id(parameter) not in tensors:
+        raise ParametrizationError(
+            f"scale: got a parameter of shape {tuple(parameter.shape)} that is not in the model, "
+            "wanted parameters of the model given. Make the groups from it, after wrapping "
+            "(fully_shard) and moving it."
+        )
+    return tensors[id(parameter)]
