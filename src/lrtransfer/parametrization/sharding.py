@@ -70,7 +70,9 @@ def _positions(tensor: DTensor) -> torch.Tensor:
 
 def _along(dim: int, placement: Placement) -> Placement:
     """Return the placement of the indices of one dimension: cut only where that dimension is."""
-    return placement if placement.is_shard(dim) else Replicate()
+    # Not `is_shard`: of the two placements of tensor parallel and FSDP on one dimension, the first
+    # (strided) is no `Shard`.
+    return placement if getattr(placement, "dim", None) == dim else Replicate()
 
 
 def fill_(tensor: torch.Tensor, draws: Iterator[torch.Tensor]) -> None:
