@@ -75,7 +75,7 @@ def seeded(width: int) -> nn.Module:
 
 def spread(processes: int, work: Callable[..., None], folder: Path) -> list[dict[str, Any]]:
     """Return what `work(rank, processes, folder)` saved in every process."""
-    spawn(work, (processes, folder), nprocs=processes)  # type: ignore[no-untyped-call]
+    spawn(work, (processes, folder), nprocs=processes)
     return [torch.load(folder / f"{rank}.pt") for rank in range(processes)]
 
 
