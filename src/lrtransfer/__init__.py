@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .parametrization.choices import Choices as Choices
     from .parametrization.choices import Tuned as Tuned
     from .parametrization.parametrize import parametrize as parametrize
+    from .parametrization.ratios import keep_ratios as keep_ratios
     from .parametrization.recipe import Recipe as Recipe
     from .parametrization.roles import Layout as Layout
 
@@ -18,9 +19,10 @@ _HOMES = {
     "Layout": "parametrization.roles",
     "Recipe": "parametrization.recipe",
     "Tuned": "parametrization.choices",
+    "keep_ratios": "parametrization.ratios",
     "parametrize": "parametrization.parametrize",
 }
-__all__ = ["Choices", "Layout", "Recipe", "Tuned", "parametrize"]
+__all__ = ["Choices", "Layout", "Recipe", "Tuned", "keep_ratios", "parametrize"]
 
 
 def __getattr__(name: str) -> Any:

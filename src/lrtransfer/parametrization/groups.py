@@ -1,8 +1,8 @@
 """Parameter groups as a recipe wants them, and the check that an optimizer still has them."""
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -38,6 +38,7 @@ class Multiples(Protocol):
         """Epsilon."""
 
 
+T = TypeVar("T", bound=Multiples)
 Pairs = Sequence[tuple[nn.Parameter, Multiples]]
 
 
@@ -133,19 +134,104 @@ def require_decay_apart(kind: str, weight_decay: float) -> None:
         )
 
 
-def require_ratios(key: str, values: Sequence[tuple[Multiples, float]]) -> None:
-    """Check the values of one setting against the recipe's multiples, relative to a nonzero one.
+def require_ratios(key: str, values: Sequence[tuple[Multiples, Group]]) -> None:
+    """Check one setting of all tensors against the recipe's multiples, relative to a nonzero one.
 
     Raises:
         ParametrizationError: If a value is not in the ratio wanted.
     """
-    multiples = [float(getattr(tensor, key)) for tensor, _ in values]
+    multiples = [getattr(t, key) * float(group.get(f"own_{key}", 1.0)) for t, group in values]
+    all_zero = not any(float(group[key]) for _, group in values)
+    source = "initial_lr" if key == "lr" and all_zero else key
+    found = [float(group[source] if source in group else group[key]) for _, group in values]
     i = next((i for i, multiple in enumerate(multiples) if multiple != 0), 0)
-    (first, first_value), unit = values[i], multiples[i] or 1.0
-    for (tensor, value), multiple in zip(values, multiples, strict=True):
+    first, first_value, unit = values[i][0], found[i], multiples[i] or 1.0
+    for (tensor, _), value, multiple in zip(values, found, multiples, strict=True):
         if not math.isclose(value * unit, first_value * multiple, rel_tol=1e-6):
             raise ParametrizationError(
                 f"verify: got {key}={value:g} for {tensor.name!r} beside {first_value:g} for "
                 f"{first.name!r}, wanted the ratio {multiple / unit:g}. Build the optimizer "
-                "from recipe.param_groups, and use schedulers that multiply (LambdaLR)."
+                "from recipe.param_groups, and use schedulers that multiply (LambdaLR) or call "
+                "keep_ratios(optimizer) before making the scheduler."
             )
+
+
+def scaled_groups(
+    groups: Iterable[Any],
+    pairs: Sequence[tuple[nn.Parameter, T]],
+    defaults: Group,
+    *,
+    decay: Callable[[float, Any], float],
+) -> list[tuple[Group, T]]:
+    """Return groups split into parts of equal multiples, scaled, each with one of its tensors.
+
+    Epsilons are left to the caller. `decay` turns a weight decay at a rate into the one that the
+    multiples refer to.
+
+    Raises:
+        ParametrizationError: If a parameter is not among the pairs, or a group was scaled before.
+    """
+    tensors = {id(parameter): tensor for parameter, tensor in pairs}
+    return [
+        (_scaled(part, tensor, float(defaults["lr"]), decay), tensor)
+        for group in _as_groups(groups)
+        for part, tensor in _split(defaults | group, tensors)
+    ]
+
+
+_RATES = ("lr", "initial_lr", "max_lr", "min_lr")  # the latter three: what schedulers leave
+
+
+def _scaled(
+    part: Group, tensor: Multiples, lr: float, decay: Callable[[float, Any], float]
+) -> Group:
+    own_lr, own_decay = float(part["lr"]), decay(part["weight_decay"], part["lr"])
+    rates = {key: part[key] * tensor.lr for key in _RATES if key in part}
+    return part | rates | {
+        "lr_mult": own_lr / lr * tensor.lr,
+        "weight_decay": own_decay * tensor.weight_decay,
+        "own_lr": own_lr,
+        "own_weight_decay": own_decay,
+    }  # fmt: skip
+
+
+def _as_groups(groups: Iterable[Any]) -> list[Group]:
+    """Return what a torch optimizer takes as groups, each with a list of parameters."""
+    entries = list(groups)
+    if not all(isinstance(entry, dict) for entry in entries):
+        entries = [{"params": entries}]
+    return [
+        group | {"params": [own] if isinstance(own := group["params"], torch.Tensor) else [*own]}
+        for group in entries
+    ]
+
+
+def _split(group: Group, tensors: Mapping[int, T]) -> list[tuple[Group, T]]:
+    """Split a group into parts whose tensors have equal multiples, each with one of them."""
+    if "lr_mult" in group:
+        raise ParametrizationError(
+            "scale: got a group that has lr_mult already, wanted groups that no recipe has "
+            "scaled: the multiples would apply twice. Give it the groups as they were."
+        )
+    parts: dict[tuple[float, float, float], tuple[Group, T]] = {}
+    names = group.get("param_names")
+    for i, entry in enumerate(group["params"]):
+        tensor = _known(entry, tensors)
+        empty = group | {"params": []} | ({} if names is None else {"param_names": []})
+        part, _ = parts.setdefault((tensor.lr, tensor.weight_decay, tensor.eps), (empty, tensor))
+        part["params"].append(entry)
+        if names is not None:
+            part["param_names"].append(names[i])
+    return list(parts.values())
+
+
+def _known(entry: Any, tensors: Mapping[int, T]) -> T:
+    """Return what is known of a parameter, or of a (name, parameter) pair."""
+    parameter = entry[1] if isinstance(entry, tuple) else entry
+    if id(parameter) not in tensors:
+        raise ParametrizationError(
+            f"scale: got a parameter of shape {tuple(parameter.shape)} that is not in the model, "
+            "wanted parameters of the model given. Make the groups from it, after wrapping "
+            "(fully_shard) and moving it."
+        )
+    return tensors[id(parameter)]

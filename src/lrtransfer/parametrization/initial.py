@@ -5,7 +5,8 @@ So the user's own choices (a zero readout, a small embedding) survive, and nothi
 declared.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,7 +15,8 @@ from torch import nn
 
 from ..errors import ParametrizationError
 from ..randomness import seed_of
-from .roles import Build
+from .growth import Build
+from .sharding import BLOCK, fill_, local_part
 
 # Models are built until every random tensor has given ENTRIES values (its std to about 1 %).
 # A tensor of one entry stops at MOST_BUILDS values: its std is then known to 6 % if uniform.
@@ -51,7 +53,8 @@ class InitialDistribution:
             same in every model (a table of frequencies): they stay as the model made them.
         mean: Mean of the entries.
         std: Their standard deviation; 0 for a constant tensor.
-        constant_rows: Rows (dimension 0) that start from 0 in every model: an embedding's padding.
+        rows: Rows (dimension 0) of another scale: first, stop and factor. 0 for rows that start
+            from zero in every model, such as an embedding's padding.
         pattern: Values of a tensor that is the same in every model and does not vary along its
             growing sides.
         low: Smallest value seen, if `kept`.
@@ -61,7 +64,7 @@ class InitialDistribution:
     shape: Literal["normal", "uniform", "kept"]
     mean: float
     std: float
-    constant_rows: tuple[int, ...] = ()
+    rows: tuple[tuple[int, int, float], ...] = ()
     pattern: Pattern | None = None
     low: float = 0.0
     high: float = 0.0
@@ -79,6 +82,10 @@ class InitialDistribution:
         """Return the distribution with this standard deviation about zero."""
         return replace(self, mean=0.0, std=std) if self.is_random else self
 
+    def with_rows(self, rows: tuple[tuple[int, int, float], ...]) -> "InitialDistribution":
+        """Return the distribution with rows of another scale."""
+        return replace(self, rows=rows) if self.is_random else self
+
     def at_shape(
         self, name: str, shape: tuple[int, ...], base_shape: tuple[int, ...]
     ) -> "InitialDistribution":
@@ -90,9 +97,9 @@ class InitialDistribution:
         Raises:
             ParametrizationError: If rows start from zero along a side that grows.
         """
-        if self.constant_rows and shape[0] != base_shape[0]:
+        if self.rows and shape[0] != base_shape[0]:
             raise ParametrizationError(
-                f"parametrize: got {name!r} with {len(self.constant_rows)} of {base_shape[0]} rows "
+                f"parametrize: got {name!r} with {len(self.rows)} of {base_shape[0]} rows "
                 "that start from zero, along a side that grows with width, wanted tensors that "
                 "start alike in all rows. Make its parts tensors of their own."
             )
@@ -104,26 +111,38 @@ class InitialDistribution:
         return replace(self, shape="kept", pattern=None, low=min(values), high=max(values))
 
     def draw_(self, tensor: torch.Tensor, generator: torch.Generator) -> None:
-        """Fill a tensor with independent draws."""
-        with torch.no_grad():
-            if self.shape == "kept":
-                return
-            if self.pattern is not None:
-                tensor.copy_(self.pattern.tensor().expand(tensor.shape))
-                return
-            if self.std == 0:
-                tensor.fill_(self.mean)
-                return
-            # On the CPU and in float32 whatever the tensor's device: the same numbers everywhere.
-            unit = torch.empty(tensor.shape, dtype=torch.float32)
+        """Fill a tensor with independent draws, the same however it is spread over processes."""
+        if self.shape == "kept":
+            return
+        if self.pattern is not None:
+            whole = self.pattern.tensor().expand(tensor.shape).flatten()
+            fill_(tensor, iter(whole.split(BLOCK)))
+        elif self.std == 0:
+            with torch.no_grad():
+                local_part(tensor).values.fill_(self.mean)
+        else:
+            fill_(tensor, self._blocks(tensor.shape, generator))
+
+    def _blocks(self, shape: Sequence[int], generator: torch.Generator) -> Iterator[torch.Tensor]:
+        """Yield draws in float32, in the order of the flattened tensor."""
+        entries = math.prod(shape)
+        factors = self._row_factors(shape[0]) if self.rows else None
+        for start in range(0, entries, BLOCK):
+            unit = torch.empty(min(BLOCK, entries - start), dtype=torch.float32)
             if self.shape == "normal":
                 unit.normal_(generator=generator)
             else:
                 unit.uniform_(-(3**0.5), 3**0.5, generator=generator)
             unit.mul_(self.std).add_(self.mean)
-            if self.constant_rows:
-                unit[list(self.constant_rows)] = 0.0
-            tensor.copy_(unit)
+            if factors is not None:
+                unit.mul_(factors[torch.arange(start, start + len(unit)) // (entries // shape[0])])
+            yield unit
+
+    def _row_factors(self, count: int) -> torch.Tensor:
+        factors = torch.ones(count)
+        for first, stop, factor in self.rows:
+            factors[first:stop] = factor
+        return factors
 
 
 def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
@@ -135,7 +154,7 @@ def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
     first = _initial_values(build, base_width, seed_of("measure", 0))
     second = _initial_values(build, base_width, seed_of("measure", 1))
     fixed = {name: _describe_fixed(v) for name, v in first.items() if v.equal(second[name])}
-    rows = {n: _equal_rows(v, second[n]) for n, v in first.items() if n not in fixed}
+    rows = {n: _zero_rows(v, second[n]) for n, v in first.items() if n not in fixed}
     draws = {n: [_sample(values[n], rows[n]) for values in (first, second)] for n in rows}
     del first, second
     for i in range(2, MOST_BUILDS):
@@ -175,7 +194,7 @@ def _initial_values(build: Build, width: int, seed: int) -> Mapping[str, torch.T
     return {name: p.detach().cpu() for name, p in model.named_parameters()}
 
 
-def _equal_rows(first: torch.Tensor, second: torch.Tensor) -> tuple[int, ...]:
+def _zero_rows(first: torch.Tensor, second: torch.Tensor) -> tuple[int, ...]:
     """Return the rows that are zero in both models, of a tensor that is random elsewhere."""
     if first.ndim < 2:
         return ()
@@ -212,7 +231,7 @@ def _describe_fixed(values: torch.Tensor) -> InitialDistribution:
 
 
 def _describe_random(
-    draws: Sequence[torch.Tensor], constant_rows: tuple[int, ...]
+    draws: Sequence[torch.Tensor], zero_rows: tuple[int, ...]
 ) -> InitialDistribution:
     values = torch.stack(list(draws))
     mean, std = float(values.mean()), float(values.std(correction=0))
@@ -224,4 +243,5 @@ def _describe_random(
         and float(deviations.abs().max()) <= _UNIFORM_REACH
     )
     shape: Literal["normal", "uniform"] = "uniform" if is_uniform else "normal"
-    return InitialDistribution(shape, mean=mean, std=std, constant_rows=constant_rows)
+    rows = tuple((row, row + 1, 0.0) for row in zero_rows)
+    return InitialDistribution(shape, mean=mean, std=std, rows=rows)

@@ -182,7 +182,29 @@ class _Setting:
         std = self.factor(power, role=role)
         if self.is_absolute and role.contracts and role.role in _MATRICES:
             return initial.with_std(std * tuned.init_std)
-        return initial.scaled(std * tuned.init_std)
+        start = initial.scaled(std * tuned.init_std)
+        return start.with_rows(self._parts(role, law)) if role.parts else start
+
+    def _parts(self, role: TensorRole, law: Rule) -> tuple[tuple[int, int, float], ...]:
+        """Return the scale of the parts of a fused tensor relative to the whole."""
+        family = FAMILIES[KINDS[self._kind(role)].family]
+        own = {
+            part: rule(self.scheme, family, part, alignment=self.choices.alignment)
+            for _, _, part in role.parts
+        }
+        if role.layout.produced != (0,) or any(law.lr != part.lr for part in own.values()):
+            raise ParametrizationError(
+                f"parametrize: got {role.name!r}, a fused tensor whose parts are "
+                f"{', '.join(sorted(set(own)))} and want different rates, wanted one rate per "
+                "tensor. Declare one role for the whole, such as "
+                f"roles={{{role.name!r}: 'hidden'}}, or split the tensor."
+            )
+        whole = self.factor(law.init_std, role=role)
+        return tuple(
+            (first, stop, self.factor(own[part].init_std, role=role) / whole)
+            for first, stop, part in role.parts
+            if own[part].init_std != law.init_std
+        )
 
     def _own_rate(
         self, role: TensorRole, family: Family, tuned: Tuned, initial: InitialDistribution
@@ -215,7 +237,9 @@ class _Setting:
     def _eps(self, role: TensorRole, eps: float) -> float:
         if not self.choices.scale_eps:
             return 1.0
-        return eps * (self.branch(-self.choices.depth_exponent) if role.name in self.branches else 1.0)
+        return eps * (
+            self.branch(-self.choices.depth_exponent) if role.name in self.branches else 1.0
+        )
 
 
 def in_branches(roles: tuple[TensorRole, ...]) -> frozenset[str]:

@@ -5,7 +5,7 @@ A recipe is a table keyed by parameter name, outside the tensors: it survives de
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,12 +23,14 @@ from .groups import (
     require_decay_apart,
     require_ratios,
     require_variant,
+    scaled_groups,
 )
+from .growth import Shape
 from .initial import InitialDistribution, Pattern, require_kept
 from .multipliers import Multiplier, attach, require_attached
 from .optimizers import KINDS, Optimizer, require_class
-from .roles import Shape
 from .rules import FAMILIES, Role
+from .sharding import local_part, standard_deviation
 
 _RESCALED = "_lrtransfer_rescaled"
 _DATA_PARALLEL = (nn.parallel.DistributedDataParallel, nn.DataParallel)
@@ -164,7 +166,7 @@ class Recipe:
         self,
         model: nn.Module,
         *,
-        lr: float,
+        lr: float | torch.Tensor,
         weight_decay: float,
         eps: float | None = None,
         optimizer: str | None = None,
@@ -172,11 +174,13 @@ class Recipe:
         """Return parameter groups for a torch optimizer; tensors with equal settings are merged.
 
         Each group carries `lr_mult`, its learning rate over the one tuned: schedulers that
-        multiply keep the ratios, and `verify` can find out about those that do not.
+        multiply keep the ratios, `keep_ratios` makes the others keep them, and `verify` finds out
+        about those that did not.
 
         Arguments:
             model: The model to be trained.
-            lr: The learning rate tuned (at the base width every tensor's own).
+            lr: The learning rate tuned (at the base width every tensor's own). A tensor gives
+                every group a tensor of its own.
             weight_decay: Weight decay at the base width, in the recipe's convention: τ in steps for
                 `ema_timescale`, else λ. Biases and gains are not decayed.
             eps: Adam's epsilon at the base width; by default the optimizer's own is left alone
@@ -195,6 +199,57 @@ class Recipe:
             pairs, lr=lr, weight_decay=self._decay(weight_decay, lr), eps=self._eps(kind, eps)
         )
 
+    def scale(
+        self,
+        groups: Iterable[Any],
+        model: nn.Module,
+        *,
+        lr: float | torch.Tensor,
+        weight_decay: float,
+        eps: float | None = None,
+        optimizer: str | None = None,
+    ) -> list[Group]:
+        """Return groups that the caller has, split by the recipe and scaled by its multiples.
+
+        A group's own `lr`, `weight_decay` and `eps` are multiplied (a decay of 0 stays 0), as are
+        the rates that a scheduler left in it; all other keys are copied. `lr_mult` is the rate
+        over `lr`; the `own_` keys keep what the caller gave, for `verify`. The groups given are
+        not changed. Frozen or left-out tensors may be missing from them.
+
+        Arguments:
+            groups: What a torch optimizer takes: groups, or parameters, named or not.
+            model: The model to be trained: tells which parameter is which.
+            lr: The learning rate tuned, of the groups that state none.
+            weight_decay: Decay of the groups that state none.
+            eps: Epsilon of the groups that state none; see `param_groups`.
+            optimizer: Which optimizer the groups are for, if the recipe has two.
+
+        Raises:
+            ParametrizationError: If a parameter is not the model's or another optimizer's, the
+                groups were scaled before, `lr` is not positive, or an epsilon is missing.
+
+        Example:
+            >>> def build(n: int) -> nn.Module:
+            ...     return nn.Sequential(nn.Linear(3, n), nn.Linear(n, 1))
+            >>> recipe, model = parametrize(build, width=64, base_width=16), build(64)
+            >>> own = [{"params": model[0].parameters()}, {"params": model[1].weight, "lr": 0.02}]
+            >>> groups = recipe.scale(own, model, lr=0.1, weight_decay=0, eps=1e-8)
+            >>> [(len(group["params"]), group["lr"]) for group in groups]
+            [(1, 0.1), (1, 0.1), (1, 0.005)]
+        """
+        if not lr > 0:
+            raise ParametrizationError(f"scale: got lr={lr:g}, wanted a positive learning rate.")
+        kind = self._chosen(optimizer)
+        defaults = {"lr": lr, "weight_decay": weight_decay, "eps": eps}
+        scaled = scaled_groups(groups, self._pairs(model), defaults, decay=self._decay)
+        for group, tensor in scaled:
+            require_decay_apart(kind, group["weight_decay"])
+            self._require_own(kind, [tensor])
+            own_eps = self._eps(kind, group.pop("eps"))
+            if own_eps is not None:
+                group |= {"eps": own_eps * tensor.eps, "own_eps": own_eps}
+        return [group for group, _ in scaled]
+
     def verify(self, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
         """Check that optimizers train every tensor once, as the recipe's family and ratios say.
 
@@ -202,7 +257,8 @@ class Recipe:
             ParametrizationError: If an optimizer is of another class, a parameter that trains is
                 missing or occurs twice, the learning rates, weight decays or (AdamW's) epsilons
                 are not in the ratios of the recipe (a plain optimizer, or a scheduler that set all
-                groups to one value), or the model lacks its multipliers.
+                groups to one value), or the model lacks its multipliers. Where all rates are 0, as
+                at the start of a warmup, the rates that the scheduler starts from are compared.
         """
         if len(optimizers) != len(self.optimizers):
             raise ParametrizationError(
@@ -243,16 +299,20 @@ class Recipe:
         groups: dict[int, Group],
     ) -> None:
         own = [(t, groups[id(p)]) for p, t in pairs if id(p) in groups]
-        if foreign := [t.name for t, _ in own if t.optimizer != kind]:
-            raise ParametrizationError(
-                f"verify: got {foreign[0]!r} in the optimizer {kind!r}, wanted it in another: "
-                f"use param_groups(optimizer={kind!r}) for this one."
-            )
+        self._require_own(kind, [tensor for tensor, _ in own])
         for _, group in own:
             require_variant(kind, group)
         has_eps = FAMILIES[KINDS[kind].family].has_eps
         for key in ("lr", "weight_decay") + (("eps",) if has_eps else ()):
-            require_ratios(key, [(t, float(group[key])) for t, group in own if key in group])
+            require_ratios(key, [(t, group) for t, group in own if key in group])
+
+    def _require_own(self, kind: str, tensors: Sequence[TensorRecipe]) -> None:
+        """Check that tensors are those of one optimizer."""
+        if foreign := [tensor.name for tensor in tensors if tensor.optimizer != kind]:
+            raise ParametrizationError(
+                f"groups: got {foreign[0]!r} in the optimizer {kind!r}, wanted it in another: "
+                f"use param_groups(optimizer={kind!r}) for this one."
+            )
 
     def _optimizer(self, kind: str) -> Optimizer:
         return self.optimizer if kind == self.optimizer.kind else Optimizer(kind)
@@ -268,18 +328,18 @@ class Recipe:
             )
         return optimizer
 
-    def _decay(self, weight_decay: float, lr: float) -> float:
+    def _decay(self, weight_decay: float, lr: float | torch.Tensor) -> float:
         """Return the decay to be multiplied by the recipe's factors."""
         convention = DECAYS[self.decay]
         if convention.with_lr or not weight_decay:
             return weight_decay
-        if lr <= 0:
+        if not lr > 0:
             raise ParametrizationError(
                 f"param_groups: got lr={lr:g} with weight decay {self.decay!r}, wanted lr > 0: the "
                 "decay is divided by the rate that the optimizer multiplies it by. Give the peak "
                 "rate and let the schedule warm up."
             )
-        return (1 / weight_decay if convention.inverse else weight_decay) / lr
+        return (1 / weight_decay if convention.inverse else weight_decay) / float(lr)
 
     def _pairs(self, model: nn.Module) -> list[tuple[nn.Parameter, TensorRecipe]]:
         """Return each parameter with its recipe, after checking that the two sets agree."""
@@ -326,7 +386,7 @@ def _tensor_from(document: dict[str, Any]) -> TensorRecipe:
     if initial["pattern"] is not None:
         pattern = initial["pattern"]
         initial["pattern"] = Pattern(tuple(pattern["shape"]), tuple(pattern["values"]))
-    initial["constant_rows"] = tuple(initial["constant_rows"])
+    initial["rows"] = tuple(map(tuple, initial["rows"]))
     return TensorRecipe(
         **document
         | {
@@ -357,7 +417,8 @@ def _require_memory(pairs: Sequence[tuple[nn.Parameter, TensorRecipe]]) -> None:
 
 
 def _rescale_(parameter: nn.Parameter, initial: InitialDistribution) -> None:
+    present = standard_deviation(parameter)
     with torch.no_grad():
-        present = float(parameter.std(correction=0)) if parameter.numel() > 1 else 0.0
         if initial.is_random and present > 0:
-            parameter.sub_(initial.mean).mul_(initial.std / present).add_(initial.mean)
+            values = local_part(parameter).values
+            values.sub_(initial.mean).mul_(initial.std / present).add_(initial.mean)
