@@ -36,7 +36,6 @@ class Use:
         contracted: Dimensions summed over.
         produced: Dimensions that appear in the result.
         batch: Dimensions along which the operation is repeated.
-        contracts_one: Whether the side summed over has one entry, so that no dimension shows it.
         module: Name of the module whose forward did it.
     """
 
@@ -44,7 +43,6 @@ class Use:
     contracted: frozenset[int] = frozenset()
     produced: frozenset[int] = frozenset()
     batch: frozenset[int] = frozenset()
-    contracts_one: bool = False
     module: str = ""
 
     @property
@@ -241,15 +239,14 @@ class Graph:
         `contracted`, `produced` and `batch` give the sides of the operation that walk it.
         """
         labels = {key: _labels(value) for key, value in sides.items()}
-        one = "contracted" in labels and not labels["contracted"]
         numbers = []
         for name in node.names:
             dims = {
                 key: frozenset(label.dim for label in value if label.parameter == name)
                 for key, value in labels.items()
             }
-            gains = any(l.gain for value in labels.values() for l in value if l.parameter == name)
-            use = Use(kind, **dims, contracts_one=one, module=self.module)
+            gains = any(i.gain for value in labels.values() for i in value if i.parameter == name)
+            use = Use(kind, **dims, module=self.module)
             if gains:
                 use = Use(Kind.SCALED, produced=use.dims, module=self.module)
             numbers.append(len(self._uses))
@@ -261,14 +258,19 @@ class Graph:
         for number in numbers:
             self._uses[number] = None
 
-    def consume(self, tensor: torch.Tensor, reduced: Iterable[int] = ()) -> None:
-        """Record which parts a tensor is of what, and what a sum over `reduced` contracts."""
+    def consume(
+        self, tensor: torch.Tensor, reduced: Iterable[int] = (), *, is_linear: bool = False
+    ) -> None:
+        """Record which parts a tensor is of what, and what a sum over `reduced` contracts.
+
+        After a linear operation without a sum it is still open whether a sum follows.
+        """
         node = self.node(tensor)
         if node is None:
             return
         for origin, part in parts_of(tensor, node.axes):
             self.parts[origin.parameter, origin.dim].append(part)
-        if not node.is_weight:
+        if not node.is_weight and not is_linear:
             self._settle(sides_of(tensor, node.axes), frozenset(reduced))
 
     def multiply(self, node: Node, sides: Sequence[Side]) -> tuple[Side, ...]:
@@ -280,7 +282,7 @@ class Graph:
             self._products.append(_Product(name, dims, self.module))
             opened[name] = len(self._products)
         return tuple(
-            Side(frozenset(l._replace(product=opened[l.parameter]) for l in side.labels))
+            Side(frozenset(i._replace(product=opened[i.parameter]) for i in side.labels))
             for side in sides
         )
 

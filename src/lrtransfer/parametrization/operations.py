@@ -41,6 +41,7 @@ Handler = Callable[[Graph, Call], None]
 
 _READS_ONLY = {"_local_scalar_dense", "equal", "is_nonzero", "is_same_size", "_assert_async"}
 _MULTIPLIES = {"mul", "div", "neg", "true_divide"}
+_LINEAR = _MULTIPLIES | {"clone", "_to_copy"}
 _ADDS = {"add", "sub", "rsub", "copy", "where", "lerp", "masked_fill", "clone", "_to_copy"}
 _SUMS = {"sum", "mean"}
 _CONSTANTS = {"full", "scalar_tensor", "full_like"}
@@ -154,8 +155,7 @@ def _pointwise(graph: Graph, call: Call) -> None:
     out = call.outs[0]
     operands = _operands(graph, call.tensors)
     for tensor, _ in operands:
-        if call.name not in _MULTIPLIES | {"clone", "_to_copy"}:
-            graph.consume(tensor)
+        graph.consume(tensor, is_linear=call.name in _LINEAR)
     weights = [(t, n) for t, n in operands if n.is_weight]
     activations = [(t, n) for t, n in operands if not n.is_weight]
     if weights and all(n.provisional and t.numel() == 1 for t, n in activations):
@@ -192,7 +192,9 @@ def _mix(graph: Graph, call: Call, weights: _Operands, activations: _Operands) -
     """Record an elementwise operation of activations, perhaps with weights."""
     out = call.outs[0]
     rows = [_broadcast(graph, t, out) for t, _ in activations]
-    makers = frozenset(name for _, n in activations for name in n.makers)
+    # A gate that is repeated over what it multiplies (a router's) does not make the result.
+    whole = [n for t, n in activations if t.shape == out.shape] or [n for _, n in activations]
+    makers = frozenset(name for n in whole for name in n.makers)
     for tensor, node in weights:
         sides = graph.sides(tensor)
         if call.name in _MULTIPLIES and not node.looked:
@@ -200,7 +202,7 @@ def _mix(graph: Graph, call: Call, weights: _Operands, activations: _Operands) -
         else:
             added = call.name in _ADDS or _is_self_of(call, tensor)
             makers |= _use_as_table(graph, node, sides, Kind.ADDED if added else Kind.SCALED)
-    if call.name not in _MULTIPLIES | {"clone", "_to_copy"}:
+    if call.name not in _LINEAR:
         rows = [[replace(side, labels=frozenset()) for side in row] for row in rows]
     if call.name in {"add", "sub"} and len(activations) == 2:
         _note_residual(graph, *(n for _, n in activations))
@@ -226,7 +228,7 @@ def _is_self_of(call: Call, tensor: torch.Tensor) -> bool:
 def _note_residual(graph: Graph, left: Node, right: Node) -> None:
     for stream, branch in ((left, right), (right, left)):
         if stream.ident != branch.ident and branch.ancestors >> stream.ident & 1:
-            graph.residual |= branch.makers
+            graph.residual |= branch.makers - stream.makers
 
 
 def _scale(graph: Graph, call: Call, activations: _Operands) -> float:

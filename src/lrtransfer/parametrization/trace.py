@@ -44,7 +44,7 @@ class _Observer(TorchDispatchMode):
 
 class _InputObserver(TorchFunctionMode):
     def __init__(self, graph: Graph) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.graph = graph
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
