@@ -17,7 +17,7 @@ TOKENS = torch.arange(12).reshape(2, 6)
 FEATURES = torch.ones(4, 5)
 PIXELS = torch.ones(2, 3, 16, 16)
 SERIES = torch.ones(2, 7, 5)
-I, H, O, V, S = "input", "hidden", "output", "vector", "scalar"
+IN, H, OUT, V, S = "input", "hidden", "output", "vector", "scalar"
 
 
 @dataclass(frozen=True)
@@ -261,9 +261,13 @@ def _convnext(n: int) -> nn.Module:
 
 def _conv1d(n: int) -> nn.Module:
     return nn.Sequential(
-        nn.Conv1d(7, n, 3), nn.GroupNorm(4, n), nn.ReLU(), nn.Conv1d(n, n, 3, groups=4),
-        nn.Flatten(), nn.Linear(n, 3),
-    )  # fmt: skip
+        nn.Conv1d(7, n, 3),
+        nn.GroupNorm(4, n),
+        nn.ReLU(),
+        nn.Conv1d(n, n, 3, groups=4),
+        nn.Flatten(),
+        nn.Linear(n, 3),
+    )
 
 
 def _recurrent(layer: type[nn.RNNBase]) -> Callable[[int], nn.Module]:
@@ -379,18 +383,18 @@ def _alibi(n: int) -> nn.Module:
     return Apply(forward, stem=nn.Linear(5, n), slope=(n // 8,), head=nn.Linear(n, 3))
 
 
-_LINEARS = {"stem.weight": I, "head.weight": O, "head.bias": S, "*.bias": V}
-_STACK = {"0.bias": V, "2.bias": V, "4.bias": S, "0.*": I, "2.*": H, "4.*": O}
+_LINEARS = {"stem.weight": IN, "head.weight": OUT, "head.bias": S, "*.bias": V}
+_STACK = {"0.bias": V, "2.bias": V, "4.bias": S, "0.*": IN, "2.*": H, "4.*": OUT}
 _GAINED = {"*_g": V, "*original0": V}
 _QKV = _LINEARS | {"fused": H, "*.weight": H}
 
 OWN = {
     "mlp": Specimen(_mlp, FEATURES, _STACK),
     "sizes of one": Specimen(_one_by_one, torch.ones(4, 1), _STACK),
-    "tied": Specimen(_tied, TOKENS, {"table.weight": I, "mix.weight": H, "mix.bias": V}),
-    "raw": Specimen(_raw, FEATURES, {"a": I, "b": H, "c": H, "d": O}),
-    "einsum": Specimen(_einsum, SERIES, {"first": I, "split": H, "join": O}),
-    "broadcast": Specimen(_broadcast, FEATURES, {"a": I, "b": H, "c": O, "shift": V, "gain": V}),
+    "tied": Specimen(_tied, TOKENS, {"table.weight": IN, "mix.weight": H, "mix.bias": V}),
+    "raw": Specimen(_raw, FEATURES, {"a": IN, "b": H, "c": H, "d": OUT}),
+    "einsum": Specimen(_einsum, SERIES, {"first": IN, "split": H, "join": OUT}),
+    "broadcast": Specimen(_broadcast, FEATURES, {"a": IN, "b": H, "c": OUT, "shift": V, "gain": V}),
     "fused qkv": Specimen(
         lambda n: _qkv(n, lambda m, h: m.fused(h), fused=nn.Linear(n, 3 * n)), SERIES, _QKV
     ),
@@ -400,46 +404,46 @@ OWN = {
     "grouped-query": Specimen(
         _grouped,
         SERIES,
-        {"k.weight": O, "v.weight": O, "k.bias": S, "v.bias": S} | _LINEARS | {"*.weight": H},
+        {"k.weight": OUT, "v.weight": OUT, "k.bias": S, "v.bias": S} | _LINEARS | {"*.weight": H},
     ),
     "weight norm": Specimen(
         _normed(parametrizations.weight_norm),
         FEATURES,
-        {"4.*original0": S, "4.bias": S, "*.bias": V} | _GAINED | {"0.*": I, "2.*": H, "4.*": O},
+        {"4.*original0": S, "4.bias": S, "*.bias": V} | _GAINED | {"0.*": IN, "2.*": H, "4.*": OUT},
     ),
     "spectral norm": Specimen(
         _normed(parametrizations.spectral_norm),
         FEATURES,
-        {"4.bias": S, "*.bias": V, "0.*": I, "2.*": H, "4.*": O},
+        {"4.bias": S, "*.bias": V, "0.*": IN, "2.*": H, "4.*": OUT},
     ),
-    "lora": Specimen(_lora, FEATURES, _LINEARS | {"w": H, "up": I, "down": O, "w2.weight": H}),
+    "lora": Specimen(_lora, FEATURES, _LINEARS | {"w": H, "up": IN, "down": OUT, "w2.weight": H}),
     "experts": Specimen(
         _experts,
         FEATURES,
-        {"router.weight": O, "router.bias": S} | _LINEARS | {"up": H, "down": H},
+        {"router.weight": OUT, "router.bias": S} | _LINEARS | {"up": H, "down": H},
     ),
     "separate experts": Specimen(_separate_experts, FEATURES, _LINEARS | {"experts.*": H}),
     "state space": Specimen(
         _state_space,
         SERIES,
-        {"select.weight": O, "select.bias": S, "a_log": V, "skip": V}
+        {"select.weight": OUT, "select.bias": S, "a_log": V, "skip": V}
         | _LINEARS
         | {"step.weight": H},
     ),
     "resnet": Specimen(
         _resnet,
         PIXELS,
-        {"0.weight": I, "4.weight": O, "4.bias": S, "*norm*": V, "*.bias": V, "*": H},
+        {"0.weight": IN, "4.weight": OUT, "4.bias": S, "*norm*": V, "*.bias": V, "*": H},
     ),
     "mobilenet": Specimen(
         _mobilenet,
         PIXELS,
-        {"0.weight": I, "1.*": V, "2.*": V, "4.weight": H, "7.weight": O, "7.bias": S, "*": V},
+        {"0.weight": IN, "1.*": V, "2.*": V, "4.weight": H, "7.weight": OUT, "7.bias": S, "*": V},
     ),
     "unet": Specimen(
         _unet,
         PIXELS,
-        {"down.weight": I, "out.weight": O, "out.bias": S, "*.bias": V, "*.weight": H},
+        {"down.weight": IN, "out.weight": OUT, "out.bias": S, "*.bias": V, "*.weight": H},
     ),
     "convnext": Specimen(
         _convnext,
@@ -449,17 +453,17 @@ OWN = {
     "conv1d in groups": Specimen(
         _conv1d,
         SERIES,
-        {"0.weight": I, "1.*": V, "3.weight": H, "5.weight": O, "5.bias": S, "*": V},
+        {"0.weight": IN, "1.*": V, "3.weight": H, "5.weight": OUT, "5.bias": S, "*": V},
     ),
     "lstm": Specimen(
         _recurrent(nn.LSTM),
         SERIES,
-        {"cell.weight_ih*": I, "cell.weight_hh*": H, "cell.bias*": V} | _LINEARS,
+        {"cell.weight_ih*": IN, "cell.weight_hh*": H, "cell.bias*": V} | _LINEARS,
     ),
     "gru": Specimen(
         _recurrent(nn.GRU),
         SERIES,
-        {"cell.weight_ih*": I, "cell.weight_hh*": H, "cell.bias*": V} | _LINEARS,
+        {"cell.weight_ih*": IN, "cell.weight_hh*": H, "cell.bias*": V} | _LINEARS,
     ),
     "nn.Transformer": Specimen(
         _torch_transformer, SERIES, {"*norm*": V} | _LINEARS | {"*bias": V, "core.*": H}
@@ -467,30 +471,30 @@ OWN = {
     "cross attention": Specimen(
         _cross_attention,
         SERIES,
-        {"*.k_proj_weight": I, "*.v_proj_weight": I, "*.in_proj_bias": V} | _LINEARS | {"*": H},
+        {"*.k_proj_weight": IN, "*.v_proj_weight": IN, "*.in_proj_bias": V} | _LINEARS | {"*": H},
     ),
     "mixer": Specimen(
         _mixer, SERIES, {"tokens.*": S, "norm.*": V} | _LINEARS | {"channels.weight": H}
     ),
-    "glu": Specimen(_glu, FEATURES, {"3.bias": S, "*.bias": V, "0.*": I, "1.*": H, "3.*": O}),
+    "glu": Specimen(_glu, FEATURES, {"3.bias": S, "*.bias": V, "0.*": IN, "1.*": H, "3.*": OUT}),
     "graph": Specimen(
-        _graph, ((FEATURES, torch.eye(4)), None), {"first": I, "second": H, "third": O}
+        _graph, ((FEATURES, torch.eye(4)), None), {"first": IN, "second": H, "third": OUT}
     ),
     "recommender": Specimen(
         _recommender,
         ((FEATURES, TOKENS.reshape(4, 3)), None),
-        {"bottom.weight": I, "bag.*": I, "users": I, "top.weight": O, "top.bias": S, "*": V},
+        {"bottom.weight": IN, "bag.*": IN, "users": IN, "top.weight": OUT, "top.bias": S, "*": V},
     ),
     "bilinear": Specimen(_bilinear, FEATURES, _LINEARS | {"pair.weight": H}),
     "vision": Specimen(
         _vision,
         PIXELS,
-        {"patch.weight": I, "token": V, "position": I, "temperature": S, "*norm*": V}
+        {"patch.weight": IN, "token": V, "position": IN, "temperature": S, "*norm*": V}
         | _LINEARS
         | {"*bias": V, "block.*": H},
     ),
     "learned queries": Specimen(
-        _queries, SERIES, {"latents": I, "*.in_proj_bias": V} | _LINEARS | {"attention.*": H}
+        _queries, SERIES, {"latents": IN, "*.in_proj_bias": V} | _LINEARS | {"attention.*": H}
     ),
     "per-head slopes": Specimen(_alibi, SERIES, _LINEARS | {"slope": V}),
 }
@@ -538,14 +542,14 @@ def _image(n: int) -> dict[str, Any]:
 
 
 _IDS = {"input_ids": TOKENS}
-_LM = {"*embed_tokens.weight": I, "lm_head.weight": O, "*norm*": V, "*.bias": V, "*.weight": H}
-_CLS = {"classifier.weight": O, "classifier.bias": S}
-_BERT = {"*bias": V, "*embeddings.weight": I, "*Norm*": V, "*norm*": V, "*.weight": H}
+_LM = {"*embed_tokens.weight": IN, "lm_head.weight": OUT, "*norm*": V, "*.bias": V, "*.weight": H}
+_CLS = {"classifier.weight": OUT, "classifier.bias": S}
+_BERT = {"*bias": V, "*embeddings.weight": IN, "*Norm*": V, "*norm*": V, "*.weight": H}
 _QK_NORMS = {"*.q_norm.weight": S, "*.k_norm.weight": S}
-_GPT = {"*.wte.weight": I, "*.wpe.weight": I, "*.ln_*": V, "lm_head.bias": S, "*.bias": V}
-_MOE = {"*.gate.weight": O, "*experts*": H, "*shared_expert_gate.weight": O}
-_T5 = {"shared.weight": I, "*relative_attention_bias.weight": I, "*norm*": V, "*.weight": H}
-_VIT = {"*cls_token": V, "*position_embeddings": I, "*patch_embeddings*weight": I}
+_GPT = {"*.wte.weight": IN, "*.wpe.weight": IN, "*.ln_*": V, "lm_head.bias": S, "*.bias": V}
+_MOE = {"*.gate.weight": OUT, "*experts*": H, "*shared_expert_gate.weight": OUT}
+_T5 = {"shared.weight": IN, "*relative_attention_bias.weight": IN, "*norm*": V, "*.weight": H}
+_VIT = {"*cls_token": V, "*position_embeddings": IN, "*patch_embeddings*weight": IN}
 
 HUB = {
     "gpt2": Specimen(
@@ -554,7 +558,7 @@ HUB = {
     "gptj": Specimen(
         _hub(tf.GPTJForCausalLM, tf.GPTJConfig, lambda n: _gpt(n) | {"rotary_dim": 4}),
         _IDS,
-        _GPT | {"lm_head.weight": O, "*": H},
+        _GPT | {"lm_head.weight": OUT, "*": H},
     ),
     "llama": Specimen(_hub(tf.LlamaForCausalLM, tf.LlamaConfig, _decoder), _IDS, _LM),
     "qwen2": Specimen(_hub(tf.Qwen2ForCausalLM, tf.Qwen2Config, _decoder), _IDS, _LM),
@@ -567,7 +571,7 @@ HUB = {
     "neox": Specimen(
         _hub(tf.GPTNeoXForCausalLM, tf.GPTNeoXConfig, _encoder),
         _IDS,
-        {"*embed_in.weight": I} | _LM,
+        {"*embed_in.weight": IN} | _LM,
     ),
     "mixtral": Specimen(
         _hub(tf.MixtralForCausalLM, tf.MixtralConfig, lambda n: _decoder(n, num_local_experts=4)),
@@ -581,7 +585,7 @@ HUB = {
             lambda n: {"vocab_size": 96, "hidden_size": n, "state_size": 4, "num_hidden_layers": 1},
         ),
         _IDS,
-        {"*embeddings.weight": I, "*A_log": V, "*.D": V, "*norm*": V, "*conv1d*": V, "*bias": V}
+        {"*embeddings.weight": IN, "*A_log": V, "*.D": V, "*norm*": V, "*conv1d*": V, "*bias": V}
         | {"*.weight": H},
     ),
     "mamba2": Specimen(
@@ -597,11 +601,11 @@ HUB = {
                 "num_heads": n // 4,
                 "n_groups": 1,
                 "chunk_size": 4,
-            },  # fmt: skip
+            },
         ),
         _IDS,
-        {"*embeddings.weight": I, "*A_log": V, "*.D": V, "*norm*": V, "*conv1d*": V, "*bias": V}
-        | {"lm_head.weight": O, "*.weight": H},
+        {"*embeddings.weight": IN, "*A_log": V, "*.D": V, "*norm*": V, "*conv1d*": V, "*bias": V}
+        | {"lm_head.weight": OUT, "*.weight": H},
     ),
     "bert": Specimen(
         _hub(tf.BertForMaskedLM, tf.BertConfig, _encoder), _IDS, {"cls.predictions.bias": S} | _BERT
@@ -609,7 +613,7 @@ HUB = {
     "roberta": Specimen(
         _hub(tf.RobertaForSequenceClassification, tf.RobertaConfig, _encoder),
         _IDS,
-        {"classifier.out_proj.weight": O, "classifier.out_proj.bias": S} | _BERT,
+        {"classifier.out_proj.weight": OUT, "classifier.out_proj.bias": S} | _BERT,
     ),
     "distilbert": Specimen(
         _hub(
@@ -621,7 +625,7 @@ HUB = {
                 "hidden_dim": 4 * n,
                 "n_layers": 1,
                 "n_heads": n // 8,
-            },  # fmt: skip
+            },
         ),
         _IDS,
         {"vocab_projector.bias": S} | _BERT,
@@ -638,7 +642,7 @@ HUB = {
                 "num_layers": 1,
                 "num_heads": n // 8,
                 "decoder_start_token_id": 0,
-            },  # fmt: skip
+            },
         ),
         _IDS | {"labels": TOKENS},
         _T5,
@@ -646,7 +650,7 @@ HUB = {
     "bart": Specimen(
         _hub(tf.BartForConditionalGeneration, tf.BartConfig, _bart),
         _IDS | {"labels": TOKENS},
-        {"*shared.weight": I, "*positions.weight": I, "*norm*": V, "*bias": V, "*.weight": H},
+        {"*shared.weight": IN, "*positions.weight": IN, "*norm*": V, "*bias": V, "*.weight": H},
     ),
     "whisper": Specimen(
         _hub(
@@ -661,10 +665,10 @@ HUB = {
                 bos_token_id=1,
                 eos_token_id=2,
                 decoder_start_token_id=1,
-            ),  # fmt: skip
+            ),
         ),
         {"input_features": torch.ones(2, 8, 16), "decoder_input_ids": TOKENS},
-        {"*embed_tokens.weight": I, "*positions.weight": I, "*conv1.weight": I, "*norm*": V}
+        {"*embed_tokens.weight": IN, "*positions.weight": IN, "*conv1.weight": IN, "*norm*": V}
         | {"*bias": V, "*.weight": H},
     ),
     "vit": Specimen(
@@ -679,7 +683,7 @@ HUB = {
             lambda n: {"vocab_size": 96, "hidden_size": n, "n_layer": 1, "n_head": n // 8},
         ),
         _IDS,
-        {"*word_embeddings.weight": I} | _LM,
+        {"*word_embeddings.weight": IN, "*ln_f.weight": V} | _LM,
     ),
 }
 

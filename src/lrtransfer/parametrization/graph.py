@@ -117,6 +117,7 @@ class _Product:
 
     parameter: str
     dims: frozenset[int]
+    expands: bool  # whether the activation was repeated along some of the dimensions
     module: str
     outcomes: set[frozenset[int]] = field(default_factory=set)
 
@@ -258,33 +259,40 @@ class Graph:
         for number in numbers:
             self._uses[number] = None
 
-    def consume(
-        self, tensor: torch.Tensor, reduced: Iterable[int] = (), *, is_linear: bool = False
-    ) -> None:
-        """Record which parts a tensor is of what, and what a sum over `reduced` contracts.
+    def consume(self, tensor: torch.Tensor, reduced: Iterable[int] = ()) -> None:
+        """Record which parts a tensor is of what, and what a sum over `reduced` contracts."""
+        self.note_parts(tensor)
+        node = self.node(tensor)
+        if node is not None and not node.is_weight:
+            self._settle(sides_of(tensor, node.axes), frozenset(reduced))
 
-        After a linear operation without a sum it is still open whether a sum follows.
-        """
+    def note_parts(self, tensor: torch.Tensor) -> None:
+        """Record which parts of parameters' dimensions a tensor is."""
         node = self.node(tensor)
         if node is None:
             return
         for origin, part in parts_of(tensor, node.axes):
             self.parts[origin.parameter, origin.dim].append(part)
-        if not node.is_weight and not is_linear:
-            self._settle(sides_of(tensor, node.axes), frozenset(reduced))
 
-    def multiply(self, node: Node, sides: Sequence[Side]) -> tuple[Side, ...]:
+    def settle_gains(self, tensor: torch.Tensor) -> None:
+        """Close the products that only scaled an activation: it is multiplied once more."""
+        for side in self.sides(tensor):
+            for label in side.labels:
+                if label.product and not self._products[label.product - 1].expands:
+                    self._products[label.product - 1].outcomes.add(frozenset())
+
+    def multiply(self, node: Node, sides: Sequence[Side], *, expands: bool) -> list[Side]:
         """Return the sides of a weight multiplied with an activation, whose use is still open."""
         labels = _labels(sides)
         opened: dict[str, int] = {}
         for name in node.names:
             dims = frozenset(label.dim for label in labels if label.parameter == name)
-            self._products.append(_Product(name, dims, self.module))
+            self._products.append(_Product(name, dims, expands, self.module))
             opened[name] = len(self._products)
-        return tuple(
+        return [
             Side(frozenset(i._replace(product=opened[i.parameter]) for i in side.labels))
             for side in sides
-        )
+        ]
 
     def _settle(self, sides: Sequence[Side], reduced: frozenset[int]) -> None:
         open_ = {label.product for side in sides for label in side.labels if label.product}

@@ -155,7 +155,7 @@ def _pointwise(graph: Graph, call: Call) -> None:
     out = call.outs[0]
     operands = _operands(graph, call.tensors)
     for tensor, _ in operands:
-        graph.consume(tensor, is_linear=call.name in _LINEAR)
+        _observe_elementwise(graph, call, tensor)
     weights = [(t, n) for t, n in operands if n.is_weight]
     activations = [(t, n) for t, n in operands if not n.is_weight]
     if weights and all(n.provisional and t.numel() == 1 for t, n in activations):
@@ -166,6 +166,16 @@ def _pointwise(graph: Graph, call: Call) -> None:
     else:
         rows = _with_gains([_broadcast(graph, t, out) for t, _ in weights])
         graph.put_weight(out, _merge(rows, out.ndim), [n for _, n in weights])
+
+
+def _observe_elementwise(graph: Graph, call: Call, tensor: torch.Tensor) -> None:
+    """Record what an elementwise operation says of one operand: a product may become a sum."""
+    if call.name not in _LINEAR:
+        graph.consume(tensor)
+        return
+    graph.note_parts(tensor)
+    if len(call.tensors) > 1:
+        graph.settle_gains(tensor)
 
 
 def _with_gains(rows: list[list[Side]]) -> list[list[Side]]:
@@ -198,7 +208,9 @@ def _mix(graph: Graph, call: Call, weights: _Operands, activations: _Operands) -
     for tensor, node in weights:
         sides = graph.sides(tensor)
         if call.name in _MULTIPLIES and not node.looked:
-            rows.append(list(_shaped(graph.multiply(node, sides), tensor, out)))
+            expands = all(t.shape != out.shape for t, _ in activations)
+            product = graph.multiply(node, sides, expands=expands)
+            rows.append([Side()] * (out.ndim - tensor.ndim) + product)
         else:
             added = call.name in _ADDS or _is_self_of(call, tensor)
             makers |= _use_as_table(graph, node, sides, Kind.ADDED if added else Kind.SCALED)
@@ -214,11 +226,6 @@ def _mix(graph: Graph, call: Call, weights: _Operands, activations: _Operands) -
         scale=_scale(graph, call, activations),
         logits=next((n.logits for _, n in activations if n.logits), None),
     )
-
-
-def _shaped(sides: Sequence[Side], tensor: torch.Tensor, out: torch.Tensor) -> Sequence[Side]:
-    sides = [Side()] * (out.ndim - tensor.ndim) + list(sides)
-    return sides
 
 
 def _is_self_of(call: Call, tensor: torch.Tensor) -> bool:

@@ -343,8 +343,8 @@ class _Finder:
         return ParametrizationError(
             f"parametrize: got tensor {name!r} of {module}, {got}, wanted an operation whose "
             f"contracted side is known. {do}eclare its sides, for a matrix used as x @ w: "
-            f"layouts={{{name!r}: Layout(contracted=(0,), produced=(1,))}}, or the role of a tensor "
-            f"that contracts nothing: roles={{{name!r}: 'vector'}}."
+            f"layouts={{{name!r}: Layout(contracted=(0,), produced=(1,))}}, or, for a tensor that "
+            f"contracts nothing, its role: roles={{{name!r}: 'vector'}}."
         )
 
 
@@ -528,8 +528,8 @@ def _parts(
         if role is Role.INPUT or not all(a.contiguous for a, _ in fixed):
             raise ParametrizationError(
                 f"parametrize: got fused tensor {name!r} with parts of size "
-                f"{sorted({a.size for a, _ in fixed})} that do not grow among parts that do, wanted "
-                "one role. Split it into one tensor per part, or declare the role of the whole: "
+                f"{sorted({a.size for a, _ in fixed})} that do not grow among parts that do, "
+                "wanted one role. Split it into one tensor per part, or declare the role of the whole: "
                 f"roles={{{name!r}: {role.value!r}}}."
             )
         fixed_role = {Role.HIDDEN: Role.OUTPUT}.get(role, Role.SCALAR)

@@ -27,6 +27,7 @@ _INPUTS: Mapping[Any, Sequence[str]] = {
     F.layer_norm: ("input",),
     F.rms_norm: ("input",),
     F.group_norm: ("input",),
+    F.multi_head_attention_forward: ("query", "key", "value"),
     F.scaled_dot_product_attention: ("query", "key", "value"),
 }
 
