@@ -43,29 +43,32 @@ def renamed(build: Callable[[int], nn.Module]) -> Callable[[int], nn.Module]:
 
     def rebuild(n: int) -> nn.Module:
         model, generator = build(n), random.Random(0)
+        classes: dict[type[nn.Module], tuple[type[nn.Module], dict[str, str]]] = {}
         for module in list(model.modules()):
-            _rename(module, generator)
+            if not isinstance(module, nn.RNNBase | nn.MultiheadAttention):
+                own = type(module)
+                renaming, names = classes.setdefault(own, _renaming(own))
+                _rename(module._parameters, names, generator)
+                if not isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+                    _rename(module._modules, names, generator)
+                module.__class__ = renaming
         return model
 
     return rebuild
 
 
-def _rename(module: nn.Module, generator: random.Random) -> None:
-    """Move parameters and children to random names; the old ones still find them."""
-    if isinstance(module, nn.RNNBase | nn.MultiheadAttention):
-        return
+def _renaming(own: type[nn.Module]) -> tuple[type[nn.Module], dict[str, str]]:
+    """Return a class whose instances find by old names what has a new one, and the names."""
     names: dict[str, str] = {}
-    for table in (module._parameters, module._modules):
-        if isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
-            continue
-        for name in list(table):
-            names[name] = "".join(generator.choices("abcdefgh", k=10))
-        for name, value in list(table.items()):
-            del table[name]
-            table[names.get(name, name)] = value
-    own = type(module)
 
     def find(self: nn.Module, name: str) -> Any:
         return own.__getattr__(self, names.get(name, name))
 
-    module.__class__ = type(own.__name__, (own,), {"__getattr__": find})
+    return type(own.__name__, (own,), {"__getattr__": find}), names
+
+
+def _rename(table: dict[str, Any], names: dict[str, str], generator: random.Random) -> None:
+    for name, value in list(table.items()):
+        new = names.setdefault(name, "".join(generator.choices("abcdefgh", k=10)))
+        del table[name]
+        table[new] = value

@@ -32,13 +32,13 @@ class Specimen:
 class Apply(nn.Module):
     """Parameters and modules, and a forward given as a function of them."""
 
-    def __init__(self, forward: Callable[..., torch.Tensor], **members: Any) -> None:
+    def __init__(self, forward: Callable[..., Any], **members: Any) -> None:
         super().__init__()
         self.function = forward
         for name, member in members.items():
             setattr(self, name, parameter(*member) if isinstance(member, tuple) else member)
 
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def forward(self, *inputs: torch.Tensor) -> Any:
         return self.function(self, *inputs)
 
 
@@ -73,7 +73,7 @@ def _raw(n: int) -> nn.Module:
 
 
 def _einsum(n: int) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         heads = torch.einsum("btn,nhd->bthd", x @ m.first, m.split)
         return torch.einsum("bthd,hdo->bto", heads.tanh(), m.join)
 
@@ -81,7 +81,7 @@ def _einsum(n: int) -> nn.Module:
 
 
 def _broadcast(n: int) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         h = (x[..., None] * m.a).sum(-2) + m.shift
         h = (h.tanh()[..., None] * m.b).sum(dim=-2) * m.gain
         return (h * m.c).sum(-1)
@@ -90,7 +90,7 @@ def _broadcast(n: int) -> nn.Module:
 
 
 def _qkv(n: int, project: Any, **members: Any) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         h = m.stem(x)
         q, k, v = project(m, h).unflatten(-1, (3, -1, 8)).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
@@ -102,7 +102,7 @@ def _qkv(n: int, project: Any, **members: Any) -> nn.Module:
 
 
 def _grouped(n: int) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         h = m.stem(x)
         q, k, v = (f(h).unflatten(-1, (-1, 8)).transpose(1, 2) for f in (m.q, m.k, m.v))
         mixed = F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
@@ -140,7 +140,7 @@ def _lora(n: int) -> nn.Module:
 
 
 def _experts(n: int) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         h = m.stem(x)
         chosen = m.router(h).softmax(-1).argmax(-1)
         out = torch.zeros_like(h)
@@ -162,7 +162,7 @@ def _experts(n: int) -> nn.Module:
 def _separate_experts(n: int) -> nn.Module:
     """Experts in modules, of which the example reaches one."""
 
-    def expert(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def expert(m: Any, x: torch.Tensor) -> Any:
         return (x @ m.up).relu() @ m.down
 
     experts = nn.ModuleList(Apply(expert, up=(n, 2 * n), down=(2 * n, n)) for _ in range(3))
@@ -175,7 +175,7 @@ def _separate_experts(n: int) -> nn.Module:
 
 
 def _state_space(n: int) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         u = m.stem(x)
         step = F.softplus(m.step(u))
         drive, read = m.select(u).split([4, 4], dim=-1)
@@ -227,7 +227,7 @@ def _mobilenet(n: int) -> nn.Module:
 
 
 def _unet(n: int) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         skip = m.down(x).relu()
         return m.out(torch.cat([skip, m.up(m.deep(skip).relu())], dim=1))
 
@@ -241,7 +241,7 @@ def _unet(n: int) -> nn.Module:
 
 
 def _convnext(n: int) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         h = m.stem(x)
         y = m.norm(m.depthwise(h).permute(0, 2, 3, 1))
         h = h + (m.scale * m.contract(F.gelu(m.expand(y)))).permute(0, 3, 1, 2)
@@ -270,7 +270,7 @@ def _conv1d(n: int) -> nn.Module:
     )
 
 
-def _recurrent(layer: type[nn.RNNBase]) -> Callable[[int], nn.Module]:
+def _recurrent(layer: Callable[..., nn.Module]) -> Callable[[int], nn.Module]:
     def build(n: int) -> nn.Module:
         return Apply(lambda m, x: m.head(m.cell(x)[0]), cell=layer(5, n), head=nn.Linear(n, 3))
 
@@ -297,7 +297,7 @@ def _cross_attention(n: int) -> nn.Module:
 
 
 def _mixer(n: int) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         h = m.stem(x)
         h = h + m.tokens(m.norm(h).transpose(1, 2)).transpose(1, 2)
         return m.head((h + m.channels(h)).mean(1))
@@ -326,7 +326,7 @@ def _graph(n: int) -> nn.Module:
 
 
 def _recommender(n: int) -> nn.Module:
-    def forward(m: Any, dense: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, dense: torch.Tensor, items: torch.Tensor) -> Any:
         return m.top(torch.cat([m.bottom(dense).relu(), m.bag(items), m.users[items[:, 0]]], -1))
 
     return Apply(
@@ -348,7 +348,7 @@ def _bilinear(n: int) -> nn.Module:
 
 
 def _vision(n: int) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         patches = m.patch(x).flatten(2).transpose(1, 2)
         h = torch.cat([m.token.expand(x.shape[0], -1, -1), patches], 1) + m.position
         return m.head(m.block(h)[:, 0]) / m.temperature.exp()
@@ -375,7 +375,7 @@ def _queries(n: int) -> nn.Module:
 
 
 def _alibi(n: int) -> nn.Module:
-    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(m: Any, x: torch.Tensor) -> Any:
         h = m.stem(x).unflatten(-1, (-1, 8)).transpose(1, 2)
         scores = h @ h.mT / 8 + m.slope[:, None, None] * torch.ones(7, 7)
         return m.head((scores.softmax(-1) @ h).transpose(1, 2).flatten(2))

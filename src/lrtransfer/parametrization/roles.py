@@ -455,7 +455,7 @@ def _tensor_role(
         base_shape=base_shape,
         layout=sides.layout,
         lookup=sides.kind is Kind.LOOKUP or (sides.kind is Kind.ADDED and own is Role.INPUT),
-        tied_readouts=sides.tied_readouts,
+        tied_readouts=sides.tied_readouts if own is Role.INPUT else (),
         is_query=_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
         is_residual_output=_all(finder.graphs, lambda g: name in g.residual),
         parts=() if is_fixed else _parts(name, own, sides.layout, finder, width),
@@ -529,7 +529,7 @@ def _parts(
             raise ParametrizationError(
                 f"parametrize: got fused tensor {name!r} with parts of size "
                 f"{sorted({a.size for a, _ in fixed})} that do not grow among parts that do, "
-                "wanted one role. Split it into one tensor per part, or declare the role of the whole: "
+                "wanted one role. Split it into one tensor per part, or declare the role: "
                 f"roles={{{name!r}: {role.value!r}}}."
             )
         fixed_role = {Role.HIDDEN: Role.OUTPUT}.get(role, Role.SCALAR)

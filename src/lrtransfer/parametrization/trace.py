@@ -34,7 +34,7 @@ _INPUTS: Mapping[Any, Sequence[str]] = {
 
 class _Observer(TorchDispatchMode):
     def __init__(self, graph: Graph) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.graph = graph
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -45,7 +45,7 @@ class _Observer(TorchDispatchMode):
 
 class _InputObserver(TorchFunctionMode):
     def __init__(self, graph: Graph) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.graph = graph
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
