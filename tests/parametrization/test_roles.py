@@ -253,6 +253,14 @@ def _cut(n: int) -> nn.Module:
     return _Forward(forward, a=(3, n + 4))
 
 
+def _latents(n: int) -> nn.Module:
+    def forward(m: Any, x: torch.Tensor) -> Any:
+        h = x @ m.stem
+        return ((m.latents @ m.query) @ h.T).softmax(-1) @ h
+
+    return _Forward(forward, stem=(3, n), latents=(4, n), query=(n, n))
+
+
 def _joined(n: int) -> nn.Module:
     return _Forward(lambda m, x: torch.cat([x @ m.a, x], -1) @ m.b, a=(3, n), b=(n + 3, n))
 
@@ -274,6 +282,7 @@ def _attend(head_width: Callable[[int], int], scale: Callable[[int], float]) -> 
         (_both_ways, "'a' used in ways that contract different sides.*the model contracts.*Untie"),
         (_fourier, r"'a' of _Forward, which goes into \w+ in module ''.*layouts=\{'a': Layout"),
         (_cut, r"fused tensor 'a' with parts of size \[4\] that do not grow.*roles=\{'a': 'input'"),
+        (_latents, "'latents' of _Forward, which is multiplied with another weight.*layouts="),
         (_joined, r"'b' that contracts a concatenation of sizes \(16, 3\).*\(32, 3\).*roles="),
         (lambda n: _Forward(lambda m, x: x, a=(3, n)), "'a' .*does not reach.*roles=.*'vector'"),
         (

@@ -127,6 +127,15 @@ def _normed(wrap: Callable[[nn.Module], nn.Module]) -> Callable[[int], nn.Module
     return build
 
 
+def _standardized(n: int) -> nn.Module:
+    def forward(m: Any, x: torch.Tensor) -> Any:
+        centred = m.kernel - m.kernel.mean((1, 2), keepdim=True)
+        kernel = m.gain[:, None, None] * centred / m.kernel.std((1, 2), keepdim=True)
+        return m.head(F.conv1d(m.stem(x).transpose(1, 2), kernel).mean(-1))
+
+    return Apply(forward, stem=nn.Linear(5, n), kernel=(n, n, 3), gain=(n,), head=nn.Linear(n, 3))
+
+
 def _lora(n: int) -> nn.Module:
     return Apply(
         lambda m, x: m.head(F.linear(m.stem(x), m.w + m.up @ m.down) + m.w2(m.stem(x))),
@@ -416,6 +425,7 @@ OWN = {
         FEATURES,
         {"4.bias": S, "*.bias": V, "0.*": IN, "2.*": H, "4.*": OUT},
     ),
+    "weight standardization": Specimen(_standardized, SERIES, _LINEARS | {"kernel": H, "gain": V}),
     "lora": Specimen(_lora, FEATURES, _LINEARS | {"w": H, "up": IN, "down": OUT, "w2.weight": H}),
     "experts": Specimen(
         _experts,

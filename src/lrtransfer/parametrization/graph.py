@@ -90,6 +90,7 @@ class Node:
         axes: Its axes; empty if unknown.
         is_weight: Whether it is computed from parameters (and constants) alone.
         names: Parameters that a weight is computed from.
+        is_composed: Whether it is a product of weights.
         looked: Dimensions of a weight along which rows were looked up.
         ident: Position of its bit in `ancestors`.
         ancestors: Bits of the activations it depends on, its own included.
@@ -102,6 +103,7 @@ class Node:
     axes: tuple[Axis, ...]
     is_weight: bool
     names: frozenset[str] = frozenset()
+    is_composed: bool = False
     looked: frozenset[tuple[str, int]] = frozenset()
     ident: int = 0
     ancestors: int = 0
@@ -175,15 +177,22 @@ class Graph:
         sides: Sequence[Side],
         sources: Iterable[Node],
         looked: frozenset[tuple[str, int]] = frozenset(),
+        *,
+        is_composed: bool = False,
     ) -> None:
         """Record a weight computed from others."""
         sources = list(sources)
+        is_composed |= any(node.is_composed for node in sources)
         names = frozenset(name for node in sources for name in node.names)
         looked |= frozenset(dim for node in sources for dim in node.looked)
         if not _fills(tensor):
             for name in names:
                 self.mark_unknown(name, "writes into a part of a tensor")
-        self.put(tensor, Node(axes_of(tensor, sides), is_weight=True, names=names, looked=looked))
+        axes = axes_of(tensor, sides)
+        self.put(
+            tensor,
+            Node(axes, is_weight=True, names=names, is_composed=is_composed, looked=looked),
+        )
 
     def put_activation(
         self,
@@ -240,15 +249,17 @@ class Graph:
         `contracted`, `produced` and `batch` give the sides of the operation that walk it.
         """
         labels = {key: _labels(value) for key, value in sides.items()}
+        plain = {i.parameter for value in labels.values() for i in value if not i.gain}
         numbers = []
         for name in node.names:
             dims = {
-                key: frozenset(label.dim for label in value if label.parameter == name)
+                key: frozenset(
+                    i.dim for i in value if i.parameter == name and not (i.gain and name in plain)
+                )
                 for key, value in labels.items()
             }
-            gains = any(i.gain for value in labels.values() for i in value if i.parameter == name)
             use = Use(kind, **dims, module=self.module)
-            if gains:
+            if use.dims and name not in plain:
                 use = Use(Kind.SCALED, produced=use.dims, module=self.module)
             numbers.append(len(self._uses))
             self._uses.append((name, use))

@@ -180,12 +180,10 @@ def _observe_elementwise(graph: Graph, call: Call, tensor: torch.Tensor) -> None
 
 def _with_gains(rows: list[list[Side]]) -> list[list[Side]]:
     """Mark the labels of a weight that is repeated along dimensions that another one walks."""
-    if len(rows) < 2:
-        return rows
-    walked = {dim for row in rows for dim, side in enumerate(row) if side.labels}
+    walked = [{dim for dim, side in enumerate(row) if side.labels} for row in rows]
     return [
-        row if walked <= {dim for dim, side in enumerate(row) if side.labels} else _as_gain(row)
-        for row in rows
+        _as_gain(row) if any(own < other for other in walked) else row
+        for row, own in zip(rows, walked, strict=True)
     ]
 
 
@@ -392,6 +390,7 @@ class _Matrix:
     produced: Side
     batch: Side
     size: int
+    is_left: bool
 
     @property
     def is_weight(self) -> bool:
@@ -409,6 +408,7 @@ def _matrix(graph: Graph, tensor: torch.Tensor, *, is_left: bool) -> _Matrix:
         produced=sides[others[-1]] if others else Side(),
         batch=sides[0] if tensor.ndim == 3 else Side(),
         size=tensor.shape[contracted],
+        is_left=is_left,
     )
 
 
@@ -468,6 +468,12 @@ def _names(operand: _Matrix) -> frozenset[str]:
 def _use_matrix(graph: Graph, operand: _Matrix, other: _Matrix) -> frozenset[int]:
     if operand.node is None:
         raise AssertionError("only weights are used")
+    if operand.is_left and operand.node.is_composed:
+        # Learned queries times their projection, or a matrix in two factors: it looks the same.
+        for name in operand.node.names:
+            graph.mark_unknown(
+                name, f"is multiplied with another weight in module {graph.module!r}"
+            )
     if other.contracted.pieces:
         for name in operand.node.names:
             graph.pieces[name].append(other.contracted.pieces)
@@ -511,7 +517,7 @@ def _compose(graph: Graph, call: Call, left: _Matrix, right: _Matrix) -> None:
     if out.ndim == 3:
         sides[0] = Side(left.batch.labels | right.batch.labels)
     nodes = [m.node for m in (left, right) if m.node is not None]
-    graph.put_weight(out, sides, nodes)
+    graph.put_weight(out, sides, nodes, is_composed=True)
 
 
 def _convolve(graph: Graph, call: Call) -> None:
