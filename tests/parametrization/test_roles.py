@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
-from lrtransfer.parametrization.roles import Layout, assign_roles
+from lrtransfer.parametrization.roles import Layout, assign_roles, role_table
 from lrtransfer.parametrization.rules import Role
 
 Build = Callable[[int], nn.Module]
@@ -44,7 +45,7 @@ WANTED = {
     "stem.weight": Role.INPUT,
     "stem.bias": Role.VECTOR,
     "conv.weight": Role.HIDDEN,
-    "depthwise.weight": Role.INPUT,
+    "depthwise.weight": Role.VECTOR,
     "up.weight": Role.OUTPUT,
     "norm.weight": Role.VECTOR,
     "norm.bias": Role.VECTOR,
@@ -157,7 +158,6 @@ def _growing_depth(n: int) -> nn.Module:
     ("build", "message"),
     [
         (lambda n: nn.Linear(3, 3), r"equal shapes for all 2 parameters.*`width` argument"),
-        (_tied, r"'0.weight' shared with '1'.*tied embeddings.*output multiplier.*Untie it\.$"),
         (_Lora, r"'lora_a' of _Lora.*layouts=\{'lora_a': Layout"),
         (_Recurrent, r"'weight_scale' of _Recurrent.*layouts="),
         (_Gain, r"'mixing' of _Gain.*layouts="),
@@ -172,19 +172,17 @@ def test_what_cannot_be_told_is_refused(build: Build, message: str) -> None:
         assign_roles(build, width=64, base_width=16)
 
 
-@pytest.mark.parametrize("padding", [None, 0])
-@pytest.mark.parametrize("sides", [(0, 1), (1, 0)])
-def test_tied_embeddings_are_refused_whatever_is_declared(
-    padding: int | None, sides: tuple[int, int]
-) -> None:
-    def build(n: int) -> nn.Module:
-        embedding, readout = nn.Embedding(7, n, padding_idx=padding), nn.Linear(n, 7, bias=False)
-        readout.weight = embedding.weight
-        return nn.Sequential(embedding, readout)
+TOKENS, FEATURES = torch.arange(6).reshape(2, 3), torch.ones(2, 3)
 
-    layouts = {"0.weight": Layout(sides[:1], sides[1:])}
-    with pytest.raises(ParametrizationError, match=r"'0.weight' shared with '1'.*Untie it\.$"):
-        assign_roles(build, width=64, base_width=16, layouts=layouts)
+
+@pytest.mark.parametrize("example", [None, TOKENS])
+@pytest.mark.parametrize("layouts", [{}, {"0.*": Layout((0,), (1,))}])
+def test_a_tied_embedding_is_a_table_and_names_its_readout(
+    example: torch.Tensor | None, layouts: dict[str, Layout]
+) -> None:
+    (role,) = assign_roles(_tied, width=64, base_width=16, example=example, layouts=layouts)
+    assert (role.role, role.tied_readouts) == (Role.INPUT, ("1",))
+    assert role.layout == Layout((0,), (1,))
 
 
 def test_layers_that_contract_the_same_side_may_share_a_tensor() -> None:
@@ -224,3 +222,179 @@ def test_a_declared_layout_settles_it() -> None:
 def test_a_declared_layout_must_name_a_parameter() -> None:
     with pytest.raises(ParametrizationError, match=r"layouts: got \['matrx'\].*such as 'matrix'"):
         assign_roles(_Raw, width=64, base_width=16, layouts={"matrx": Layout((0,), (1,))})
+
+
+class _Forward(nn.Module):
+    """Parameters of given shapes, and a forward of them."""
+
+    def __init__(self, forward: Callable[..., Any], **shapes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.function = forward
+        for name, shape in shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.randn(shape)))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(self, x)
+
+
+def _both_ways(n: int) -> nn.Module:
+    return _Forward(lambda m, x: (x @ m.a).tanh() @ m.a.T, a=(3, n))
+
+
+def _fourier(n: int) -> nn.Module:
+    return _Forward(lambda m, x: x @ torch.linalg.matrix_exp(m.a)[:3], a=(n, n))
+
+
+def _cut(n: int) -> nn.Module:
+    def forward(m: Any, x: torch.Tensor) -> Any:
+        grown, fixed = (x @ m.a).split([n, 4], -1)
+        return grown.sum(-1) + fixed.sum(-1)
+
+    return _Forward(forward, a=(3, n + 4))
+
+
+def _latents(n: int) -> nn.Module:
+    def forward(m: Any, x: torch.Tensor) -> Any:
+        h = x @ m.stem
+        return ((m.latents @ m.query) @ h.T).softmax(-1) @ h
+
+    return _Forward(forward, stem=(3, n), latents=(4, n), query=(n, n))
+
+
+def _joined(n: int) -> nn.Module:
+    return _Forward(lambda m, x: torch.cat([x @ m.a, x], -1) @ m.b, a=(3, n), b=(n + 3, n))
+
+
+def _attend(head_width: Callable[[int], int], scale: Callable[[int], float]) -> Build:
+    def build(n: int) -> nn.Module:
+        def forward(m: Any, x: torch.Tensor) -> Any:
+            q, k = ((x @ w).unflatten(-1, (-1, head_width(n))).transpose(0, 1) for w in (m.q, m.k))
+            return (q @ k.mT * scale(head_width(n))).softmax(-1) @ k
+
+        return _Forward(forward, q=(3, n), k=(3, n))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (_both_ways, "'a' used in ways that contract different sides.*the model contracts.*Untie"),
+        (_fourier, r"'a' of _Forward, which goes into \w+ in module ''.*layouts=\{'a': Layout"),
+        (_cut, r"fused tensor 'a' with parts of size \[4\] that do not grow.*roles=\{'a': 'input'"),
+        (_latents, "'latents' of _Forward, which is multiplied with another weight.*layouts="),
+        (_joined, r"'b' that contracts a concatenation of sizes \(16, 3\).*\(32, 3\).*roles="),
+        (lambda n: _Forward(lambda m, x: x, a=(3, n)), "'a' .*does not reach.*roles=.*'vector'"),
+        (
+            _attend(lambda n: n // 2, lambda d: d**-0.5),
+            r"attention \(q\) with head width 8 and scale 0.35\d+ at width 16, 16 and 0.25",
+        ),
+        (
+            lambda n: _Forward(lambda m, x: x @ m.b, b=(4, n)),
+            r"RuntimeError from the forward of build\(16\) on the example",
+        ),
+    ],
+)
+def test_what_a_forward_leaves_open_is_refused(build: Build, message: str) -> None:
+    with pytest.raises(ParametrizationError, match=message):
+        assign_roles(build, width=64, base_width=16, example=FEATURES)
+
+
+@pytest.mark.parametrize(
+    "build", [_attend(lambda n: n // 2, lambda d: 1 / d), _attend(lambda n: 8, lambda d: d**-0.5)]
+)
+def test_queries_are_told_and_heads_may_grow_with_a_scale_of_one_over_their_width(
+    build: Build,
+) -> None:
+    roles = assign_roles(build, width=64, base_width=16, example=FEATURES)
+    assert [role.is_query for role in roles] == [True, False]
+
+
+def test_heads_may_grow_on_the_users_responsibility() -> None:
+    build = _attend(lambda n: n // 2, lambda d: d**-0.5)
+    table = role_table(build, width=64, base_width=16, example=FEATURES, attention="accept")
+    ((base, grown),) = table.attention
+    assert (base.head_width, grown.head_width) == (8, 16)
+    assert (base.scale, grown.scale) == (8**-0.5, 0.25)
+
+
+def test_numbers_that_change_with_width_are_cautioned_about() -> None:
+    def build(n: int) -> nn.Module:
+        return _Forward(lambda m, x: (x @ m.a) * n**-0.5 * 3, a=(3, n))
+
+    (caution,) = role_table(build, width=64, base_width=16, example=FEATURES).cautions
+    assert (
+        caution == "the output of a is multiplied by 0.25 at width 16 and by 0.176777 at width 32"
+    )
+
+
+def test_the_last_matrix_of_a_residual_branch_is_told() -> None:
+    def forward(m: Any, x: torch.Tensor) -> Any:
+        h = x @ m.stem
+        return h + ((h @ m.up).relu() @ m.down + m.shift)
+
+    def build(n: int) -> nn.Module:
+        return _Forward(forward, stem=(3, n), up=(n, n), down=(n, n), shift=(n,))
+
+    roles = assign_roles(build, width=64, base_width=16, example=FEATURES)
+    assert [role.is_residual_output for role in roles] == [False, False, True, True]
+
+
+def test_a_fused_tensor_of_hidden_and_output_parts_names_them() -> None:
+    def build(n: int) -> nn.Module:
+        def forward(m: Any, x: torch.Tensor) -> Any:
+            q, k = ((x @ m.stem) @ m.fused).split([n, 4], -1)
+            return q.relu().sum(-1) + k.relu().sum(-1)
+
+        return _Forward(forward, stem=(3, n), fused=(n, n + 4))
+
+    _, fused = assign_roles(build, width=64, base_width=16, example=FEATURES)
+    assert fused.role is Role.HIDDEN
+    assert fused.parts == ((0, 64, Role.HIDDEN), (64, 68, Role.OUTPUT))
+
+
+def test_declarations_take_patterns_and_beat_the_forward() -> None:
+    options: dict[str, Any] = {"width": 64, "base_width": 16, "example": FEATURES}
+    (role,) = assign_roles(_cut, **options, roles={"?": "input"})
+    assert (role.role, role.parts) == (Role.INPUT, ())
+    (role,) = assign_roles(_both_ways, **options, layouts={"*": Layout((1,), (0,))})
+    assert role.role is Role.OUTPUT
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ({"b*": "hidden"}, r"roles: got \['b\*'\].*such as 'a'"),
+        ({"a": "matrix"}, "roles: got 'matrix' for 'a', wanted one of input, hidden"),
+    ],
+)
+def test_wrong_declarations_are_refused(roles: dict[str, str], message: str) -> None:
+    with pytest.raises(ParametrizationError, match=message):
+        assign_roles(_cut, width=64, base_width=16, example=FEATURES, roles=roles)
+
+
+def _not_on_meta(hidden: Callable[[int], int]) -> Build:
+    def build(n: int) -> nn.Module:
+        torch.linspace(0, 1, 3).tolist()
+        return nn.Sequential(nn.Linear(3, hidden(n)), nn.Linear(hidden(n), 1))
+
+    return build
+
+
+def test_shapes_of_what_cannot_be_built_on_meta_are_extrapolated() -> None:
+    before = torch.random.get_rng_state()
+    first, *_ = assign_roles(_not_on_meta(lambda n: 3 * n + 2), width=10**9, base_width=16)
+    assert first.shape == (3 * 10**9 + 2, 3)
+    assert torch.equal(before, torch.random.get_rng_state())
+    with pytest.raises(ParametrizationError, match=r"'0\.weight' with a size of 256, 1024, 2304"):
+        assign_roles(_not_on_meta(lambda n: n * n), width=10**9, base_width=16)
+
+
+def test_an_error_of_build_names_the_width() -> None:
+    def build(n: int) -> nn.Module:
+        if n > 16:
+            raise ValueError("too wide")
+        return nn.Linear(3, n)
+
+    with pytest.raises(ParametrizationError, match=r"ValueError from build\(32\): too wide"):
+        assign_roles(build, width=64, base_width=16)

@@ -36,7 +36,6 @@ class Use:
         contracted: Dimensions summed over.
         produced: Dimensions that appear in the result.
         batch: Dimensions along which the operation is repeated.
-        contracts_one: Whether the side summed over has one entry, so that no dimension shows it.
         module: Name of the module whose forward did it.
     """
 
@@ -44,7 +43,6 @@ class Use:
     contracted: frozenset[int] = frozenset()
     produced: frozenset[int] = frozenset()
     batch: frozenset[int] = frozenset()
-    contracts_one: bool = False
     module: str = ""
 
     @property
@@ -92,6 +90,7 @@ class Node:
         axes: Its axes; empty if unknown.
         is_weight: Whether it is computed from parameters (and constants) alone.
         names: Parameters that a weight is computed from.
+        is_composed: Whether it is a product of weights.
         looked: Dimensions of a weight along which rows were looked up.
         ident: Position of its bit in `ancestors`.
         ancestors: Bits of the activations it depends on, its own included.
@@ -104,6 +103,7 @@ class Node:
     axes: tuple[Axis, ...]
     is_weight: bool
     names: frozenset[str] = frozenset()
+    is_composed: bool = False
     looked: frozenset[tuple[str, int]] = frozenset()
     ident: int = 0
     ancestors: int = 0
@@ -119,6 +119,7 @@ class _Product:
 
     parameter: str
     dims: frozenset[int]
+    expands: bool  # whether the activation was repeated along some of the dimensions
     module: str
     outcomes: set[frozenset[int]] = field(default_factory=set)
 
@@ -176,15 +177,22 @@ class Graph:
         sides: Sequence[Side],
         sources: Iterable[Node],
         looked: frozenset[tuple[str, int]] = frozenset(),
+        *,
+        is_composed: bool = False,
     ) -> None:
         """Record a weight computed from others."""
         sources = list(sources)
+        is_composed |= any(node.is_composed for node in sources)
         names = frozenset(name for node in sources for name in node.names)
         looked |= frozenset(dim for node in sources for dim in node.looked)
         if not _fills(tensor):
             for name in names:
                 self.mark_unknown(name, "writes into a part of a tensor")
-        self.put(tensor, Node(axes_of(tensor, sides), is_weight=True, names=names, looked=looked))
+        axes = axes_of(tensor, sides)
+        self.put(
+            tensor,
+            Node(axes, is_weight=True, names=names, is_composed=is_composed, looked=looked),
+        )
 
     def put_activation(
         self,
@@ -241,16 +249,17 @@ class Graph:
         `contracted`, `produced` and `batch` give the sides of the operation that walk it.
         """
         labels = {key: _labels(value) for key, value in sides.items()}
-        one = "contracted" in labels and not labels["contracted"]
+        plain = {i.parameter for value in labels.values() for i in value if not i.gain}
         numbers = []
         for name in node.names:
             dims = {
-                key: frozenset(label.dim for label in value if label.parameter == name)
+                key: frozenset(
+                    i.dim for i in value if i.parameter == name and not (i.gain and name in plain)
+                )
                 for key, value in labels.items()
             }
-            gains = any(l.gain for value in labels.values() for l in value if l.parameter == name)
-            use = Use(kind, **dims, contracts_one=one, module=self.module)
-            if gains:
+            use = Use(kind, **dims, module=self.module)
+            if use.dims and name not in plain:
                 use = Use(Kind.SCALED, produced=use.dims, module=self.module)
             numbers.append(len(self._uses))
             self._uses.append((name, use))
@@ -263,26 +272,38 @@ class Graph:
 
     def consume(self, tensor: torch.Tensor, reduced: Iterable[int] = ()) -> None:
         """Record which parts a tensor is of what, and what a sum over `reduced` contracts."""
+        self.note_parts(tensor)
+        node = self.node(tensor)
+        if node is not None and not node.is_weight:
+            self._settle(sides_of(tensor, node.axes), frozenset(reduced))
+
+    def note_parts(self, tensor: torch.Tensor) -> None:
+        """Record which parts of parameters' dimensions a tensor is."""
         node = self.node(tensor)
         if node is None:
             return
         for origin, part in parts_of(tensor, node.axes):
             self.parts[origin.parameter, origin.dim].append(part)
-        if not node.is_weight:
-            self._settle(sides_of(tensor, node.axes), frozenset(reduced))
 
-    def multiply(self, node: Node, sides: Sequence[Side]) -> tuple[Side, ...]:
+    def settle_gains(self, tensor: torch.Tensor) -> None:
+        """Close the products that only scaled an activation: it is multiplied once more."""
+        for side in self.sides(tensor):
+            for label in side.labels:
+                if label.product and not self._products[label.product - 1].expands:
+                    self._products[label.product - 1].outcomes.add(frozenset())
+
+    def multiply(self, node: Node, sides: Sequence[Side], *, expands: bool) -> list[Side]:
         """Return the sides of a weight multiplied with an activation, whose use is still open."""
         labels = _labels(sides)
         opened: dict[str, int] = {}
         for name in node.names:
             dims = frozenset(label.dim for label in labels if label.parameter == name)
-            self._products.append(_Product(name, dims, self.module))
+            self._products.append(_Product(name, dims, expands, self.module))
             opened[name] = len(self._products)
-        return tuple(
-            Side(frozenset(l._replace(product=opened[l.parameter]) for l in side.labels))
+        return [
+            Side(frozenset(i._replace(product=opened[i.parameter]) for i in side.labels))
             for side in sides
-        )
+        ]
 
     def _settle(self, sides: Sequence[Side], reduced: frozenset[int]) -> None:
         open_ = {label.product for side in sides for label in side.labels if label.product}

@@ -82,7 +82,7 @@ def _made(build: Build, width: int, device: str) -> nn.Module:
         ) from error
 
 
-def _third(build: Build, base_width: int, device: str) -> tuple[int, Mapping[str, Shape]]:
+def _third(build: Build, base_width: int, device: str) -> tuple[int, dict[str, Shape]]:
     try:
         return 3 * base_width, _shapes(make(build, 3 * base_width, device))
     except Exception:  # three times a power of two is no power of two; four times is

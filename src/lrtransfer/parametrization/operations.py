@@ -41,6 +41,7 @@ Handler = Callable[[Graph, Call], None]
 
 _READS_ONLY = {"_local_scalar_dense", "equal", "is_nonzero", "is_same_size", "_assert_async"}
 _MULTIPLIES = {"mul", "div", "neg", "true_divide"}
+_LINEAR = _MULTIPLIES | {"clone", "_to_copy"}
 _ADDS = {"add", "sub", "rsub", "copy", "where", "lerp", "masked_fill", "clone", "_to_copy"}
 _SUMS = {"sum", "mean"}
 _CONSTANTS = {"full", "scalar_tensor", "full_like"}
@@ -154,8 +155,7 @@ def _pointwise(graph: Graph, call: Call) -> None:
     out = call.outs[0]
     operands = _operands(graph, call.tensors)
     for tensor, _ in operands:
-        if call.name not in _MULTIPLIES | {"clone", "_to_copy"}:
-            graph.consume(tensor)
+        _observe_elementwise(graph, call, tensor)
     weights = [(t, n) for t, n in operands if n.is_weight]
     activations = [(t, n) for t, n in operands if not n.is_weight]
     if weights and all(n.provisional and t.numel() == 1 for t, n in activations):
@@ -168,14 +168,22 @@ def _pointwise(graph: Graph, call: Call) -> None:
         graph.put_weight(out, _merge(rows, out.ndim), [n for _, n in weights])
 
 
+def _observe_elementwise(graph: Graph, call: Call, tensor: torch.Tensor) -> None:
+    """Record what an elementwise operation says of one operand: a product may become a sum."""
+    if call.name not in _LINEAR:
+        graph.consume(tensor)
+        return
+    graph.note_parts(tensor)
+    if len(call.tensors) > 1:
+        graph.settle_gains(tensor)
+
+
 def _with_gains(rows: list[list[Side]]) -> list[list[Side]]:
     """Mark the labels of a weight that is repeated along dimensions that another one walks."""
-    if len(rows) < 2:
-        return rows
-    walked = {dim for row in rows for dim, side in enumerate(row) if side.labels}
+    walked = [{dim for dim, side in enumerate(row) if side.labels} for row in rows]
     return [
-        row if walked <= {dim for dim, side in enumerate(row) if side.labels} else _as_gain(row)
-        for row in rows
+        _as_gain(row) if any(own < other for other in walked) else row
+        for row, own in zip(rows, walked, strict=True)
     ]
 
 
@@ -192,15 +200,19 @@ def _mix(graph: Graph, call: Call, weights: _Operands, activations: _Operands) -
     """Record an elementwise operation of activations, perhaps with weights."""
     out = call.outs[0]
     rows = [_broadcast(graph, t, out) for t, _ in activations]
-    makers = frozenset(name for _, n in activations for name in n.makers)
+    # A gate that is repeated over what it multiplies (a router's) does not make the result.
+    whole = [n for t, n in activations if t.shape == out.shape] or [n for _, n in activations]
+    makers = frozenset(name for n in whole for name in n.makers)
     for tensor, node in weights:
         sides = graph.sides(tensor)
         if call.name in _MULTIPLIES and not node.looked:
-            rows.append(list(_shaped(graph.multiply(node, sides), tensor, out)))
+            expands = all(t.shape != out.shape for t, _ in activations)
+            product = graph.multiply(node, sides, expands=expands)
+            rows.append([Side()] * (out.ndim - tensor.ndim) + product)
         else:
             added = call.name in _ADDS or _is_self_of(call, tensor)
             makers |= _use_as_table(graph, node, sides, Kind.ADDED if added else Kind.SCALED)
-    if call.name not in _MULTIPLIES | {"clone", "_to_copy"}:
+    if call.name not in _LINEAR:
         rows = [[replace(side, labels=frozenset()) for side in row] for row in rows]
     if call.name in {"add", "sub"} and len(activations) == 2:
         _note_residual(graph, *(n for _, n in activations))
@@ -214,11 +226,6 @@ def _mix(graph: Graph, call: Call, weights: _Operands, activations: _Operands) -
     )
 
 
-def _shaped(sides: Sequence[Side], tensor: torch.Tensor, out: torch.Tensor) -> Sequence[Side]:
-    sides = [Side()] * (out.ndim - tensor.ndim) + list(sides)
-    return sides
-
-
 def _is_self_of(call: Call, tensor: torch.Tensor) -> bool:
     return call.name in {"addcmul", "addcdiv"} and call.arguments.get("self") is tensor
 
@@ -226,7 +233,7 @@ def _is_self_of(call: Call, tensor: torch.Tensor) -> bool:
 def _note_residual(graph: Graph, left: Node, right: Node) -> None:
     for stream, branch in ((left, right), (right, left)):
         if stream.ident != branch.ident and branch.ancestors >> stream.ident & 1:
-            graph.residual |= branch.makers
+            graph.residual |= branch.makers - stream.makers
 
 
 def _scale(graph: Graph, call: Call, activations: _Operands) -> float:
@@ -383,6 +390,7 @@ class _Matrix:
     produced: Side
     batch: Side
     size: int
+    is_left: bool
 
     @property
     def is_weight(self) -> bool:
@@ -400,6 +408,7 @@ def _matrix(graph: Graph, tensor: torch.Tensor, *, is_left: bool) -> _Matrix:
         produced=sides[others[-1]] if others else Side(),
         batch=sides[0] if tensor.ndim == 3 else Side(),
         size=tensor.shape[contracted],
+        is_left=is_left,
     )
 
 
@@ -459,6 +468,12 @@ def _names(operand: _Matrix) -> frozenset[str]:
 def _use_matrix(graph: Graph, operand: _Matrix, other: _Matrix) -> frozenset[int]:
     if operand.node is None:
         raise AssertionError("only weights are used")
+    if operand.is_left and operand.node.is_composed:
+        # Learned queries times their projection, or a matrix in two factors: it looks the same.
+        for name in operand.node.names:
+            graph.mark_unknown(
+                name, f"is multiplied with another weight in module {graph.module!r}"
+            )
     if other.contracted.pieces:
         for name in operand.node.names:
             graph.pieces[name].append(other.contracted.pieces)
@@ -502,7 +517,7 @@ def _compose(graph: Graph, call: Call, left: _Matrix, right: _Matrix) -> None:
     if out.ndim == 3:
         sides[0] = Side(left.batch.labels | right.batch.labels)
     nodes = [m.node for m in (left, right) if m.node is not None]
-    graph.put_weight(out, sides, nodes)
+    graph.put_weight(out, sides, nodes, is_composed=True)
 
 
 def _convolve(graph: Graph, call: Call) -> None:

@@ -9,8 +9,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from ..errors import ParametrizationError
@@ -20,6 +22,7 @@ from .growth import Probes, make, probe
 from .growth import Shape as Shape
 from .layers import Layout as Layout
 from .layers import layout_of
+from .memory import Part
 from .rules import Role
 from .trace import inputs_of, trace
 
@@ -179,7 +182,7 @@ def role_table(
     graphs: tuple[Graph, ...] = ()
     if example is not None:
         graphs = tuple(
-            trace(lambda device, w=w: make(build, w, device), inputs_of(example, w), width=w)
+            trace(partial(make, build, w), inputs_of(example, w), width=w)
             for w in (base_width, 2 * base_width)
         )
     pairs = tuple(zip(*(graph.attention for graph in graphs), strict=False))
@@ -249,12 +252,17 @@ def _cautions(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
     if not graphs or len(graphs[0].scalars) != len(graphs[1].scalars):
         return ()
     lines = (
-        f"the output of {', '.join(sorted(base.makers)) or 'an activation'} is multiplied by "
-        f"{base.value:g} at width {base_width} and by {grown.value:g} at width {2 * base_width}"
+        f"the output of {_listed(base.makers)} is multiplied by {base.value:g} at width "
+        f"{base_width} and by {grown.value:g} at width {2 * base_width}"
         for base, grown in zip(*(graph.scalars for graph in graphs), strict=True)
         if math.isfinite(base.value) and math.isfinite(grown.value) and base.value != grown.value
     )
     return tuple(dict.fromkeys(lines))
+
+
+def _listed(names: frozenset[str]) -> str:
+    first, rest = sorted(names)[:2], len(names) - 2
+    return (", ".join(first) or "an activation") + (f" and {rest} more" if rest > 0 else "")
 
 
 class _Finder:
@@ -286,37 +294,48 @@ class _Finder:
         raise self._unsettled(name, unknown)
 
     def _by_class(self, name: str) -> _Sides | None:
-        found: dict[Layout, _Sides] = {}
-        for module, leaf in self.owners[name]:
+        found = self._classes(name)
+        if found is None:
+            return None
+        tables = [sides for _, sides in found if sides.kind is Kind.LOOKUP]
+        main = (tables or [sides for _, sides in found])[0]
+        if others := [module for module, sides in found if sides.layout != main.layout]:
+            if not tables:
+                raise _clash(name, [Use(Kind.MATMUL, module=module) for module, _ in found])
+            return _Sides(main.layout, main.kind, tuple(others))
+        return main
+
+    def _classes(self, name: str) -> list[tuple[str, _Sides]] | None:
+        """Return the sides by the class of every module that owns it; None if one is unknown."""
+        found = []
+        for owner, module, leaf in self.owners[name]:
             layout = layout_of(module, leaf, getattr(module, leaf))
             if layout is None:
                 return None
-            is_table = isinstance(module, nn.Embedding | nn.EmbeddingBag)
-            kind = Kind.LOOKUP if is_table else Kind.MATMUL if layout.contracted else Kind.SCALED
-            if getattr(module, "groups", 1) > 1 and getattr(module, leaf).shape[1] == 1:
-                kind = Kind.DEPTHWISE
-            found[layout] = _Sides(layout, kind)
-        if len(found) == 1:
-            return next(iter(found.values()))
-        raise ParametrizationError(
-            f"parametrize: got tensor {name!r} shared between layers that contract different sides "
-            "of it (tied embeddings), wanted an example, from which it is seen how. Pass example=."
-        )
+            found.append((owner, _Sides(layout, _kind(module, getattr(module, leaf), layout))))
+        return found
+
+    def readouts(self, name: str, layout: Layout) -> tuple[str, ...]:
+        """Return the modules that contract a side which a declared layout produces."""
+        produced = set(layout.produced)
+        traced = [u.module for u in self.uses.get(name, []) if u.contracted & produced]
+        known = [m for m, s in self._classes(name) or [] if set(s.layout.contracted) & produced]
+        return tuple(dict.fromkeys(traced if self.graphs else known))
 
     def _sibling(self, name: str) -> str | None:
         """Return the same attribute of another module of the same class that the trace reached."""
-        own = {(type(module), leaf) for module, leaf in self.owners[name]}
+        own = {(type(module), leaf) for _, module, leaf in self.owners[name]}
         return next(
             (
                 other
                 for other, owners in self.owners.items()
-                if other in self.uses and own & {(type(module), leaf) for module, leaf in owners}
+                if other in self.uses and own & {(type(module), leaf) for _, module, leaf in owners}
             ),
             None,
         )
 
     def _unsettled(self, name: str, unknown: str | None) -> ParametrizationError:
-        module = type(self.owners[name][0][0]).__name__
+        module = type(self.owners[name][0][1]).__name__
         if not self.graphs:
             got, do = "whose contracted side is not known without a forward", "Pass example=, or d"
         else:
@@ -324,17 +343,27 @@ class _Finder:
         return ParametrizationError(
             f"parametrize: got tensor {name!r} of {module}, {got}, wanted an operation whose "
             f"contracted side is known. {do}eclare its sides, for a matrix used as x @ w: "
-            f"layouts={{{name!r}: Layout(contracted=(0,), produced=(1,))}}."
+            f"layouts={{{name!r}: Layout(contracted=(0,), produced=(1,))}}, or, for a tensor that "
+            f"contracts nothing, its role: roles={{{name!r}: 'vector'}}."
         )
 
 
-def _owners(model: nn.Module) -> dict[str, list[tuple[nn.Module, str]]]:
+def _owners(model: nn.Module) -> dict[str, list[tuple[str, nn.Module, str]]]:
     first = {id(parameter): name for name, parameter in model.named_parameters()}
-    owners: dict[str, list[tuple[nn.Module, str]]] = {name: [] for name in first.values()}
-    for module in model.modules():
+    owners: dict[str, list[tuple[str, nn.Module, str]]] = {name: [] for name in first.values()}
+    for owner, module in model.named_modules():
         for leaf, parameter in module.named_parameters(recurse=False):
-            owners[first[id(parameter)]].append((module, leaf))
+            owners[first[id(parameter)]].append((owner, module, leaf))
     return owners
+
+
+def _kind(module: nn.Module, parameter: torch.Tensor, layout: Layout) -> Kind:
+    if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+        return Kind.LOOKUP
+    if not layout.contracted:
+        return Kind.SCALED
+    is_depthwise = getattr(module, "groups", 1) > 1 and parameter.shape[1] == 1
+    return Kind.DEPTHWISE if is_depthwise else Kind.MATMUL
 
 
 def _resolved(graph: Graph) -> dict[str, list[Use]]:
@@ -377,7 +406,7 @@ def _merged(name: str, uses: Sequence[Use], shape: Shape, finder: _Finder) -> _S
     left = [d for d in range(len(shape)) if d not in contracted | produced | batch]
     ones = {d for d in left if shape[d] == 1}
     kind = main[0].kind
-    if kind in {Kind.MATMUL, Kind.LOOKUP, Kind.DEPTHWISE} and any(u.contracts_one for u in main):
+    if produced and kind in {Kind.MATMUL, Kind.LOOKUP, Kind.DEPTHWISE}:
         contracted |= ones
     else:
         produced |= ones
@@ -411,7 +440,8 @@ def _tensor_role(
             f"roles: got {role!r} for {name!r}, wanted one of {', '.join(Role)}."
         )
     if layout is not None:
-        sides = _Sides(layout, Kind.MATMUL if layout.contracted else Kind.SCALED)
+        kind = Kind.MATMUL if layout.contracted else Kind.SCALED
+        sides = _Sides(layout, kind, finder.readouts(name, layout))
     elif role is not None and name not in finder.uses:
         sides = _Sides(_layout_for(name, Role(role), finder), Kind.MATMUL)
     else:
@@ -425,7 +455,7 @@ def _tensor_role(
         base_shape=base_shape,
         layout=sides.layout,
         lookup=sides.kind is Kind.LOOKUP or (sides.kind is Kind.ADDED and own is Role.INPUT),
-        tied_readouts=sides.tied_readouts,
+        tied_readouts=sides.tied_readouts if own is Role.INPUT else (),
         is_query=_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
         is_residual_output=_all(finder.graphs, lambda g: name in g.residual),
         parts=() if is_fixed else _parts(name, own, sides.layout, finder, width),
@@ -444,8 +474,8 @@ def _layout_for(name: str, role: Role, finder: _Finder) -> Layout:
             return Layout(grown, fixed)
         case Role.HIDDEN:
             raise ParametrizationError(
-                f"roles: got 'hidden' for {name!r}, whose sides are not known, wanted to know which "
-                f"it contracts. Declare layouts={{{name!r}: Layout(contracted=(0,), "
+                f"roles: got 'hidden' for {name!r}, whose sides are not known, wanted to know "
+                f"which it contracts. Declare layouts={{{name!r}: Layout(contracted=(0,), "
                 "produced=(1,))} instead."
             )
     return Layout((), tuple(dims))
@@ -492,20 +522,30 @@ def _parts(
         if len(base) != len(grown):
             continue
         pairs = list(dict.fromkeys(zip(base, grown, strict=True)))
-        fixed = [(a, b) for a, b in pairs if a.size == b.size]
+        fixed = _outermost([(a, b) for a, b in pairs if a.size == b.size])
         if not fixed:
             continue
         if role is Role.INPUT or not all(a.contiguous for a, _ in fixed):
             raise ParametrizationError(
                 f"parametrize: got fused tensor {name!r} with parts of size "
-                f"{sorted({a.size for a, _ in fixed})} that do not grow among parts that do, wanted "
-                "one role. Split it into one tensor per part, or declare the role of the whole: "
+                f"{sorted({a.size for a, _ in fixed})} that do not grow among parts that do, "
+                "wanted one role. Split it into one tensor per part, or declare the role: "
                 f"roles={{{name!r}: {role.value!r}}}."
             )
         fixed_role = {Role.HIDDEN: Role.OUTPUT}.get(role, Role.SCALAR)
         starts = {_at(a.start, b.start, finder.base_width, width): a.size for a, b in fixed}
         return _tiled(starts, finder.probes.shapes[width][name][dim], role, fixed_role)
     return ()
+
+
+def _outermost(pairs: Sequence[tuple[Part, Part]]) -> list[tuple[Part, Part]]:
+    """Return the parts without those that lie inside another."""
+    whole = [a for a, _ in pairs if a.contiguous]
+    return [
+        (a, b)
+        for a, b in pairs
+        if not any(w.start <= a.start < w.start + w.size and w.size > a.size for w in whole)
+    ]
 
 
 def _at(base: int, double: int, base_width: int, width: int) -> int:

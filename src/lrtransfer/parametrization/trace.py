@@ -27,13 +27,14 @@ _INPUTS: Mapping[Any, Sequence[str]] = {
     F.layer_norm: ("input",),
     F.rms_norm: ("input",),
     F.group_norm: ("input",),
+    F.multi_head_attention_forward: ("query", "key", "value"),
     F.scaled_dot_product_attention: ("query", "key", "value"),
 }
 
 
 class _Observer(TorchDispatchMode):
     def __init__(self, graph: Graph) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.graph = graph
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
