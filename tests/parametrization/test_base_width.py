@@ -85,7 +85,9 @@ def plain(model: str, kind: str) -> torch.Tensor:
         return train(network, model, OPTIMIZERS[kind](network.parameters(), **SETTINGS))
     body = [p for name, p in network.named_parameters() if name.startswith(("hidden", "blocks"))]
     rest = [p for p in network.parameters() if all(p is not other for other in body)]
-    return train(network, model, torch.optim.AdamW(rest, **SETTINGS), OPTIMIZERS[kind](body, **SETTINGS))
+    return train(
+        network, model, torch.optim.AdamW(rest, **SETTINGS), OPTIMIZERS[kind](body, **SETTINGS)
+    )
 
 
 @pytest.mark.parametrize("model", BUILDS)
