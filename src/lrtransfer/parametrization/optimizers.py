@@ -47,7 +47,7 @@ KINDS: Mapping[str, OptimizerKind] = MappingProxyType({
     "sign_sgd": OptimizerKind("sign"),
     "adafactor": OptimizerKind("trust_ratio", ("transformers.optimization.Adafactor",)),
     "lamb": OptimizerKind("trust_ratio"),
-    "lars": OptimizerKind("trust_ratio"),
+    "lars": OptimizerKind("trust_ratio", l2=True),
     "muon_plain": OptimizerKind("muon_plain", matrices_only=True),
     "muon_keller": OptimizerKind("muon_keller", ("torch.optim.Muon",), matrices_only=True),
     "muon_spectral": OptimizerKind("muon_spectral", matrices_only=True),
@@ -119,9 +119,9 @@ def find_optimizer(optimizer: str | OptimizerClass, *, follows: str | None = Non
             )
         return Optimizer(_known(optimizer, key="optimizer"))
     name = qualified_name(optimizer)
+    _refuse(name)
     if follows is not None:
         return Optimizer(_known(follows, key="follows"), class_name=name)
-    _refuse(name)
     found = [kind for kind, known in KINDS.items() if name in known.classes]
     if len(found) != 1:
         raise ParametrizationError(

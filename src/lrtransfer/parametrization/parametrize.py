@@ -128,6 +128,8 @@ class _Setting:
         _require_norm(role, start, family)
         own = self._own_rate(role, family, tuned, initial)
         lr = at(law.lr) * own
+        # Steps relative to the tensor's norm multiply the decay by it, too.
+        norm = at(law.init_std) if family.follows_weights else 1.0
         return TensorRecipe(
             name=role.name,
             role=role.role,
@@ -135,7 +137,7 @@ class _Setting:
             initial=start,
             multiplier=at(law.multiplier) if role.contracts else 1.0,
             lr=lr,
-            weight_decay=self._decay(role, lr=lr, effective_lr=at(law.effective_lr) * own),
+            weight_decay=self._decay(role, rate=lr * norm, effective_lr=at(law.effective_lr) * own),
             eps=self._eps(role, at(law.eps)),
             optimizer=kind,
             source=self.scheme.source if self.scheme.lr == "constant" else family.source,
@@ -224,15 +226,15 @@ class _Setting:
             rate *= self.branch(alpha - 1 + alpha * family.gradient_power)
         return rate
 
-    def _decay(self, role: TensorRole, *, lr: float, effective_lr: float) -> float:
+    def _decay(self, role: TensorRole, *, rate: float, effective_lr: float) -> float:
         convention = DECAYS[self.choices.weight_decay]
-        decays = convention.decays and role.contracts and lr != 0
+        decays = convention.decays and role.contracts and rate != 0
         if not decays or (role.lookup and not self.choices.decay_embeddings):
             return 0.0
         loss = effective_lr if convention.with_rule else 1.0
         if role.role in (Role.HIDDEN, Role.OUTPUT):
             loss *= self.factor(convention.width, role=role)
-        return loss / lr
+        return loss / rate
 
     def _eps(self, role: TensorRole, eps: float) -> float:
         if not self.choices.scale_eps:
