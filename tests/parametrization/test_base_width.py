@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
 
 import pytest
 import torch
@@ -13,12 +12,12 @@ from lrtransfer.models.configs import MLPConfig, TransformerConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.models.transformer import Transformer
 from lrtransfer.parametrization import parametrize as module
+from lrtransfer.parametrization.choices import Choices
 from lrtransfer.parametrization.initial import InitialDistribution, measure
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.parametrize import parametrize
 from lrtransfer.parametrization.recipe import Recipe
 from lrtransfer.parametrization.rules import GAUGES, RELATIVE_SCHEMES
-from lrtransfer.parametrization.choices import Choices
 
 from .reference_optimizers import Lamb, Lion, Muon
 

@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 import pytest
-import torch
 from torch import nn
 
 from lrtransfer.parametrization.parametrize import parametrize

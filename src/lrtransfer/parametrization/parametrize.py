@@ -99,10 +99,19 @@ def parametrize(
         optimizer=found,
         width=width,
         base_width=base_width,
-        decay=choices.weight_decay,
+        choices=choices,
         tensors=tensors,
         multipliers=_multipliers(partial(build, base_width), table.tensors, tensors, setting),
-        cautions=table.cautions,
+        cautions=(*_same_width(width, base_width), *table.cautions),
+    )
+
+
+def _same_width(width: int, base_width: int) -> tuple[str, ...]:
+    if width != base_width:
+        return ()
+    return (
+        f"width and base width are both {width}: every factor is 1, as under SP. Give the width of "
+        "the model that is to be trained",
     )
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from ..errors import ParametrizationError
 from ..randomness import seed_of
-from .choices import DECAYS
+from .choices import DECAYS, Choices, Tuned
 from .groups import (
     Group,
     groups_by_parameter,
@@ -76,7 +76,7 @@ class Recipe:
         optimizer: The optimizer that it was made for.
         width: Width n of the model to be trained.
         base_width: Width n_0 at which the hyperparameters were tuned.
-        decay: Convention of weight decay.
+        choices: What was chosen where the rules leave a choice.
         tensors: One entry per parameter.
         multipliers: Forward multipliers; none in the default gauge without tied embeddings.
         cautions: What a reader must know about this model, one line each.
@@ -86,7 +86,7 @@ class Recipe:
     optimizer: Optimizer
     width: int
     base_width: int
-    decay: str
+    choices: Choices
     tensors: tuple[TensorRecipe, ...]
     multipliers: tuple[Multiplier, ...] = ()
     cautions: tuple[str, ...] = ()
@@ -330,14 +330,14 @@ class Recipe:
 
     def _decay(self, weight_decay: float, lr: float | torch.Tensor) -> float:
         """Return the decay to be multiplied by the recipe's factors."""
-        convention = DECAYS[self.decay]
+        convention = DECAYS[self.choices.weight_decay]
         if convention.with_lr or not weight_decay:
             return weight_decay
         if not lr > 0:
             raise ParametrizationError(
-                f"param_groups: got lr={lr:g} with weight decay {self.decay!r}, wanted lr > 0: the "
-                "decay is divided by the rate that the optimizer multiplies it by. Give the peak "
-                "rate and let the schedule warm up."
+                f"param_groups: got lr={lr:g} with weight decay {self.choices.weight_decay!r}, "
+                "wanted lr > 0: the decay is divided by the rate that the optimizer multiplies it "
+                "by. Give the peak rate and let the schedule warm up."
             )
         return (1 / weight_decay if convention.inverse else weight_decay) / float(lr)
 
@@ -374,11 +374,16 @@ def _recipe_from(document: dict[str, Any]) -> Recipe:
         optimizer=Optimizer(**document["optimizer"]),
         width=document["width"],
         base_width=document["base_width"],
-        decay=document["decay"],
+        choices=_choices_from(document["choices"]),
         tensors=tuple(map(_tensor_from, document["tensors"])),
         multipliers=tuple(Multiplier(**m) for m in document["multipliers"]),
         cautions=tuple(document["cautions"]),
     )
+
+
+def _choices_from(document: dict[str, Any]) -> Choices:
+    tuned = {role: Tuned(**factors) for role, factors in document["tuned"].items()}
+    return Choices(**document | {"tuned": tuned})
 
 
 def _tensor_from(document: dict[str, Any]) -> TensorRecipe:
