@@ -2,10 +2,14 @@
 
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from lrtransfer.parametrization.choices import DECAYS, Choices
+from lrtransfer.parametrization.optimizers import KINDS
+from lrtransfer.parametrization.rules import FAMILIES, GAUGES, SCHEMES
 from lrtransfer.sweeps.study import Study
 
 ROOT = Path(__file__).parent.parent
@@ -32,3 +36,28 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("command", re.findall(r"\./dev (\w+)", (ROOT / "README.md").read_text()))
 def test_commands_of_the_readme_exist(command: str) -> None:
     assert f"  {command})" in (ROOT / "dev").read_text()
+
+
+def rules_page() -> str:
+    return (ROOT / "docs" / "parametrization.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", [*SCHEMES, *GAUGES, *FAMILIES, *KINDS, *DECAYS, *(f.name for f in fields(Choices))]
+)
+def test_the_page_of_rules_names_everything_offered(name: str) -> None:
+    assert f"`{name}`" in rules_page()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_page_of_rules_gives_the_exponent_of_every_family(name: str) -> None:
+    row = re.search(rf"^\| `{name}` \|.*$", rules_page(), flags=re.MULTILINE)
+    assert row
+    assert float(row[0].split("|")[-3]) == FAMILIES[name].lr_per_multiplier
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_the_page_of_rules_says_which_schemes_are_absolute(name: str) -> None:
+    row = re.search(rf"^\| `{name}` \|.*(relative|absolute) \|$", rules_page(), flags=re.MULTILINE)
+    assert row
+    assert (row[1] == "absolute") == SCHEMES[name].absolute

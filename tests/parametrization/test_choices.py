@@ -55,6 +55,14 @@ def test_variance_of_a_readout_as_in_sp_counts_its_multiplier() -> None:
     assert found.initial.std * found.multiplier == 0.5 / M**0.5
 
 
+def test_steps_relative_to_the_norm_of_a_readout_are_not_larger_where_it_is() -> None:
+    # Rate × norm is 1/m under both; and the loss by decay is the same, too.
+    for init, norm in (("rule", 1 / M), ("sp", M**-0.5)):
+        found = tensor(READOUT, kind="lamb", readout_init=init)
+        assert found.lr * norm == 1 / M
+        assert found.lr * norm * found.weight_decay == 1
+
+
 def test_query_init() -> None:
     query = replace(HIDDEN, is_query=True)
     bias = replace(NORM, is_query=True)
@@ -191,6 +199,7 @@ def test_logits_of_a_tied_readout_are_multiplied() -> None:
         ({"attention": "ask"}, "attention: got 'ask', wanted one of refuse, accept"),
         ({"matrix_scope": "some"}, "matrix_scope: got 'some', wanted one of hidden, all"),
         ({"tuned": {"head": Tuned()}}, r"tuned: got \['head'\], wanted roles: input, hidden"),
+        ({"depth": 0, "base_depth": 4}, "depth: got 0, wanted a positive whole number"),
         ({"depth": 4}, "depth: got depth=4 and base_depth=None, wanted both or neither"),
     ],
 )
@@ -223,6 +232,12 @@ def test_a_gauge_is_for_mup_alone(gauge: str) -> None:
 def test_schemes_without_rates_for_an_optimizer_are_refused(scheme: str, kind: str) -> None:
     with pytest.raises(ParametrizationError, match=f"got '{scheme}' with the optimizer '{kind}'"):
         parametrize(build, width=16, base_width=8, scheme=scheme, optimizer=kind)
+
+
+def test_depth_is_for_schemes_that_scale_it() -> None:
+    choices = Choices(depth=8, base_depth=4)
+    with pytest.raises(ParametrizationError, match="depth: got 8 with the scheme 'mup', which has"):
+        parametrize(build, width=16, base_width=8, choices=choices)
 
 
 def is_defined(scheme: str, kind: str) -> bool:

@@ -146,6 +146,11 @@ class Choices:
                 "neither: rules for depth need the ratio of the two."
             )
 
+        for name in ("depth", "base_depth"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ParametrizationError(f"{name}: got {value}, wanted a positive whole number.")
+
     @property
     def depth_ratio(self) -> float:
         """Depth over base depth; 1 if no depth is given."""

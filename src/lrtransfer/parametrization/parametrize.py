@@ -82,6 +82,7 @@ def parametrize(
     name, rules = _scheme(scheme, choices)
     found = find_optimizer(optimizer, follows=follows)
     _require_defined(name, rules, found)
+    _require_depth(name, rules, choices)
     table = role_table(
         build,
         width=width,
@@ -136,9 +137,11 @@ class _Setting:
         )
         _require_norm(role, start, family)
         own = self._own_rate(role, family, tuned, initial)
-        lr = at(law.lr) * own
-        # Steps relative to the tensor's norm multiply the decay by it, too.
-        norm = at(law.init_std) if family.follows_weights else 1.0
+        lr, norm = at(law.lr) * own, 1.0
+        if family.follows_weights:
+            # Steps are relative to the tensor's norm, whatever the rule's; so is the decay.
+            norm = at(self._std(role, law))
+            lr *= at(law.init_std) / norm
         return TensorRecipe(
             name=role.name,
             role=role.role,
@@ -187,10 +190,7 @@ class _Setting:
             return InitialDistribution("normal", mean=0.0, std=0.0)
         if role.is_query and role.contracts and choices.query_init == "zero":
             return InitialDistribution("normal", mean=0.0, std=0.0)
-        power = law.init_std
-        if role.role is Role.OUTPUT and choices.readout_init == "sp":
-            power = Power(fan_in=-0.5) * law.multiplier**-1
-        std = self.factor(power, role=role)
+        std = self.factor(self._std(role, law), role=role)
         if self.is_absolute and role.contracts and role.role in _MATRICES:
             return initial.with_std(std * tuned.init_std)
         start = initial.scaled(std * tuned.init_std)
@@ -216,6 +216,12 @@ class _Setting:
             for first, stop, part in role.parts
             if own[part].init_std != law.init_std
         )
+
+    def _std(self, role: TensorRole, law: Rule) -> Power:
+        """Return the power of the initial standard deviation, as chosen."""
+        if role.role is Role.OUTPUT and self.choices.readout_init == "sp":
+            return Power(fan_in=-0.5) * law.multiplier**-1
+        return law.init_std
 
     def _own_rate(
         self, role: TensorRole, family: Family, tuned: Tuned, initial: InitialDistribution
@@ -302,13 +308,21 @@ def _require_defined(name: str, scheme: Scheme, optimizer: Optimizer) -> None:
         )
 
 
+def _require_depth(name: str, scheme: Scheme, choices: Choices) -> None:
+    if choices.depth is not None and not scheme.depth:
+        raise ParametrizationError(
+            f"depth: got {choices.depth} with the scheme {name!r}, which has no rules for depth, "
+            "wanted scheme='completep'. Leave depth and base_depth out to scale width alone."
+        )
+
+
 def _require_norm(role: TensorRole, start: InitialDistribution, family: Family) -> None:
     """Check that a tensor has a norm if its steps are proportional to it."""
     if family.follows_weights and role.contracts and start.std == 0 and start.mean == 0:
         raise ParametrizationError(
             f"parametrize: got {role.name!r}, which starts from zero, with an optimizer whose "
-            "steps are proportional to the tensor's norm, wanted a norm: the tensor would never train, "
-            "or train at the optimizer's own floor. Initialise it at random, or use adamw."
+            "steps are proportional to the tensor's norm, wanted a norm: it would never train, or "
+            "train at the optimizer's own floor. Initialise it at random, or use adamw."
         )
 
 
