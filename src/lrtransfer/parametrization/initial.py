@@ -16,7 +16,7 @@ from torch import nn
 from ..errors import ParametrizationError
 from ..randomness import seed_of
 from .growth import Build
-from .sharding import BLOCK, fill_, local_part
+from .sharding import BLOCK, fill_, local_part, whole
 
 # Models are built until every random tensor has given ENTRIES values (its std to about 1 %).
 # A tensor of one entry stops at MOST_BUILDS values: its std is then known to 6 % if uniform.
@@ -43,6 +43,12 @@ class Pattern:
         """Return the values as a tensor."""
         return torch.tensor(self.values).reshape(self.shape)
 
+    def begins(self, tensor: torch.Tensor) -> bool:
+        """Return whether a tensor begins with these values, repeated along sides of size 1."""
+        for dim, size in enumerate(self.shape):
+            tensor = tensor.narrow(dim, 0, size if size > 1 else tensor.shape[dim])
+        return bool((tensor.cpu().float() == self.tensor()).all())
+
 
 @dataclass(frozen=True)
 class InitialDistribution:
@@ -55,10 +61,10 @@ class InitialDistribution:
         std: Their standard deviation; 0 for a constant tensor.
         rows: Rows (dimension 0) of another scale: first, stop and factor. 0 for rows that start
             from zero in every model, such as an embedding's padding.
-        pattern: Values of a tensor that is the same in every model and does not vary along its
-            growing sides.
-        low: Smallest value seen, if `kept`.
-        high: Largest value seen, if `kept`.
+        pattern: Values of a tensor that is the same in every model: all of them if it does not
+            vary along its growing sides; those with which it begins at every width, if `kept`.
+        low: Smallest value seen of a tensor that is the same in every model.
+        high: Largest value seen of it.
     """
 
     shape: Literal["normal", "uniform", "kept"]
@@ -84,7 +90,7 @@ class InitialDistribution:
 
     def with_rows(self, rows: tuple[tuple[int, int, float], ...]) -> "InitialDistribution":
         """Return the distribution with rows of another scale."""
-        return replace(self, rows=rows) if self.is_random else self
+        return replace(self, rows=rows)
 
     def at_shape(
         self, name: str, shape: tuple[int, ...], base_shape: tuple[int, ...]
@@ -107,8 +113,7 @@ class InitialDistribution:
             return self
         if all(p in {1, s} for p, s in zip(self.pattern.shape, shape, strict=True)):
             return self
-        values = self.pattern.values
-        return replace(self, shape="kept", pattern=None, low=min(values), high=max(values))
+        return replace(self, shape="kept")
 
     def draw_(self, tensor: torch.Tensor, generator: torch.Generator) -> None:
         """Fill a tensor with independent draws, the same however it is spread over processes."""
@@ -154,6 +159,12 @@ def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
     first = _initial_values(build, base_width, seed_of("measure", 0))
     second = _initial_values(build, base_width, seed_of("measure", 1))
     fixed = {name: _describe_fixed(v) for name, v in first.items() if v.equal(second[name])}
+    if fixed_values := {n: d for n, d in fixed.items() if d.pattern}:
+        # A pattern must hold at another width, too.
+        grown = _initial_values(build, 2 * base_width, seed_of("measure", 0))
+        for name, found in fixed_values.items():
+            if found.pattern and not found.pattern.begins(grown[name]):
+                fixed[name] = replace(found, shape="kept", pattern=None)
     rows = {n: _zero_rows(v, second[n]) for n, v in first.items() if n not in fixed}
     draws = {n: [_sample(values[n], rows[n]) for values in (first, second)] for n in rows}
     del first, second
@@ -176,9 +187,11 @@ def require_kept(name: str, initial: InitialDistribution, tensor: torch.Tensor) 
     """
     if initial.shape != "kept":
         return
-    low, high = float(tensor.detach().min()), float(tensor.detach().max())
+    values = whole(tensor)
+    low, high = float(values.min()), float(values.max())
     reach = initial.high - initial.low
-    if not (low < high and low >= initial.low - reach and high <= initial.high + reach):
+    is_likely = low < high and low >= initial.low - reach and high <= initial.high + reach
+    if not (is_likely and (initial.pattern is None or initial.pattern.begins(values))):
         raise ParametrizationError(
             f"initialize: got values {low:g} … {high:g} in {name!r}, wanted the structured values "
             f"that the model itself puts there ({initial.low:g} … {initial.high:g} at the base "
@@ -218,6 +231,7 @@ def _describe_fixed(values: torch.Tensor) -> InitialDistribution:
     if bool((values == values.flatten()[0]).all()):
         return InitialDistribution("normal", mean=float(values.flatten()[0]), std=0.0)
     mean, std = float(values.mean()), float(values.std(correction=0))
+    low, high = float(values.min()), float(values.max())
     pattern = values
     for dim in range(values.ndim):
         row = pattern.narrow(dim, 0, 1)
@@ -225,8 +239,7 @@ def _describe_fixed(values: torch.Tensor) -> InitialDistribution:
             pattern = row
     if pattern.numel() <= MOST_PATTERN:
         kept = Pattern(tuple(pattern.shape), tuple(pattern.flatten().tolist()))
-        return InitialDistribution("normal", mean=mean, std=std, pattern=kept)
-    low, high = float(values.min()), float(values.max())
+        return InitialDistribution("normal", mean=mean, std=std, pattern=kept, low=low, high=high)
     return InitialDistribution("kept", mean=mean, std=std, low=low, high=high)
 
 

@@ -135,6 +135,8 @@ class _Setting:
         start = self._initial(role, law, initial, tuned).at_shape(
             role.name, role.shape, role.base_shape
         )
+        if role.parts and start.is_random:
+            start = start.with_rows(self._parts(role, law))
         _require_norm(role, start, family)
         own = self._own_rate(role, family, tuned, initial)
         lr, norm = at(law.lr) * own, 1.0
@@ -193,8 +195,7 @@ class _Setting:
         std = self.factor(self._std(role, law), role=role)
         if self.is_absolute and role.contracts and role.role in _MATRICES:
             return initial.with_std(std * tuned.init_std)
-        start = initial.scaled(std * tuned.init_std)
-        return start.with_rows(self._parts(role, law)) if role.parts else start
+        return initial.scaled(std * tuned.init_std)
 
     def _parts(self, role: TensorRole, law: Rule) -> tuple[tuple[int, int, float], ...]:
         """Return the scale of the parts of a fused tensor relative to the whole."""

@@ -105,9 +105,10 @@ def standard_deviation(tensor: torch.Tensor) -> float:
         return float(tensor.detach().std(correction=0))
     with torch.no_grad():
         values = tensor.double()
-        mean = _whole(values.sum()) / tensor.numel()
-        return math.sqrt(_whole((values - mean).square().sum()) / tensor.numel())
+        mean = float(whole(values.sum())) / tensor.numel()
+        return math.sqrt(float(whole((values - mean).square().sum())) / tensor.numel())
 
 
-def _whole(total: torch.Tensor) -> float:
-    return float(total.full_tensor() if isinstance(total, DTensor) else total)
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """Return all values of a tensor; of a sharded one every process has to ask."""
+    return tensor.detach().full_tensor() if isinstance(tensor, DTensor) else tensor.detach()
