@@ -1,4 +1,4 @@
-"""At the base width every relative scheme is the plain model and the plain optimizer, bit for bit."""
+"""At the base width every relative scheme is the plain model and optimizer, bit for bit."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -13,12 +13,12 @@ from lrtransfer.models.configs import MLPConfig, TransformerConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.models.transformer import Transformer
 from lrtransfer.parametrization import parametrize as module
+from lrtransfer.parametrization.choices import Choices
 from lrtransfer.parametrization.initial import InitialDistribution, measure
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.parametrize import parametrize
 from lrtransfer.parametrization.recipe import Recipe
 from lrtransfer.parametrization.rules import GAUGES, RELATIVE_SCHEMES
-from lrtransfer.parametrization.choices import Choices
 
 from .reference_optimizers import Lamb, Lion, Muon
 
@@ -37,7 +37,7 @@ OPTIMIZERS: dict[str, Make] = {
     "lamb": partial(Lamb, eps=1e-8),
     "muon_keller": partial(Muon, variant="keller"),
 }
-SETTINGS = {"lr": 2.0**-6, "weight_decay": 0.1}
+SETTINGS: dict[str, Any] = {"lr": 2.0**-6, "weight_decay": 0.1}
 SCHEMES = (*RELATIVE_SCHEMES, *(name for name in GAUGES if name != "table3"))
 
 
