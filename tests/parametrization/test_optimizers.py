@@ -18,6 +18,7 @@ from lrtransfer.parametrization.parametrize import parametrize
 from lrtransfer.parametrization.recipe import Recipe
 
 from . import reference_optimizers as reference
+from .measured import parametrize_measured_once
 
 BASE, WIDTH = 16, 64
 build = partial(MLP, config=MLPConfig(inputs=5, outputs=3))
@@ -56,7 +57,7 @@ OWN = {
 def make(
     optimizer: Any, *, width: int = WIDTH, follows: str | None = None, **chosen: Any
 ) -> Recipe:
-    return parametrize(
+    return parametrize_measured_once(
         build,
         width=width,
         base_width=BASE,

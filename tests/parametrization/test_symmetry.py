@@ -16,15 +16,14 @@ import transformers
 from torch import nn
 
 from lrtransfer.errors import ParametrizationError
-from lrtransfer.parametrization import parametrize as module
 from lrtransfer.parametrization.choices import Choices
-from lrtransfer.parametrization.initial import InitialDistribution, measure
 from lrtransfer.parametrization.multipliers import weight_multiplier
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.parametrize import parametrize
 from lrtransfer.parametrization.recipe import Recipe, TensorRecipe
 from lrtransfer.parametrization.rules import FAMILIES, GAUGES, SCHEMES
 
+from .measured import parametrize_measured_once
 from .reference_optimizers import Lamb, Lars, Lion, Muon, Shampoo, SignSGD, Soap, Sophia
 
 BASE, WIDTH, STEPS = 4, 16, 20
@@ -117,6 +116,9 @@ class Network(nn.Module):
         return logits
 
 
+BUILDS = {tokens: partial(Network, tokens=tokens) for tokens in (False, True)}
+
+
 def data(*, tokens: bool) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     y = torch.randint(3, (32,), generator=generator)
@@ -128,22 +130,14 @@ def data(*, tokens: bool) -> tuple[torch.Tensor, torch.Tensor]:
 @cache
 def recipe_of(scheme: str, kind: str, *, tokens: bool, width: int = WIDTH) -> Recipe:
     """Return a recipe; a gauge stands for μP in that gauge."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "measure", lambda build, base_width: initial_values(tokens=tokens))
-        return parametrize(
-            partial(Network, tokens=tokens),
-            width=width,
-            base_width=BASE,
-            scheme="mup" if scheme in GAUGES else scheme,
-            optimizer=kind,
-            choices=Choices(gauge=scheme if scheme in GAUGES else "table3"),
-        )
-
-
-@cache
-def initial_values(*, tokens: bool) -> dict[str, InitialDistribution]:
-    """Measure once what is the same for every scheme and optimizer: it takes most of the time."""
-    return measure(partial(Network, tokens=tokens), BASE)
+    return parametrize_measured_once(
+        BUILDS[tokens],
+        width=width,
+        base_width=BASE,
+        scheme="mup" if scheme in GAUGES else scheme,
+        optimizer=kind,
+        choices=Choices(gauge=scheme if scheme in GAUGES else "table3"),
+    )
 
 
 def start(recipe: Recipe, *, tokens: bool) -> nn.Module:
