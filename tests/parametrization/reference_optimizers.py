@@ -39,13 +39,15 @@ def _decay(p: Tensor, group: dict[str, Any]) -> None:
 def _average(state: dict[str, Any], key: str, value: Tensor, beta: float) -> Tensor:
     """Keep an exponential moving average, from zero."""
     mean: Tensor = state.setdefault(key, torch.zeros_like(value))
-    return mean.mul_(beta).add_(value, alpha=1 - beta)
+    mean.mul_(beta).add_(value, alpha=1 - beta)
+    return mean
 
 
 def _adam_direction(g: Tensor, state: dict[str, Any], eps: float) -> Tensor:
     first = _average(state, "first", g, 0.9) / (1 - 0.9 ** state["step"])
     second = _average(state, "second", g * g, 0.99) / (1 - 0.99 ** state["step"])
-    return first / (second.sqrt() + eps)
+    direction: Tensor = first / (second.sqrt() + eps)
+    return direction
 
 
 class SignSGD(Reference):
@@ -119,7 +121,8 @@ def _inverse_root(statistics: Tensor, halvings: int, damping: float) -> Tensor:
     values = values.clamp(min=0) + damping
     for _ in range(halvings):
         values = values.sqrt()
-    return (vectors / values) @ vectors.T
+    root: Tensor = (vectors / values) @ vectors.T
+    return root
 
 
 class Shampoo(Reference):

@@ -1,7 +1,8 @@
-"""At the base width every relative scheme is the plain model and the plain optimizer, bit for bit."""
+"""At the base width every relative scheme is the plain model and optimizer, bit for bit."""
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 import pytest
 import torch
@@ -11,14 +12,12 @@ from torch import nn
 from lrtransfer.models.configs import MLPConfig, TransformerConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.models.transformer import Transformer
-from lrtransfer.parametrization import parametrize as module
 from lrtransfer.parametrization.choices import Choices
-from lrtransfer.parametrization.initial import InitialDistribution, measure
 from lrtransfer.parametrization.optimizers import KINDS
-from lrtransfer.parametrization.parametrize import parametrize
 from lrtransfer.parametrization.recipe import Recipe
 from lrtransfer.parametrization.rules import GAUGES, RELATIVE_SCHEMES
 
+from .measured import parametrize_measured_once
 from .reference_optimizers import Lamb, Lion, Muon
 
 BASE, STEPS = 16, 10
@@ -36,26 +35,19 @@ OPTIMIZERS: dict[str, Make] = {
     "lamb": partial(Lamb, eps=1e-8),
     "muon_keller": partial(Muon, variant="keller"),
 }
-SETTINGS = {"lr": 2.0**-6, "weight_decay": 0.1}
+SETTINGS: dict[str, Any] = {"lr": 2.0**-6, "weight_decay": 0.1}
 SCHEMES = (*RELATIVE_SCHEMES, *(name for name in GAUGES if name != "table3"))
 
 
-@cache
-def initial_values(model: str) -> dict[str, InitialDistribution]:
-    return measure(BUILDS[model], BASE)
-
-
 def recipe_of(scheme: str, model: str, kind: str) -> Recipe:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "measure", lambda build, base_width: initial_values(model))
-        return parametrize(
-            BUILDS[model],
-            width=BASE,
-            base_width=BASE,
-            scheme="mup" if scheme in GAUGES else scheme,
-            optimizer=kind,
-            choices=Choices(gauge=scheme if scheme in GAUGES else "table3"),
-        )
+    return parametrize_measured_once(
+        BUILDS[model],
+        width=BASE,
+        base_width=BASE,
+        scheme="mup" if scheme in GAUGES else scheme,
+        optimizer=kind,
+        choices=Choices(gauge=scheme if scheme in GAUGES else "table3"),
+    )
 
 
 def train(model: nn.Module, name: str, *optimizers: torch.optim.Optimizer) -> torch.Tensor:

@@ -134,7 +134,12 @@ def test_matrix_scope() -> None:
 # arXiv 2505.01618, Table 1, at depth ratio 2: rates L^(α-1), ε 1/m L^-α, inside branches alone.
 @pytest.mark.parametrize(("alpha", "lr", "eps"), [(1.0, 1.0, 1 / 2), (0.5, 2**-0.5, 2**-0.5)])
 def test_depth(alpha: float, lr: float, eps: float) -> None:
-    chosen = {"depth": 8, "base_depth": 4, "depth_exponent": alpha, "scheme": "completep"}
+    chosen: dict[str, Any] = {
+        "depth": 8,
+        "base_depth": 4,
+        "depth_exponent": alpha,
+        "scheme": "completep",
+    }
     inside = tensor(replace(HIDDEN, in_branch=True), **chosen)
     assert (inside.lr, inside.eps) == pytest.approx((lr / M, eps / M))
     assert inside.lr * inside.weight_decay == pytest.approx(1)
@@ -145,7 +150,7 @@ def test_depth(alpha: float, lr: float, eps: float) -> None:
 
 def test_depth_under_sgd_counts_the_smaller_gradient() -> None:
     # Gradients ∝ 1/L under α = 1: arXiv 2603.00541, SGD, hidden r_L.
-    chosen = {"depth": 8, "base_depth": 4, "scheme": "completep", "kind": "sgd"}
+    chosen: dict[str, Any] = {"depth": 8, "base_depth": 4, "scheme": "completep", "kind": "sgd"}
     assert tensor(replace(HIDDEN, in_branch=True), **chosen).lr == 2
 
 
@@ -160,7 +165,7 @@ def test_branches_are_multiplied_where_they_end(alpha: float, factor: float) -> 
     setting = _Setting(SCHEMES["completep"], Optimizer("adamw"), choices)
     role = replace(HIDDEN, in_branch=True, is_residual_output=True)
     found = _multipliers(partial(Block, BASE), (role,), (setting.tensor(role, RANDOM),), setting)
-    assert found == (Multiplier("hidden", "output", pytest.approx(factor)),)
+    assert found == (Multiplier("hidden", "output", factor),)
 
 
 class Tied(nn.Module):

@@ -97,7 +97,7 @@ def of_mup(model: str, optimizer: str, width: int) -> dict[str, Found]:
     k = FAMILIES["gradient" if optimizer == "sgd" else "adaptive"].lr_per_multiplier
     found = {}
     for name, p in target.named_parameters():
-        factor = 1 / target.readout.width_mult() if name == "readout.weight" else 1.0
+        factor = BASE / width if name == "readout.weight" else 1.0
         group = by_id[id(p)]
         before = plain.get_parameter(name).detach().norm()
         rescaled = float(p.detach().norm() / before) if before else 1.0

@@ -30,12 +30,12 @@ class Network(nn.Module):
         return logits
 
 
+conv1d: Any = transformers.pytorch_utils.Conv1D
 TOKENS = torch.arange(6)
 
 
-def make(gauge: str = "table9", **options: Any) -> Recipe:
-    options = {"width": WIDTH, "base_width": BASE, "choices": Choices(gauge=gauge)} | options
-    return parametrize(Network, **options)
+def make(gauge: str = "table9", *, width: int = WIDTH) -> Recipe:
+    return parametrize(Network, width=width, base_width=BASE, choices=Choices(gauge=gauge))
 
 
 def hooks(model: nn.Module) -> dict[str, int]:
@@ -64,7 +64,7 @@ def test_rows_looked_up_are_scaled() -> None:
 
 @pytest.mark.parametrize("sizes", [(5, 3), (4, 4)])
 def test_layers_of_another_making_are_probed(sizes: tuple[int, int]) -> None:
-    layer = transformers.pytorch_utils.Conv1D(*sizes)
+    layer: Any = conv1d(*sizes)
     nn.init.normal_(layer.bias)
     model = nn.Sequential(layer)
     x = torch.randn(2, sizes[1])

@@ -18,6 +18,7 @@ from lrtransfer.parametrization.parametrize import parametrize
 from lrtransfer.parametrization.recipe import Recipe
 
 from . import reference_optimizers as reference
+from .measured import parametrize_measured_once
 
 BASE, WIDTH = 16, 64
 build = partial(MLP, config=MLPConfig(inputs=5, outputs=3))
@@ -56,7 +57,7 @@ OWN = {
 def make(
     optimizer: Any, *, width: int = WIDTH, follows: str | None = None, **chosen: Any
 ) -> Recipe:
-    return parametrize(
+    return parametrize_measured_once(
         build,
         width=width,
         base_width=BASE,
@@ -278,7 +279,7 @@ SHRINK: dict[str, dict[str, tuple[float, float]]] = {
 def shrink(
     convention: str, *, width: int, lr: float = RATE, factor: float = 1.0
 ) -> dict[str, float]:
-    """Return what weights without a gradient lose in one step, of which the schedule is a factor."""
+    """Return what weights without a gradient lose in a step at this factor of the schedule."""
     given = 1 / DECAY if convention == "ema_timescale" else DECAY
     recipe, model = make("adamw", width=width, weight_decay=convention), build(width).double()
     optimizer = torch.optim.AdamW(groups(recipe, model, lr=lr, weight_decay=given))
@@ -326,12 +327,12 @@ def test_decay_of_muon_refers_to_the_rate_of_its_group() -> None:
         base_width=BASE,
         optimizer="muon_kimi",
     )
-    model = nn.Sequential(nn.Linear(WIDTH, 4 * WIDTH, bias=False))
-    before = model[0].weight.detach().clone()
+    layer = nn.Linear(WIDTH, 4 * WIDTH, bias=False)
+    model, before = nn.Sequential(layer), layer.weight.detach().clone()
     optimizer = torch.optim.Muon(
         recipe.param_groups(model, lr=RATE, weight_decay=DECAY), adjust_lr_fn="match_rms_adamw"
     )
     recipe.verify(model, optimizer)
-    model[0].weight.grad = torch.zeros_like(model[0].weight)
+    layer.weight.grad = torch.zeros_like(layer.weight)
     optimizer.step()
-    assert torch.allclose(model[0].weight, before * (1 - RATE * DECAY))
+    assert torch.allclose(layer.weight, before * (1 - RATE * DECAY))

@@ -1,7 +1,7 @@
 """From a function that builds a model to the recipe for one width."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -328,7 +328,7 @@ def _require_norm(role: TensorRole, start: InitialDistribution, family: Family) 
 
 
 def _multipliers(
-    build_base: "partial[nn.Module]",
+    build_base: Callable[[], nn.Module],
     roles: tuple[TensorRole, ...],
     tensors: tuple[TensorRecipe, ...],
     setting: _Setting,

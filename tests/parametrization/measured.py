@@ -1,0 +1,20 @@
+"""Recipes whose initial values are measured once per builder, which takes most of the time."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from lrtransfer.parametrization import parametrize as module
+from lrtransfer.parametrization.initial import measure
+from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.roles import Build
+
+measure_once = cache(measure)
+
+
+def parametrize_measured_once(build: Build, **options: Any) -> Recipe:
+    """Return the recipe; `build` must be the same object at every call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "measure", measure_once)
+        return module.parametrize(build, **options)
