@@ -1,9 +1,9 @@
 """From a function that builds a model to the recipe for one width."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from torch import nn
@@ -266,15 +266,17 @@ def in_branches(roles: tuple[TensorRole, ...]) -> frozenset[str]:
     Below the module that holds all blocks, these are all tensors of a module that also holds the
     end of a branch; embeddings, readout and final norm are beside that module.
     """
-    ends = [tuple(role.name.split(".")) for role in roles if role.is_residual_output]
-    if not ends:
-        return frozenset()
-    top = len(os.path.commonprefix(ends))
+    ends = [role.name for role in roles if role.is_residual_output]
+    top = min((_shared_depth(ends[0], end) for end in ends), default=0)
     return frozenset(
-        role.name
-        for role in roles
-        if any(len(os.path.commonprefix([tuple(role.name.split(".")), e])) > top for e in ends)
+        role.name for role in roles if any(_shared_depth(role.name, end) > top for end in ends)
     )
+
+
+def _shared_depth(one: str, two: str) -> int:
+    """Return how many modules, from the root, two tensors have in common."""
+    pairs = zip(one.split("."), two.split("."), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 
 _MATRICES = (Role.INPUT, Role.HIDDEN, Role.OUTPUT)

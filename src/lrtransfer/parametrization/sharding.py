@@ -111,4 +111,5 @@ def standard_deviation(tensor: torch.Tensor) -> float:
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """Return all values of a tensor; of a sharded one every process has to ask."""
-    return tensor.detach().full_tensor() if isinstance(tensor, DTensor) else tensor.detach()
+    values = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return values.detach()
