@@ -102,6 +102,30 @@ def test_classes_follow_the_rule_they_are_assigned_to(kind: str) -> None:
     assert Recipe.from_json(recipe.to_json()) == recipe
 
 
+# Rates of input, hidden and output matrices at m = 4 under μP (sources: docs/parametrization.md).
+RATES = {
+    "sgd": (4, 1, 1 / 4),
+    **dict.fromkeys(
+        ("adamw", "adam", "nadam", "adamax", "rmsprop", "adagrad", "lion", "sign_sgd"),
+        (1, 1 / 4, 1 / 4),
+    ),
+    **dict.fromkeys(("adafactor", "lamb", "lars"), (1, 1 / 2, 1)),
+    **dict.fromkeys(("muon_plain", "shampoo", "soap"), (2, 1, 1 / 2)),
+    "muon_keller": (1, 1, 1 / 2),
+    "muon_spectral": (1, 1, 1),
+    "muon_kimi": (1, 1 / 2, 1 / 4),
+    "shampoo_half": (1, 1, 1),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rates_of_every_kind(kind: str) -> None:
+    rates = {t.name: t.lr for t in make(kind, matrix_scope="all").tensors}
+    assert tuple(
+        rates[name] for name in ("embed.weight", "hidden.0.weight", "readout.weight")
+    ) == pytest.approx(RATES[kind])
+
+
 REFUSED_CLASSES = [
     torch.optim.LBFGS,
     torch.optim.Adadelta,
