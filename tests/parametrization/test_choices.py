@@ -38,9 +38,12 @@ def tensor(
     *,
     scheme: str = "mup",
     kind: str = "adamw",
+    in_branch: bool = False,
     **chosen: Any,
 ) -> TensorRecipe:
-    return _Setting(SCHEMES[scheme], Optimizer(kind), Choices(**chosen)).tensor(role, initial)
+    branches = frozenset({role.name} if in_branch else ())
+    setting = _Setting(SCHEMES[scheme], Optimizer(kind), Choices(**chosen), branches)
+    return setting.tensor(role, initial)
 
 
 def test_readout_init() -> None:
@@ -140,10 +143,10 @@ def test_depth(alpha: float, lr: float, eps: float) -> None:
         "depth_exponent": alpha,
         "scheme": "completep",
     }
-    inside = tensor(replace(HIDDEN, in_branch=True), **chosen)
+    inside = tensor(HIDDEN, in_branch=True, **chosen)
     assert (inside.lr, inside.eps) == pytest.approx((lr / M, eps / M))
     assert inside.lr * inside.weight_decay == pytest.approx(1)
-    gain = tensor(replace(NORM, in_branch=True), GAIN, **chosen)
+    gain = tensor(NORM, GAIN, in_branch=True, **chosen)
     assert gain.lr == pytest.approx(lr)
     assert tensor(HIDDEN, **chosen) == tensor(HIDDEN)
 
@@ -151,7 +154,7 @@ def test_depth(alpha: float, lr: float, eps: float) -> None:
 def test_depth_under_sgd_counts_the_smaller_gradient() -> None:
     # Gradients ∝ 1/L under α = 1: arXiv 2603.00541, SGD, hidden r_L.
     chosen: dict[str, Any] = {"depth": 8, "base_depth": 4, "scheme": "completep", "kind": "sgd"}
-    assert tensor(replace(HIDDEN, in_branch=True), **chosen).lr == 2
+    assert tensor(HIDDEN, in_branch=True, **chosen).lr == 2
 
 
 @pytest.mark.parametrize(("alpha", "factor"), [(1.0, 0.5), (0.5, 2**-0.5)])
@@ -163,7 +166,7 @@ def test_branches_are_multiplied_where_they_end(alpha: float, factor: float) -> 
 
     choices = Choices(depth=8, base_depth=4, depth_exponent=alpha)
     setting = _Setting(SCHEMES["completep"], Optimizer("adamw"), choices)
-    role = replace(HIDDEN, in_branch=True, is_residual_output=True)
+    role = replace(HIDDEN, is_residual_output=True)
     found = _multipliers(partial(Block, BASE), (role,), (setting.tensor(role, RANDOM),), setting)
     assert found == (Multiplier("hidden", "output", factor),)
 

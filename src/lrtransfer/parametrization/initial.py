@@ -202,7 +202,7 @@ def require_kept(name: str, initial: InitialDistribution, tensor: torch.Tensor) 
 
 def _initial_values(build: Build, width: int, seed: int) -> Mapping[str, torch.Tensor]:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` asks every device
         model: nn.Module = build(width)
     return {name: p.detach().cpu() for name, p in model.named_parameters()}
 

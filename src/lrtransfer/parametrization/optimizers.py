@@ -47,6 +47,7 @@ KINDS: Mapping[str, OptimizerKind] = MappingProxyType({
     "sign_sgd": OptimizerKind("sign"),
     "adafactor": OptimizerKind("trust_ratio", ("transformers.optimization.Adafactor",)),
     "lamb": OptimizerKind("trust_ratio"),
+    "lamb_spectral": OptimizerKind("trust_ratio_spectral"),
     "lars": OptimizerKind("trust_ratio", l2=True),
     "muon_plain": OptimizerKind("muon_plain", matrices_only=True),
     "muon_keller": OptimizerKind("muon_keller", ("torch.optim.Muon",), matrices_only=True),
