@@ -8,20 +8,21 @@ must fail in the same call: a check that cannot fail says nothing.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import CheckError
-from ..parametrization.recipe import parametrize
+from ..parametrization.recipe import Recipe, parametrize
 from ..parametrization.roles import Build
 from ..parametrization.rules import Role
 from ..randomness import seed_of
 from .growth import growing_roles
 from .judge import Finding, Runs, Verdict, decide, findings, one_per_width
 from .objective import Batch, Loss
-from .quantities import measure
+from .quantities import MEASURED_STEPS, Run, measure
 from .response import gradient_degree
 from .suspects import Evidence, Suspect, suspects
 
@@ -105,7 +106,7 @@ def check_coordinates(
         control: Makes the model in the standard parametrization; None to do without.
         widths: At least three.
         seeds: Models at each width.
-        steps: Training steps of each model.
+        steps: Training steps of the models of the first seed; the others take as few as needed.
         loss: Maps the model's output and the targets (the whole batch, if a mapping) to the loss;
             by default the one that the model returns, or cross-entropy over the last dimension.
         roles: Roles of the tensors, where known, to name causes better.
@@ -133,11 +134,16 @@ def check_coordinates(
     found = findings(runs, degree=degree)
     verdict, reason = _divergence(runs) or decide(found)
     if verdict == "pass" and control_verdict and control_verdict.verdict != "fail":
-        verdict, reason = "inconclusive", (
-            f"{reason}, but the control in the standard parametrization did not fail: on this "
-            "model and batch the check cannot tell right from wrong"
+        verdict, reason = (
+            "inconclusive",
+            (
+                f"{reason}, but the control in the standard parametrization did not fail: on this "
+                "model and batch the check cannot tell right from wrong"
+            ),
         )
-    evidence = Evidence(found, one_per_width(runs), degree, roles or growing_roles(one_per_width(runs)))
+    evidence = Evidence(
+        found, one_per_width(runs), degree, roles or growing_roles(one_per_width(runs))
+    )
     untrained = frozenset[str]().union(*(run.untrained for run in runs.values()))
     return CheckResult(
         verdict=verdict,
@@ -182,21 +188,36 @@ def recipe_maker(
     rate = RATES.get(optimizer, RATE) if lr is None else lr
     epsilon = {} if optimizer == "sgd" else {"eps": _EPSILON}
 
-    def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
-        recipe = parametrize(
-            build,
-            width=width,
-            base_width=base_width,
-            scheme=scheme,
-            optimizer=optimizer,
-            **options,
+    @cache
+    def recipe_of(width: int) -> Recipe:
+        return parametrize(
+            build, width=width, base_width=base_width, scheme=scheme, optimizer=optimizer, **options
         )
+
+    def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+        recipe = recipe_of(width)
         model = recipe.initialize(build(width), seed=seed)
         groups = recipe.param_groups(model, lr=rate, weight_decay=0.0, **epsilon)
         # The groups hold every setting; the class's own rate is never used.
         return model, _OPTIMIZERS[optimizer](groups, lr=rate)
 
     return make
+
+
+def recipe_roles(
+    build: Build, *, width: int, optimizer: str, base_width: int, **options: Any
+) -> dict[str, Role]:
+    """Return the roles of a model's tensors, by which `check_coordinates` names causes.
+
+    Arguments:
+        build: Maps a width to a model.
+        width: As in `parametrize`.
+        optimizer: As in `parametrize`.
+        base_width: As in `parametrize`.
+        **options: Passed on to `parametrize`.
+    """
+    recipe = parametrize(build, width=width, optimizer=optimizer, base_width=base_width, **options)
+    return {tensor.name: tensor.role for tensor in recipe.tensors}
 
 
 def _require_settings(widths: Sequence[int], *, seeds: int, steps: int) -> None:
@@ -218,24 +239,30 @@ def _made(make: Make, width: int, seed: int) -> tuple[nn.Module, torch.optim.Opt
 
 def _runs(
     make: Make, batches: Mapping[int, Batch], *, seeds: int, steps: int, loss: Loss | None
-) -> dict[tuple[int, int], Any]:
+) -> dict[tuple[int, int], Run]:
+    """Measure every model; only those of the first seed train on, to see whether they blow up."""
     return {
-        (width, seed): measure(*_made(make, width, seed), batch, loss=loss, steps=steps)
+        (width, seed): measure(
+            *_made(make, width, seed),
+            batch,
+            loss=loss,
+            steps=min(steps, MEASURED_STEPS) if seed else steps,
+        )
         for width, batch in batches.items()
         for seed in range(seeds)
     }
 
 
-def _control(
-    make: Make, batches: Mapping[int, Batch], loss: Loss | None, degree: float
-) -> Control:
+def _control(make: Make, batches: Mapping[int, Batch], loss: Loss | None, degree: float) -> Control:
     """Judge the control on two seeds and two steps: what is wrong with it shows at once."""
     runs = _runs(make, batches, seeds=2, steps=2, loss=loss)
     return Control(*(_divergence(runs) or decide(findings(runs, degree=degree))))
 
 
 def _divergence(runs: Runs) -> tuple[Verdict, str] | None:
-    diverged = {where: run.diverged_at for where, run in runs.items() if run.diverged_at is not None}
+    diverged = {
+        where: run.diverged_at for where, run in runs.items() if run.diverged_at is not None
+    }
     if not diverged:
         return None
     (width, seed), step = next(iter(diverged.items()))

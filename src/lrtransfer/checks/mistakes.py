@@ -70,9 +70,7 @@ MISTAKES: Mapping[str, Mapping[str, Mistake]] = {
         "plain optimizer": Mistake(_ONE_RATE, lr={_I: -1, _O: 1, _V: -1}),
         "base = target": Mistake(_NOTHING_SCALED, lr={_I: -1, _O: 1, _V: -1}, init={_O: 0.5}),
         "rule of Adam": Mistake("rule of Adam", lr={_I: -1, _H: -1, _V: -1}),
-        "multipliers inverted": Mistake(
-            "multipliers are inverted", lr={_I: -2, _O: 2, _V: -2}
-        ),
+        "multipliers inverted": Mistake("multipliers are inverted", lr={_I: -2, _O: 2, _V: -2}),
     },
 }
 
@@ -87,25 +85,28 @@ def with_mistake(
         mistake: What to do wrong.
         optimizer: As in `parametrize`.
         base_width: As in `parametrize`.
-        **options: Passed on to `recipe_maker`.
+        **options: Passed on to `parametrize`.
     """
-    correct = recipe_maker(build, optimizer=optimizer, base_width=base_width, **options)
+    settings: dict[str, Any] = {"optimizer": optimizer, "base_width": base_width, **options}
+    correct = recipe_maker(build, **settings)
+    tensors = parametrize(build, width=base_width, **settings).tensors
+    powers = {t.name: _powers(t, mistake, tensors) for t in tensors}
 
     def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
-        model, right = correct(width, seed)
+        model, trainer = correct(width, seed)
         ratio = width / base_width
-        recipe = parametrize(build, width=width, base_width=base_width, optimizer=optimizer)
-        powers = {t.name: _powers(t, mistake, recipe.tensors) for t in recipe.tensors}
-        rates = {id(p): group["lr"] for group in right.param_groups for p in group["params"]}
-        groups = []
+        group_of = {id(p): group for group in trainer.param_groups for p in group["params"]}
+        trainer.param_groups = []
         for name, parameter in model.named_parameters():
             init, lr = powers[name]
             with torch.no_grad():
                 parameter.mul_(ratio**init)
-            groups.append({"params": [parameter], "lr": rates[id(parameter)] * ratio**lr})
+            group = group_of[id(parameter)]
+            rate = {"params": [parameter], "lr": group["lr"] * ratio**lr}
+            trainer.param_groups.append(group | rate)
         if mistake.output:
             model.register_forward_hook(lambda m, x, y: _scaled(y, ratio**mistake.output))
-        return model, type(right)(groups, **right.defaults)
+        return model, trainer
 
     return make
 

@@ -74,6 +74,7 @@ class Run:
         tensors: The trained tensors, by name.
         outputs: Number of entries of each layer's output, and of the model's under `OUTPUT`.
         layers: The tensors of each layer that ran, in the order of the first calls.
+        bare: RMS of each layer's first output without the layer's hooks, which may scale it.
         head_widths: Head width of each attention where it is known.
         untrained: Tensors without a gradient, or with one of rounding errors alone.
         diverged_at: The first step after which the loss is not finite.
@@ -83,6 +84,7 @@ class Run:
     tensors: Mapping[str, TensorFacts]
     outputs: Mapping[str, int]
     layers: Mapping[str, tuple[str, ...]]
+    bare: Mapping[str, float]
     head_widths: Mapping[str, int]
     untrained: frozenset[str]
     diverged_at: int | None
@@ -146,6 +148,7 @@ class _Measurement:
     def run(self, steps: int) -> Run:
         first = self._forward()
         self._record_start(first)
+        bare = {name: rms(call.bare_output()) for name, call in first.calls.items()}
         loss, t = first.loss, 0
         while torch.isfinite(loss) and t < steps:
             t += 1
@@ -165,6 +168,7 @@ class _Measurement:
             outputs={n: c.output.numel() for n, c in first.calls.items()}
             | {OUTPUT: first.output.numel()},
             layers={n: self._own(c.module) for n, c in first.calls.items()},
+            bare=bare,
             head_widths={n: s.head_width for n, s in first.scores.items() if s.head_width},
             untrained=frozenset(self.untrained),
             diverged_at=t if diverged else None,
@@ -189,10 +193,10 @@ class _Measurement:
 
     def _step(self, loss: torch.Tensor, t: int) -> None:
         """Take step t and record its effects."""
-        self._note_untrained(loss)
         before = {n: p.detach().clone() for n, p in self.parameters.items()}
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward(retain_graph=True)
+        self._note_untrained(loss)
         self.optimizer.step()
         for name, parameter in self.parameters.items():
             if parameter.grad is None or name in self.untrained:
@@ -205,16 +209,15 @@ class _Measurement:
 
     def _note_untrained(self, loss: torch.Tensor) -> None:
         """Note tensors whose gradient does not grow with the loss as it must."""
-
-        def gradients(value: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-            parameters = list(self.parameters.values())
-            return torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
-
-        plain, scaled = gradients(loss), gradients(_LOSS_FACTOR * loss)
-        for name, g, h in zip(self.parameters, plain, scaled, strict=True):
-            if g is None or h is None:
+        parameters = list(self.parameters.values())
+        scaled = torch.autograd.grad(_LOSS_FACTOR * loss, parameters, allow_unused=True)
+        for (name, parameter), gradient in zip(self.parameters.items(), scaled, strict=True):
+            plain = parameter.grad
+            if plain is None or gradient is None:
                 self.untrained.add(name)
-            elif float((h / _LOSS_FACTOR - g).norm()) > _ROUNDING_SHARE * float(g.norm()):
+                continue
+            rounding = float((gradient / _LOSS_FACTOR - plain).norm())
+            if rounding > _ROUNDING_SHARE * float(plain.norm()):
                 self.untrained.add(name)
 
     def _record_start(self, first: _Pass) -> None:
@@ -255,9 +258,7 @@ def rms(x: torch.Tensor) -> float:
 def _facts(
     parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> dict[str, TensorFacts]:
-    rates = {
-        id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]
-    }
+    rates = {id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]}
     if missing := [name for name, p in parameters.items() if id(p) not in rates]:
         raise CheckError(
             f"make: got an optimizer without {missing[0]!r} ({len(missing)} of {len(parameters)} "

@@ -1,0 +1,58 @@
+"""Objects named on the command line as `pkg.module:name`."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+
+
+def load(key: str, text: str) -> Any:
+    """Import a module, with the working directory on the path, and return the object named.
+
+    Naming it on one's own command line is consent to run its code.
+
+    Arguments:
+        key: Name of the option, for messages.
+        text: `pkg.module:name`, or `pkg.module:outer.name`.
+
+    Raises:
+        ConfigError: If the text has another form, or there is no such module or object.
+    """
+    module_name, _, path = text.partition(":")
+    if not module_name or not path:
+        raise ConfigError(f"{key}: got {text!r}, wanted the form pkg.module:name.")
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{key}: got {text!r}, but there is no module {error.name!r} in {folder} nor among "
+            "the installed packages. Run the command in the folder of the package."
+        ) from None
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise ConfigError(
+                f"{key}: got {text!r}, but {module_name} has no {path!r}, wanted the name of an "
+                "object in it."
+            )
+        found = getattr(found, name)
+    return found
+
+
+def load_callable(key: str, text: str) -> Any:
+    """Load an object that can be called.
+
+    Arguments:
+        key: Name of the option, for messages.
+        text: As in `load`.
+
+    Raises:
+        ConfigError: As `load`, or if it cannot be called.
+    """
+    found = load(key, text)
+    if not callable(found):
+        raise ConfigError(f"{key}: got {text!r}, a {type(found).__name__}, wanted a function.")
+    return found
