@@ -149,12 +149,12 @@ class Specimen:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return the options of `parametrize` but for scheme and width."""
+        """The options of `parametrize` but for scheme and width."""
         return {"optimizer": self.optimizer, "base_width": BASE, "layouts": self.layouts}
 
     @cached_property
     def roles(self) -> dict[str, Role]:
-        """Return the roles of the tensors."""
+        """The roles of the tensors."""
         return recipe_roles(self.build, width=2 * BASE, **self.settings)
 
 

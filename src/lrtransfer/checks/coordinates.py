@@ -37,6 +37,8 @@ RATE = 2.0**-8
 
 _EPSILON = 1e-8
 _FEWEST_WIDTHS = 3
+# Where the first seeds leave the answer open, so many times as many are trained in all.
+_MORE_SEEDS = 3
 _OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -68,7 +70,7 @@ class CheckResult:
         suspects: Likely causes of a failure, the likeliest first.
         untrained: Tensors that were not judged: no gradient reaches them but rounding errors.
         widths: Widths of the models.
-        seeds: Number of seeds.
+        seeds: Number of seeds trained.
         steps: Number of steps.
     """
 
@@ -105,7 +107,7 @@ def check_coordinates(
             one of these.
         control: Makes the model in the standard parametrization; None to do without.
         widths: At least three.
-        seeds: Models at each width.
+        seeds: Models at each width; three times as many where these leave the answer open.
         steps: Training steps of the models of the first seed; the others take as few as needed.
         loss: Maps the model's output and the targets (the whole batch, if a mapping) to the loss;
             by default the one that the model returns, or cross-entropy over the last dimension.
@@ -128,11 +130,16 @@ def check_coordinates(
     widths = sorted(widths)
     batches = {width: batch(width) if callable(batch) else batch for width in widths}
     with torch.random.fork_rng(devices=[]):
-        runs = _runs(make, batches, seeds=seeds, steps=steps, loss=loss)
+        runs = _runs(make, batches, range(seeds), steps=steps, loss=loss)
         degree = gradient_degree(lambda: _made(make, widths[0], 0), batches[widths[0]], loss)
         control_verdict = control and _control(control, batches, loss, degree)
-    found = findings(runs, degree=degree)
-    verdict, reason = _divergence(runs) or decide(found)
+        found = findings(runs, degree=degree)
+        verdict, reason = _divergence(runs) or decide(found)
+        if verdict == "inconclusive":
+            more = range(seeds, _MORE_SEEDS * seeds)
+            runs |= _runs(make, batches, more, steps=steps, loss=loss)
+            found = findings(runs, degree=degree)
+            verdict, reason = _divergence(runs) or decide(found)
     if verdict == "pass" and control_verdict and control_verdict.verdict != "fail":
         verdict, reason = (
             "inconclusive",
@@ -153,7 +160,7 @@ def check_coordinates(
         suspects=suspects(evidence) if verdict == "fail" else (),
         untrained=tuple(sorted(untrained)),
         widths=tuple(widths),
-        seeds=seeds,
+        seeds=len({seed for _, seed in runs}),
         steps=steps,
     )
 
@@ -238,7 +245,7 @@ def _made(make: Make, width: int, seed: int) -> tuple[nn.Module, torch.optim.Opt
 
 
 def _runs(
-    make: Make, batches: Mapping[int, Batch], *, seeds: int, steps: int, loss: Loss | None
+    make: Make, batches: Mapping[int, Batch], seeds: range, *, steps: int, loss: Loss | None
 ) -> dict[tuple[int, int], Run]:
     """Measure every model; only those of the first seed train on, to see whether they blow up."""
     return {
@@ -249,13 +256,13 @@ def _runs(
             steps=min(steps, MEASURED_STEPS) if seed else steps,
         )
         for width, batch in batches.items()
-        for seed in range(seeds)
+        for seed in seeds
     }
 
 
 def _control(make: Make, batches: Mapping[int, Batch], loss: Loss | None, degree: float) -> Control:
     """Judge the control on two seeds and two steps: what is wrong with it shows at once."""
-    runs = _runs(make, batches, seeds=2, steps=2, loss=loss)
+    runs = _runs(make, batches, range(2), steps=2, loss=loss)
     return Control(*(_divergence(runs) or decide(findings(runs, degree=degree))))
 
 

@@ -154,8 +154,8 @@ def _questions(runs: Runs, degree: float) -> Iterator[tuple[Key, _Wanted]]:
                 yield key, effect
             case "update":
                 yield key, _UPDATE
-            case "initial":
-                yield key, _initial(key.name, by_width)
+            case "initial" if not is_readout(key.name, by_width):
+                yield key, _ACTIVATION
             case "scores":
                 yield key, _scores(key, by_width)
             case "output" if not _output_grows(OUTPUT, by_width):
@@ -183,14 +183,14 @@ def _measured(runs: Runs) -> list[Key]:
     )
 
 
-def _initial(layer: str, by_width: Mapping[int, Run]) -> _Wanted:
-    """Return what is asked of a layer's first output: a readout's shrinks, others stay."""
+def is_readout(layer: str, by_width: Mapping[int, Run]) -> bool:
+    """Return whether a layer contracts the width and does not produce it."""
     tensors = next(iter(by_width.values())).layers[layer]
     widths = list(by_width)
     contracts = any(
         grows(widths, [by_width[w].tensors[name].entries for w in widths]) for name in tensors
     )
-    return _LOGITS if contracts and not _output_grows(layer, by_width) else _ACTIVATION
+    return contracts and not _output_grows(layer, by_width)
 
 
 def _output_grows(layer: str, by_width: Mapping[int, Run]) -> bool:

@@ -1,6 +1,6 @@
 """The calls of a model's layers during one forward pass, kept so that they can be run again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +52,7 @@ def layers_of(model: nn.Module) -> dict[str, nn.Module]:
 
 
 @contextmanager
-def recorded_calls(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Call]]:
+def recorded_calls(layers: Mapping[str, nn.Module]) -> Generator[dict[str, Call]]:
     """Record every call, in order; the second one of a layer is named `layer (call 2)`."""
     calls: dict[str, Call] = {}
     counts: dict[str, int] = {}

@@ -27,7 +27,7 @@ class Mistake:
     Attributes:
         init: Wrong powers of r in the initial standard deviation, by role.
         lr: Wrong powers of r in the learning rate, by role.
-        output: Wrong power of r in a factor on the output.
+        output: Wrong power of r in a factor on the output of the readout.
         single: Whether only one tensor of the role is concerned, the one in the middle.
         says: What the cause of the first suspect must contain.
     """
@@ -91,6 +91,7 @@ def with_mistake(
     correct = recipe_maker(build, **settings)
     tensors = parametrize(build, width=base_width, **settings).tensors
     powers = {t.name: _powers(t, mistake, tensors) for t in tensors}
+    readout = next(t.name for t in tensors if t.role is Role.OUTPUT)
 
     def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
         model, trainer = correct(width, seed)
@@ -105,7 +106,9 @@ def with_mistake(
             rate = {"params": [parameter], "lr": group["lr"] * ratio**lr}
             trainer.param_groups.append(group | rate)
         if mistake.output:
-            model.register_forward_hook(lambda m, x, y: _scaled(y, ratio**mistake.output))
+            factor = ratio**mistake.output
+            layer = model.get_submodule(readout.rpartition(".")[0])
+            layer.register_forward_hook(lambda module, args, output: output * factor)
         return model, trainer
 
     return make
@@ -118,7 +121,3 @@ def _powers(
     if mistake.single and tensor.name != peers[len(peers) // 2]:
         return 0.0, 0.0
     return mistake.init.get(tensor.role, 0.0), mistake.lr.get(tensor.role, 0.0)
-
-
-def _scaled(output: Any, factor: float) -> Any:
-    return output * factor

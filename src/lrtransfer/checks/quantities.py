@@ -15,7 +15,8 @@ is the same at every step, so that a change is a change of the weights.
 `scores`
     RMS of attention scores at t = 0, and of their change after t steps.
 `output`
-    RMS of the model's output at t = 0, and of its change after all steps.
+    RMS of the model's output at t = 0 about its mean over the batch (the readout's bias, which may
+    start from any value, drops out), and of its change after all steps.
 """
 
 import math
@@ -74,7 +75,8 @@ class Run:
         tensors: The trained tensors, by name.
         outputs: Number of entries of each layer's output, and of the model's under `OUTPUT`.
         layers: The tensors of each layer that ran, in the order of the first calls.
-        bare: RMS of each layer's first output without the layer's hooks, which may scale it.
+        bare: RMS of each layer's first output without the layer's hooks, which may scale it; that
+            of the model under `OUTPUT`.
         head_widths: Head width of each attention where it is known.
         untrained: Tensors without a gradient, or with one of rounding errors alone.
         diverged_at: The first step after which the loss is not finite.
@@ -149,6 +151,7 @@ class _Measurement:
         first = self._forward()
         self._record_start(first)
         bare = {name: rms(call.bare_output()) for name, call in first.calls.items()}
+        bare[OUTPUT] = rms(first.output)
         loss, t = first.loss, 0
         while torch.isfinite(loss) and t < steps:
             t += 1
@@ -225,7 +228,7 @@ class _Measurement:
             self.values[Key(name, "initial", 0)] = rms(call.output)
         for name, score in first.scores.items():
             self.values[Key(name, "scores", 0)] = rms(score.values[score.visible()])
-        self.values[Key(OUTPUT, "output", 0)] = rms(first.output)
+        self.values[Key(OUTPUT, "output", 0)] = rms(_centred(first.output))
 
     def _record_changes(self, first: _Pass, now: _Pass, t: int) -> None:
         for site, call in now.calls.items():
@@ -253,6 +256,11 @@ class _Measurement:
 def rms(x: torch.Tensor) -> float:
     """Return the root mean square over all entries."""
     return math.sqrt(float(x.detach().double().square().mean()))
+
+
+def _centred(output: torch.Tensor) -> torch.Tensor:
+    many = output.ndim > 1 and len(output) > 1
+    return output - output.mean(0, keepdim=True) if many else output
 
 
 def _facts(

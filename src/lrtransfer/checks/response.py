@@ -16,7 +16,9 @@ _FACTOR = 4.0
 def gradient_degree(
     make: Callable[[], tuple[nn.Module, torch.optim.Optimizer]], batch: Batch, loss: Loss | None
 ) -> float:
-    r"""Return the degree κ of the first step in the gradient, :math:`\Delta W(cg) = c^κ \Delta W(g)`.
+    r"""Return the degree κ of the first step in the gradient.
+
+    .. math:: \Delta W(c g) = c^\kappa \, \Delta W(g)
 
     It is 1 for SGD and 0 for Adam, Lion and all others that normalise; the median over tensors.
 

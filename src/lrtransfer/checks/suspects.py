@@ -22,7 +22,7 @@ from functools import cached_property
 from ..parametrization.rules import Role
 from .growth import exponent, grows
 from .judge import Finding, head_grows, heads_grow
-from .quantities import OUTPUT, Key, Quantity, Run
+from .quantities import OUTPUT, Quantity, Run
 
 # Below this an exponent of a setting (a rate, a standard deviation) counts as zero.
 _CONSTANT = 0.1
@@ -61,7 +61,7 @@ class Evidence:
 
     @cached_property
     def narrowest(self) -> Run:
-        """Return the run at the smallest width."""
+        """The run at the smallest width."""
         return next(iter(self.runs.values()))
 
     def of(self, quantity: Quantity, *, at_start: bool = False) -> dict[str, Finding]:
@@ -74,7 +74,7 @@ class Evidence:
 
     @cached_property
     def readout(self) -> str | None:
-        """Return the last layer that contracts the width and does not produce it."""
+        """The last layer that contracts the width and does not produce it."""
         widths = list(self.runs)
         layers = [
             layer
@@ -106,11 +106,11 @@ class Evidence:
 
     @cached_property
     def factor(self) -> float:
-        """Return the exponent of what the model does to its readout's output."""
+        """The exponent of what the model does to its readout's output."""
         if self.readout is None:
             return 0.0
         before = [run.bare[self.readout] for run in self.runs.values()]
-        after = [run.values[Key(OUTPUT, "output", 0)] for run in self.runs.values()]
+        after = [run.bare[OUTPUT] for run in self.runs.values()]
         if min(before) > 0 and min(after) > 0:
             # Of the same numbers: exact but for a bias.
             return self._exponent([b / a for a, b in zip(before, after, strict=True)])

@@ -1,7 +1,6 @@
 """`lrtransfer check`: the coordinate check."""
 
 import inspect
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,9 +52,9 @@ class Check(Command):
     lr: Annotated[str | None, option("LR")] = None
     """Learning rate at the base width; by default one at which steps are small."""
     seeds: Annotated[str, tyro.conf.arg(metavar="N")] = "3"
-    """Models at each width."""
+    """Models at each width; three times as many where these leave the answer open."""
     steps: Annotated[str, tyro.conf.arg(metavar="N")] = "10"
-    """Training steps of each."""
+    """Training steps of the first seed's models; the others take as few as needed."""
     json: Json = False
 
     def run(self) -> int:

@@ -15,7 +15,7 @@ OUT = Path("lrtransfer-out")
 
 
 def option(metavar: str) -> Any:
-    # The defaults are the built-in study's, not None.
+    """Describe an option whose default is not None but what stands in its help."""
     return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
 
 
