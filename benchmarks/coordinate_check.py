@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from lrtransfer.checks.coordinates import (
@@ -80,19 +81,43 @@ def transformer(width: int) -> nn.Module:
     return Transformer(width, TransformerConfig(vocabulary=TOKENS, context=LENGTH))
 
 
+class GrowingHeads(nn.Module):
+    """Predict tokens by one attention with four heads at every width, and an MLP."""
+
+    def __init__(self, width: int, *, power: float) -> None:
+        """Make it with scores scaled by this power of 1 / width."""
+        super().__init__()
+        self.embed = nn.Embedding(TOKENS, width)
+        self.query, self.key, self.value, self.project = (
+            nn.Linear(width, width, bias=False) for _ in range(4)
+        )
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.ReLU(), nn.Linear(4 * width, width)
+        )
+        self.readout = nn.Linear(width, TOKENS, bias=False)
+        self.scale = (width / BASE) ** -power * (BASE // 4) ** -0.5
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Map tokens (B, T) to logits (B, T, V)."""
+        x = self.embed(tokens)
+        q, k, v = (
+            layer(F.layer_norm(x, x.shape[-1:])).unflatten(-1, (4, -1)).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
+        )
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
+        x = x + self.project(mixed.transpose(1, 2).flatten(2))
+        out: torch.Tensor = self.readout(x + self.mlp(F.layer_norm(x, x.shape[-1:])))
+        return out
+
+
 def growing_heads(width: int) -> nn.Module:
-    """Return a transformer with four heads at every width, scaled by 1/d as is right."""
-    config = TransformerConfig(vocabulary=TOKENS, context=LENGTH, head_width=width // 4)
-    return Transformer(width, config)
+    """Return growing heads with scores scaled by sqrt(d0) / d, as is right."""
+    return GrowingHeads(width, power=1.0)
 
 
 def unscaled_heads(width: int) -> nn.Module:
-    """Return the same with scores scaled by 1/sqrt(d) up to a constant."""
-    model = growing_heads(width)
-    for block in model.get_submodule("blocks").children():
-        query = block.get_submodule("query")
-        query.register_forward_hook(lambda m, x, y: y * (width / BASE) ** 0.5)
-    return model
+    """Return the same with scores scaled by 1/sqrt(d)."""
+    return GrowingHeads(width, power=0.5)
 
 
 def llama(width: int) -> nn.Module:
@@ -126,14 +151,14 @@ def _images(seed: int) -> Batch:
     return torch.randn(8, 3, 6, 6, generator=g), torch.randint(0, CLASSES, (8,), generator=g)
 
 
-def _texts(seed: int) -> Batch:
+def _texts(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     g = torch.Generator().manual_seed(seed)
     tokens = torch.randint(0, TOKENS, (4, LENGTH + 1), generator=g)
     return tokens[:, :-1], tokens[:, 1:]
 
 
 def _labelled_texts(seed: int) -> Batch:
-    tokens = _texts(seed)[0]
+    tokens, _ = _texts(seed)
     return {"input_ids": tokens, "labels": tokens}
 
 

@@ -39,7 +39,7 @@ _EPSILON = 1e-8
 _FEWEST_WIDTHS = 3
 # Where the first seeds leave the answer open, so many times as many are trained in all.
 _MORE_SEEDS = 3
-_OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+_OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "adagrad": torch.optim.Adagrad,
@@ -205,8 +205,7 @@ def recipe_maker(
         recipe = recipe_of(width)
         model = recipe.initialize(build(width), seed=seed)
         groups = recipe.param_groups(model, lr=rate, weight_decay=0.0, **epsilon)
-        # The groups hold every setting; the class's own rate is never used.
-        return model, _OPTIMIZERS[optimizer](groups, lr=rate)
+        return model, _OPTIMIZERS[optimizer](groups)
 
     return make
 

@@ -4,7 +4,8 @@ n width, t step, W_t a tensor after t steps, g its gradient, x_t the input of it
 is the same at every step, so that a change is a change of the weights.
 
 `initial`
-    RMS of a layer's output at t = 0.
+    RMS of a layer's output at t = 0 about its mean over the batch: a bias, which may start from any
+    value, drops out.
 `update`
     RMS of :math:`(W_t - W_0) x_t`: the layer is run again on the same inputs with this one tensor
     set back. It is what the tensor has learnt, apart from what changed below it.
@@ -15,8 +16,7 @@ is the same at every step, so that a change is a change of the weights.
 `scores`
     RMS of attention scores at t = 0, and of their change after t steps.
 `output`
-    RMS of the model's output at t = 0 about its mean over the batch (the readout's bias, which may
-    start from any value, drops out), and of its change after all steps.
+    The same of the model's output, and RMS of its change after all steps.
 """
 
 import math
@@ -46,6 +46,9 @@ MEASURED_STEPS = 3
 # factor is no power of two, which would leave the rounding as it is.
 _LOSS_FACTOR = 3.0
 _ROUNDING_SHARE = 0.1
+
+# A smaller share is rounding.
+_DIFFERING_SHARE = 1e-4
 
 
 @dataclass(frozen=True, order=True)
@@ -225,7 +228,7 @@ class _Measurement:
 
     def _record_start(self, first: _Pass) -> None:
         for name, call in first.calls.items():
-            self.values[Key(name, "initial", 0)] = rms(call.output)
+            self.values[Key(name, "initial", 0)] = rms(_centred(call.output))
         for name, score in first.scores.items():
             self.values[Key(name, "scores", 0)] = rms(score.values[score.visible()])
         self.values[Key(OUTPUT, "output", 0)] = rms(_centred(first.output))
@@ -259,8 +262,9 @@ def rms(x: torch.Tensor) -> float:
 
 
 def _centred(output: torch.Tensor) -> torch.Tensor:
-    many = output.ndim > 1 and len(output) > 1
-    return output - output.mean(0, keepdim=True) if many else output
+    """Return what differs over the first dimension, or all where nothing does (positions)."""
+    centred = output - output.mean(0, keepdim=True)
+    return centred if rms(centred) > _DIFFERING_SHARE * rms(output) else output
 
 
 def _facts(

@@ -29,7 +29,9 @@ def gradient_degree(
     """
     plain, scaled = (_step_sizes(*make(), batch, loss, factor) for factor in (1.0, _FACTOR))
     degrees = [
-        math.log(b / a, _FACTOR) for a, b in zip(plain, scaled, strict=True) if a > 0 and b > 0
+        math.log(b / a, _FACTOR)
+        for a, b in zip(plain, scaled, strict=True)
+        if 0 < a < math.inf and 0 < b < math.inf
     ]
     return min(max(statistics.median(degrees), 0.0), 1.0) if degrees else 0.0
 
@@ -49,4 +51,4 @@ def _step_sizes(
             parameter.grad.mul_(factor)
     optimizer.step()
     after = [p.detach() for p in model.parameters()]
-    return [float((b - a).norm()) for a, b in zip(before, after, strict=True)]
+    return [float((b.double() - a.double()).norm()) for a, b in zip(before, after, strict=True)]
