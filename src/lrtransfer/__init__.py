@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .checks.coordinates import check_coordinates as check_coordinates
+    from .checks.coordinates import recipe_maker as recipe_maker
     from .parametrization.recipe import Recipe as Recipe
     from .parametrization.recipe import parametrize as parametrize
     from .parametrization.roles import Layout as Layout
@@ -14,9 +16,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "Layout": "parametrization.roles",
     "Recipe": "parametrization.recipe",
+    "check_coordinates": "checks.coordinates",
     "parametrize": "parametrization.recipe",
+    "recipe_maker": "checks.coordinates",
 }
-__all__ = ["Layout", "Recipe", "parametrize"]
+__all__ = ["Layout", "Recipe", "check_coordinates", "parametrize", "recipe_maker"]
 
 
 def __getattr__(name: str) -> Any:

@@ -88,12 +88,9 @@ class Check(Command):
 
 def _batch(found: Any) -> Any:
     """Return a batch, or a function from width to one."""
-    if not callable(found):
-        return found
-    if inspect.signature(found).parameters:
-        return found
-    value = found()
-    return value
+    if callable(found) and not inspect.signature(found).parameters:
+        return found()
+    return found
 
 
 def as_document(result: "CheckResult") -> dict[str, Any]:
