@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .checks.coordinates import check_coordinates as check_coordinates
+    from .checks.coordinates import recipe_maker as recipe_maker
     from .parametrization.choices import Choices as Choices
     from .parametrization.choices import Tuned as Tuned
     from .parametrization.parametrize import parametrize as parametrize
@@ -19,10 +21,21 @@ _HOMES = {
     "Layout": "parametrization.roles",
     "Recipe": "parametrization.recipe",
     "Tuned": "parametrization.choices",
+    "check_coordinates": "checks.coordinates",
     "keep_ratios": "parametrization.ratios",
     "parametrize": "parametrization.parametrize",
+    "recipe_maker": "checks.coordinates",
 }
-__all__ = ["Choices", "Layout", "Recipe", "Tuned", "keep_ratios", "parametrize"]
+__all__ = [
+    "Choices",
+    "Layout",
+    "Recipe",
+    "Tuned",
+    "check_coordinates",
+    "keep_ratios",
+    "parametrize",
+    "recipe_maker",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,3 +23,7 @@ class StoreError(UserError):
 
 class TableError(UserError):
     """Report a table of runs from which nothing can be concluded."""
+
+
+class CheckError(UserError):
+    """Report a model, batch or setting on which a check cannot be made."""

@@ -90,11 +90,11 @@ def test_the_recipe_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["own_model"], "build: got 'own_model', wanted pkg.module:name"),
-        (["own_model.py:build"], "build: got 'own_model.py:build', wanted pkg.module:name"),
-        (["nowhere:build"], "'nowhere:build', whose module fails to import: ModuleNotFoundError"),
-        (["own_model:biuld"], "which has none; it has build, batch, broken"),
-        (["own_model:number"], "which has a int of that name"),
+        (["own_model"], "build: got 'own_model', wanted the form pkg.module:name"),
+        (["own_model.py:build"], "build: got 'own_model.py:build', but there is no module"),
+        (["nowhere:build"], "'nowhere:build', but there is no module 'nowhere'"),
+        (["own_model:biuld"], "own_model has no 'biuld'"),
+        (["own_model:number"], "a int, wanted a function"),
         (["own_model:build", "--batch", "own_model:broken"], "raised RuntimeError: no data here"),
         (["own_model:build", "--scheme", "mub"], "scheme: got 'mub', wanted one of sp"),
         (["own_model:build", "--scheme", "no.toml"], "scheme: got no.toml .*wanted a readable"),

@@ -1,67 +1,86 @@
-"""Objects that a user names on the command line, as `pkg.module:name`."""
+"""Objects named on the command line as `pkg.module:name`."""
 
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..errors import ConfigError
 
 
-def load(target: str, *, key: str) -> Callable[..., Any]:
-    """Return the callable named `pkg.module:name`; the working directory is on the path.
+def load(key: str, text: str) -> Any:
+    """Import a module, with the working directory on the path, and return the object named.
 
-    Naming it on one's own command line is consent to import it.
+    Naming it on one's own command line is consent to run its code.
+
+    Arguments:
+        key: Name of the option, for messages.
+        text: `pkg.module:name`, or `pkg.module:outer.name`.
 
     Raises:
-        UserError: If the name is malformed, the module cannot be imported, or it has no such
-            callable.
+        ConfigError: If the text has another form, or there is no such module or object.
     """
-    module_name, colon, name = target.partition(":")
-    if not (colon and module_name and name.isidentifier()) or module_name.endswith(".py"):
-        raise UserError(
-            f"{key}: got {target!r}, wanted pkg.module:name, such as model:build for the function "
-            "build in model.py of this folder."
-        )
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    module_name, _, path = text.partition(":")
+    if not module_name or not path:
+        raise ConfigError(f"{key}: got {text!r}, wanted the form pkg.module:name.")
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
     try:
-        module = importlib.import_module(module_name)
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{key}: got {text!r}, but there is no module {error.name!r} in {folder} nor among "
+            "the installed packages. Run the command in the folder of the package."
+        ) from None
     except Exception as error:
-        raise UserError(
-            f"{key}: got {target!r}, whose module fails to import: {type(error).__name__}: {error}. "
-            f"Try `python -c 'import {module_name}'` in {here}."
+        raise ConfigError(
+            f"{key}: got {text!r}, whose module fails to import: {type(error).__name__}: {error}. "
+            f"Try `python -c 'import {module_name}'` in {folder}."
         ) from error
-    found = getattr(module, name, None)
-    if not callable(found):
-        what = "has none" if found is None else f"has a {type(found).__name__} of that name"
-        names = [n for n, value in vars(module).items() if callable(value) and n[0] != "_"]
-        raise UserError(
-            f"{key}: got {target!r}, wanted a callable of module {module_name!r}, which {what}; it "
-            f"has {', '.join(names[:8]) or 'no functions'}."
-        )
-    loaded: Callable[..., Any] = found
-    return loaded
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise ConfigError(
+                f"{key}: got {text!r}, but {module_name} has no {path!r}, wanted the name of an "
+                "object in it."
+            )
+        found = getattr(found, name)
+    return found
 
 
-def load_batch(target: str, *, width: int) -> Any:
-    """Return the batch that `pkg.module:batch` gives, called with the width if it takes one.
+def load_callable(key: str, text: str) -> Any:
+    """Load an object that can be called.
+
+    Arguments:
+        key: Name of the option, for messages.
+        text: As in `load`.
 
     Raises:
-        UserError: If it cannot be loaded or raises.
+        ConfigError: As `load`, or if it cannot be called.
     """
-    batch = load(target, key="batch")
-    wants_width = any(
-        p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        for p in inspect.signature(batch).parameters.values()
-    )
+    found = load(key, text)
+    if not callable(found):
+        raise ConfigError(f"{key}: got {text!r}, a {type(found).__name__}, wanted a function.")
+    return found
+
+
+def load_batch(key: str, text: str) -> Any:
+    """Load a batch: a value, what a function of nothing returns, or a function of the width.
+
+    Arguments:
+        key: Name of the option, for messages.
+        text: As in `load`.
+
+    Raises:
+        ConfigError: As `load`, or if the function raises.
+    """
+    found = load(key, text)
+    if not callable(found) or inspect.signature(found).parameters:
+        return found
     try:
-        return batch(width) if wants_width else batch()
+        return found()
     except Exception as error:
-        raise UserError(
-            f"batch: got {target!r}, which raised {type(error).__name__}: {error}; wanted a "
+        raise ConfigError(
+            f"{key}: got {text!r}, which raised {type(error).__name__}: {error}; wanted a "
             "function of nothing, or of the width, that returns one batch."
         ) from error

@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from ..errors import UserError
+from .check import Check
 from .doctor import Doctor
 from .recipe import Recipe
 from .report import Report
@@ -22,6 +23,7 @@ EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 70, 130
 Command = (
     Annotated[Tune, tyro.conf.subcommand("tune")]
     | Annotated[Recipe, tyro.conf.subcommand("recipe")]
+    | Annotated[Check, tyro.conf.subcommand("check")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Status, tyro.conf.subcommand("status")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
@@ -36,7 +38,8 @@ Example: lrtransfer tune"""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0: an answer was computed, whatever it says. 2: bad input. 70: a defect of this program.
+    0: an answer was computed, whatever it says; `check` alone returns 1 for "fail" and 3 for
+    "inconclusive". 2: bad input. 70: a defect of this program.
     130: interrupted.
     """
     command: Command = tyro.cli(

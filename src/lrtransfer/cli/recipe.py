@@ -63,16 +63,15 @@ class Recipe(Command):
 
     def _recipe(self, scheme: str) -> "ModelRecipe":
         from ..parametrization.parametrize import parametrize
-        from .load import load, load_batch
+        from .load import load_batch, load_callable
 
-        batch = self.batch
         return parametrize(
-            load(self.build, key="build"),
+            load_callable("build", self.build),
             width=self.width,
             base_width=self.base_width,
             scheme=read_scheme(scheme),
             optimizer=self.optimizer,
-            example=None if batch is None else lambda width: load_batch(batch, width=width),
+            example=None if self.batch is None else load_batch("batch", self.batch),
             choices=read_choices(self.choices),
         )
 

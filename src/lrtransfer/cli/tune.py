@@ -1,8 +1,6 @@
 """`lrtransfer tune`: run a study and answer."""
 
-import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,12 +9,13 @@ import tyro
 
 from ..errors import ConfigError
 from .command import Command, Json
+from .numbers import listed, number, whole
 
 OUT = Path("lrtransfer-out")
 
 
-def _option(metavar: str) -> Any:
-    # The defaults are the built-in study's, not None.
+def option(metavar: str) -> Any:
+    """Describe an option whose default is not None but what stands in its help."""
     return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
 
 
@@ -31,34 +30,34 @@ class Tune(Command):
     Example: lrtransfer tune --widths 32,64,128 --target 512 --out my-study
     """
 
-    study: Annotated[tyro.conf.Positional[Path | None], _option("[STUDY.toml]")] = None
+    study: Annotated[tyro.conf.Positional[Path | None], option("[STUDY.toml]")] = None
     """Study file; it states what differs from the built-in study."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = OUT
     """Folder of the runs and the report."""
     json: Json = False
-    widths: Annotated[str | None, _option("N,N,…")] = None
+    widths: Annotated[str | None, option("N,N,…")] = None
     """Widths to train, such as 32,64,128."""
-    base_width: Annotated[str | None, _option("N")] = None
+    base_width: Annotated[str | None, option("N")] = None
     """Width at which all schemes are the same; one of the widths."""
-    target: Annotated[str | None, _option("N")] = None
+    target: Annotated[str | None, option("N")] = None
     """Width for which the learning rate is wanted."""
-    lr_low: Annotated[str | None, _option("LR")] = None
+    lr_low: Annotated[str | None, option("LR")] = None
     """Lowest learning rate of the first grid, such as 2^-8."""
-    lr_high: Annotated[str | None, _option("LR")] = None
+    lr_high: Annotated[str | None, option("LR")] = None
     """Highest learning rate of the first grid."""
-    per_octave: Annotated[str | None, _option("N")] = None
+    per_octave: Annotated[str | None, option("N")] = None
     """Learning rates per factor of two."""
-    seeds: Annotated[str | None, _option("N")] = None
+    seeds: Annotated[str | None, option("N")] = None
     """Number of seeds."""
-    schemes: Annotated[str | None, _option("S,S,…")] = None
+    schemes: Annotated[str | None, option("S,S,…")] = None
     """Parametrizations to compare: mup, sp."""
-    steps: Annotated[str | None, _option("N")] = None
+    steps: Annotated[str | None, option("N")] = None
     """Training steps of every run."""
-    study_seed: Annotated[str | None, _option("N")] = None
+    study_seed: Annotated[str | None, option("N")] = None
     """Names all random streams of the study."""
-    tolerance_regret: Annotated[str | None, _option("SHARE")] = None
+    tolerance_regret: Annotated[str | None, option("SHARE")] = None
     """Share of the best loss up to which the rate is said to transfer."""
-    workers: Annotated[str | None, _option("N")] = None
+    workers: Annotated[str | None, option("N")] = None
     """Number of processes, one thread each; by default one per core."""
 
     def run(self) -> int:
@@ -70,7 +69,7 @@ class Tune(Command):
         from .progress import progress
 
         study = load(self.study, self._overrides())
-        workers = default_workers() if self.workers is None else _whole("workers", self.workers)
+        workers = default_workers() if self.workers is None else whole("workers", self.workers)
         if workers < 1:
             raise ConfigError(f"workers: got {workers}, wanted at least 1.")
         _require_folder(self.out)
@@ -86,19 +85,19 @@ class Tune(Command):
     def _overrides(self) -> dict[str, Any]:
         """Return the options given, under their keys in a study file."""
         top = {
-            "widths": _list(_whole),
-            "base_width": _whole,
-            "target": _whole,
-            "seeds": _whole,
-            "schemes": _list(lambda key, text: text),
-            "study_seed": _whole,
-            "tolerance_regret": _number,
+            "widths": listed(whole),
+            "base_width": whole,
+            "target": whole,
+            "seeds": whole,
+            "schemes": listed(lambda key, text: text),
+            "study_seed": whole,
+            "tolerance_regret": number,
         }
         nested = {
-            "lr_low": ("grid", "low", _number),
-            "lr_high": ("grid", "high", _number),
-            "per_octave": ("grid", "per_octave", _whole),
-            "steps": ("training", "steps", _whole),
+            "lr_low": ("grid", "low", number),
+            "lr_high": ("grid", "high", number),
+            "per_octave": ("grid", "per_octave", whole),
+            "steps": ("training", "steps", whole),
         }
         overrides: dict[str, Any] = {
             key: read(key, text)
@@ -109,29 +108,6 @@ class Tune(Command):
             if (text := getattr(self, key)) is not None:
                 overrides.setdefault(section, {})[name] = read(key, text)
         return overrides
-
-
-def _whole(key: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ConfigError(f"{key}: got {text!r}, wanted a whole number, such as 3.") from None
-
-
-def _number(key: str, text: str) -> float:
-    """Read a number, also in the form 2^-8."""
-    power = re.fullmatch(r"2(?:\^|\*\*)(-?\d+(?:\.\d+)?)", text)
-    try:
-        return 2.0 ** float(power[1]) if power else float(text)
-    except (ValueError, OverflowError):
-        raise ConfigError(f"{key}: got {text!r}, wanted a number, such as 0.004 or 2^-8.") from None
-
-
-def _list(read: Callable[[str, str], Any]) -> Callable[[str, str], tuple[Any, ...]]:
-    def read_all(key: str, text: str) -> tuple[Any, ...]:
-        return tuple(read(key, part.strip()) for part in text.split(","))
-
-    return read_all
 
 
 def _require_folder(path: Path) -> None:

@@ -1,0 +1,279 @@
+"""The coordinate check: does every tensor learn as much at every width, and if not, why?
+
+A model is made at several widths and seeds and trained for a few steps on one batch. How what is
+measured on it (see `quantities`) scales with width is judged (see `judge`), and what is out of
+order is traced to its likely cause (see `suspects`). A control in the standard parametrization
+must fail in the same call: a check that cannot fail says nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import CheckError
+from ..parametrization.parametrize import parametrize
+from ..parametrization.recipe import Recipe
+from ..parametrization.roles import Build
+from ..parametrization.rules import Role
+from ..randomness import seed_of
+from .growth import growing_roles
+from .judge import Finding, Runs, Verdict, decide, findings, one_per_width
+from .objective import Batch, Loss
+from .quantities import MEASURED_STEPS, Run, measure
+from .response import gradient_degree
+from .suspects import Evidence, Suspect, suspects
+
+Make = Callable[[int, int], tuple[nn.Module, torch.optim.Optimizer]]
+
+WIDTHS = (64, 128, 256, 512)
+SEEDS = 3
+STEPS = 10
+# At the base width. Steps are small enough to be linear, and large beside rounding.
+RATES = {"sgd": 2.0**-4}
+RATE = 2.0**-8
+
+_EPSILON = 1e-8
+_FEWEST_WIDTHS = 3
+# Where the first seeds leave the answer open, so many times as many are trained in all.
+_MORE_SEEDS = 3
+_OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "adagrad": torch.optim.Adagrad,
+    "adamax": torch.optim.Adamax,
+    "nadam": torch.optim.NAdam,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+
+@dataclass(frozen=True)
+class Control:
+    """State how the control in the standard parametrization fared; it ought to fail."""
+
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Hold the answer of a coordinate check.
+
+    Attributes:
+        verdict: `pass`, `fail` or `inconclusive`.
+        reason: What it rests on.
+        control: The control; None if there was none.
+        findings: Every exponent with its band.
+        suspects: Likely causes of a failure, the likeliest first.
+        untrained: Tensors that were not judged: no gradient reaches them but rounding errors.
+        widths: Widths of the models.
+        seeds: Number of seeds trained.
+        steps: Number of steps.
+    """
+
+    verdict: Verdict
+    reason: str
+    control: Control | None
+    findings: tuple[Finding, ...]
+    suspects: tuple[Suspect, ...]
+    untrained: tuple[str, ...]
+    widths: tuple[int, ...]
+    seeds: int
+    steps: int
+
+
+def check_coordinates(
+    make: Make,
+    batch: Batch | Callable[[int], Batch],
+    *,
+    control: Make | None,
+    widths: Sequence[int] = WIDTHS,
+    seeds: int = SEEDS,
+    steps: int = STEPS,
+    loss: Loss | None = None,
+    roles: Mapping[str, Role] | None = None,
+) -> CheckResult:
+    """Check that every tensor learns as much at every width.
+
+    torch's global generator is left as it was.
+
+    Arguments:
+        make: Makes an initialised model and its optimizer from width and seed. `recipe_maker` gives
+            one from a parametrization; any other implementation can be checked as well.
+        batch: Inputs and targets, or a mapping of keyword arguments; or a function from width to
+            one of these.
+        control: Makes the model in the standard parametrization; None to do without.
+        widths: At least three.
+        seeds: Models at each width; three times as many where these leave the answer open.
+        steps: Training steps of the models of the first seed; the others take as few as needed.
+        loss: Maps the model's output and the targets (the whole batch, if a mapping) to the loss;
+            by default the one that the model returns, or cross-entropy over the last dimension.
+        roles: Roles of the tensors, where known, to name causes better.
+
+    Raises:
+        CheckError: If an argument is out of range, the batch does not fit the model, or models of
+            different widths have different tensors.
+
+    Example:
+        >>> def build(n: int) -> nn.Module:
+        ...     return nn.Sequential(nn.Linear(3, n), nn.ReLU(), nn.Linear(n, 2, bias=False))
+        >>> batch = torch.randn(8, 3), torch.arange(8) % 2
+        >>> mup, sp = (recipe_maker(build, scheme=s, base_width=64) for s in ("mup", "sp"))
+        >>> result = check_coordinates(mup, batch, control=sp)
+        >>> result.verdict, result.control.verdict
+        ('pass', 'fail')
+    """
+    _require_settings(widths, seeds=seeds, steps=steps)
+    widths = sorted(widths)
+    batches = {width: batch(width) if callable(batch) else batch for width in widths}
+    with torch.random.fork_rng(devices=[]):
+        runs = _runs(make, batches, range(seeds), steps=steps, loss=loss)
+        degree = gradient_degree(lambda: _made(make, widths[0], 0), batches[widths[0]], loss)
+        control_verdict = control and _control(control, batches, loss, degree)
+        found = findings(runs, degree=degree)
+        verdict, reason = _divergence(runs) or decide(found)
+        if verdict == "inconclusive":
+            more = range(seeds, _MORE_SEEDS * seeds)
+            runs |= _runs(make, batches, more, steps=steps, loss=loss)
+            found = findings(runs, degree=degree)
+            verdict, reason = _divergence(runs) or decide(found)
+    if verdict == "pass" and control_verdict and control_verdict.verdict != "fail":
+        verdict, reason = (
+            "inconclusive",
+            (
+                f"{reason}, but the control in the standard parametrization did not fail: on this "
+                "model and batch the check cannot tell right from wrong"
+            ),
+        )
+    evidence = Evidence(
+        found, one_per_width(runs), degree, roles or growing_roles(one_per_width(runs))
+    )
+    untrained = frozenset[str]().union(*(run.untrained for run in runs.values()))
+    return CheckResult(
+        verdict=verdict,
+        reason=reason,
+        control=control_verdict,
+        findings=found,
+        suspects=suspects(evidence) if verdict == "fail" else (),
+        untrained=tuple(sorted(untrained)),
+        widths=tuple(widths),
+        seeds=len({seed for _, seed in runs}),
+        steps=steps,
+    )
+
+
+def recipe_maker(
+    build: Build,
+    *,
+    scheme: str = "mup",
+    optimizer: str = "adamw",
+    base_width: int,
+    lr: float | None = None,
+    **options: Any,
+) -> Make:
+    """Return a function that makes a model and its optimizer from width and seed, by a recipe.
+
+    Arguments:
+        build: Maps a width to a model.
+        scheme: As in `parametrize`.
+        optimizer: As in `parametrize`; one of torch's.
+        base_width: As in `parametrize`.
+        lr: Learning rate at the base width; by default one at which steps are small.
+        **options: Passed on to `parametrize`.
+
+    Raises:
+        CheckError: If the optimizer is not one of torch's.
+    """
+    if optimizer not in _OPTIMIZERS:
+        raise CheckError(
+            f"optimizer: got {optimizer!r}, wanted one of {', '.join(_OPTIMIZERS)}. For another, "
+            "give check_coordinates a function that makes model and optimizer."
+        )
+    rate = RATES.get(optimizer, RATE) if lr is None else lr
+    epsilon = {} if optimizer == "sgd" else {"eps": _EPSILON}
+
+    @cache
+    def recipe_of(width: int) -> Recipe:
+        return parametrize(
+            build, width=width, base_width=base_width, scheme=scheme, optimizer=optimizer, **options
+        )
+
+    def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+        recipe = recipe_of(width)
+        model = recipe.initialize(build(width), seed=seed)
+        groups = recipe.param_groups(model, lr=rate, weight_decay=0.0, **epsilon)
+        return model, _OPTIMIZERS[optimizer](groups)
+
+    return make
+
+
+def recipe_roles(
+    build: Build, *, width: int, optimizer: str, base_width: int, **options: Any
+) -> dict[str, Role]:
+    """Return the roles of a model's tensors, by which `check_coordinates` names causes.
+
+    Arguments:
+        build: Maps a width to a model.
+        width: As in `parametrize`.
+        optimizer: As in `parametrize`.
+        base_width: As in `parametrize`.
+        **options: Passed on to `parametrize`.
+    """
+    recipe = parametrize(build, width=width, optimizer=optimizer, base_width=base_width, **options)
+    return {tensor.name: tensor.role for tensor in recipe.tensors}
+
+
+def _require_settings(widths: Sequence[int], *, seeds: int, steps: int) -> None:
+    if len(set(widths)) < _FEWEST_WIDTHS or len(set(widths)) != len(widths) or min(widths) < 1:
+        raise CheckError(
+            f"widths: got {list(widths)}, wanted at least {_FEWEST_WIDTHS} different positive "
+            "ones: two leave nothing to judge a line by. The default is 64,128,256,512."
+        )
+    for key, value in (("seeds", seeds), ("steps", steps)):
+        if value < 1:
+            raise CheckError(f"{key}: got {value}, wanted at least 1.")
+
+
+def _made(make: Make, width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """Make a model whose random numbers depend on width and seed alone."""
+    torch.manual_seed(seed_of("check", seed, width))
+    return make(width, seed)
+
+
+def _runs(
+    make: Make, batches: Mapping[int, Batch], seeds: range, *, steps: int, loss: Loss | None
+) -> dict[tuple[int, int], Run]:
+    """Measure every model; only those of the first seed train on, to see whether they blow up."""
+    return {
+        (width, seed): measure(
+            *_made(make, width, seed),
+            batch,
+            loss=loss,
+            steps=min(steps, MEASURED_STEPS) if seed else steps,
+        )
+        for width, batch in batches.items()
+        for seed in seeds
+    }
+
+
+def _control(make: Make, batches: Mapping[int, Batch], loss: Loss | None, degree: float) -> Control:
+    """Judge the control on two seeds and two steps: what is wrong with it shows at once."""
+    runs = _runs(make, batches, range(2), steps=2, loss=loss)
+    return Control(*(_divergence(runs) or decide(findings(runs, degree=degree))))
+
+
+def _divergence(runs: Runs) -> tuple[Verdict, str] | None:
+    diverged = {
+        where: run.diverged_at for where, run in runs.items() if run.diverged_at is not None
+    }
+    if not diverged:
+        return None
+    (width, seed), step = next(iter(diverged.items()))
+    return "fail", (
+        f"the loss is not finite after {step} steps at width {width}, seed {seed} "
+        f"({len(diverged)} of {len(runs)} runs)"
+    )

@@ -1,0 +1,79 @@
+"""One forward pass of any model on one batch: its output and its loss."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..errors import CheckError
+
+Batch = tuple[Any, torch.Tensor] | Mapping[str, Any]
+Loss = Callable[[Any, Any], torch.Tensor]
+
+
+def evaluate(
+    model: nn.Module, batch: Batch, loss: Loss | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the output of a model as one tensor, and its loss.
+
+    A pair is inputs and targets. A mapping holds keyword arguments, as `transformers` models take
+    them; the loss is then the one the model returns, or `loss(output, batch)`.
+
+    Raises:
+        CheckError: If the batch is neither, or gives no loss.
+    """
+    if isinstance(batch, Mapping):
+        output = model(**batch)
+        value = loss(output, batch) if loss else getattr(output, "loss", None)
+        if value is None:
+            raise CheckError(
+                f"batch: got a mapping with keys {sorted(batch)} for which {type(model).__name__} "
+                "returns no loss, wanted one. Add 'labels', or give a loss."
+            )
+        return output_tensor(output), value
+    if not isinstance(batch, Sequence) or len(batch) != 2:
+        raise CheckError(
+            f"batch: got {type(batch).__name__}, wanted a pair (inputs, targets), or a mapping of "
+            "keyword arguments for the model."
+        )
+    inputs, targets = batch
+    output = model(inputs)
+    return output_tensor(output), (loss or _cross_entropy)(output, targets)
+
+
+def output_tensor(output: Any) -> torch.Tensor:
+    """Return the tensor of a model's or layer's output: itself, `.logits`, or the first within.
+
+    Raises:
+        CheckError: If there is none.
+    """
+    found = _first_tensor(getattr(output, "logits", output))
+    if found is None:
+        raise CheckError(
+            f"output: got {type(output).__name__} without a floating-point tensor, wanted a "
+            "tensor, `.logits`, or a tuple or mapping that starts with one."
+        )
+    return found
+
+
+def _first_tensor(output: Any) -> torch.Tensor | None:
+    if isinstance(output, torch.Tensor):
+        return output if output.is_floating_point() else None
+    if isinstance(output, Mapping):
+        output = tuple(output.values())
+    if isinstance(output, Sequence) and not isinstance(output, str):
+        return next((t for part in output if (t := _first_tensor(part)) is not None), None)
+    return None
+
+
+def _cross_entropy(output: Any, targets: torch.Tensor) -> torch.Tensor:
+    logits = output_tensor(output)
+    if targets.is_floating_point() or targets.shape != logits.shape[:-1]:
+        raise CheckError(
+            f"batch: got targets of {targets.dtype} and shape {tuple(targets.shape)} for an output "
+            f"of shape {tuple(logits.shape)}, wanted whole numbers, one class for each "
+            "position: the loss is cross-entropy over the last dimension. Give another loss."
+        )
+    return F.cross_entropy(logits.flatten(0, -2), targets.flatten())

@@ -1,0 +1,201 @@
+"""The coordinate check passes what is right, fails what is wrong, and says so reproducibly."""
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from lrtransfer.checks.coordinates import check_coordinates, recipe_maker
+from lrtransfer.errors import CheckError
+
+from .models import BASE, WIDTHS, check, correct, mlp, pair, texts, transformer, vectors
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_mup_passes_and_its_control_fails(optimizer: str) -> None:
+    control = correct(scheme="sp", optimizer=optimizer)
+    result = check(correct(optimizer=optimizer), vectors(), control=control)
+    assert (result.verdict, result.suspects) == ("pass", ())
+    assert result.control is not None
+    assert result.control.verdict == "fail"
+    assert {f.quantity for f in result.findings} == {"initial", "update", "effect", "output"}
+
+
+def test_a_transformer_passes() -> None:
+    result = check(correct(transformer), texts())
+    assert result.verdict == "pass"
+    assert {f.step for f in result.findings if f.quantity == "scores"} == {0, 1}
+
+
+def test_a_control_that_does_not_fail_takes_the_pass_away() -> None:
+    result = check(correct(), vectors(), control=correct())
+    assert result.verdict == "inconclusive"
+    assert "the control in the standard parametrization did not fail" in result.reason
+
+
+def test_the_same_call_gives_the_same_answer_in_any_order_of_widths() -> None:
+    torch.manual_seed(3)
+    first = check(correct(), vectors())
+    torch.manual_seed(4)
+    assert check(correct(), vectors(), widths=WIDTHS[::-1]) == first
+
+
+def test_makers_that_draw_from_the_global_generator_are_reproducible_and_leave_it_alone() -> None:
+    def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+        model = mlp(width)
+        return model, torch.optim.SGD(model.parameters(), lr=0.01)
+
+    torch.manual_seed(5)
+    first = check(make, vectors())
+    after = torch.rand(2)
+    torch.manual_seed(5)
+    assert torch.equal(after, torch.rand(2))
+    assert check(make, vectors()) == first
+
+
+def test_a_zero_readout_is_judged_from_the_second_step_on() -> None:
+    def build(width: int) -> nn.Module:
+        model = mlp(width)
+        nn.init.zeros_(model.get_parameter("6.weight"))
+        return model
+
+    result = check(correct(build), vectors())
+    assert result.verdict == "pass"
+    steps = {f.name: f.step for f in result.findings if f.quantity == "effect"}
+    assert steps.pop("6.weight") == 1
+    assert set(steps.values()) == {2}
+    wrong = check(recipe_maker(build, scheme="sp", base_width=BASE), vectors())
+    assert wrong.verdict == "fail"
+    assert "share one learning rate" in wrong.suspects[0].cause
+
+
+class _Shared(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.twice = nn.Linear(8, width), nn.Linear(width, width)
+        self.readout = nn.Linear(width, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = torch.relu(self.first(x))
+        out: torch.Tensor = self.readout(torch.relu(self.twice(torch.relu(self.twice(h)))))
+        return out
+
+
+def test_every_call_of_a_layer_is_judged() -> None:
+    result = check(correct(_Shared), vectors())
+    assert result.verdict == "pass"
+    updates = {f.name for f in result.findings if f.quantity == "update"}
+    assert {"twice.weight", "twice (call 2).weight", "twice (call 2).bias"} <= updates
+
+
+def test_a_mapping_is_given_to_the_model_whose_own_loss_counts() -> None:
+    class Returning(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.body = mlp(width)
+
+        def forward(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+            logits = self.body(x)
+            return _Output(loss=F.cross_entropy(logits, labels), logits=logits)
+
+    x, labels = pair()
+    assert check(correct(Returning), {"x": x, "labels": labels}).verdict == "pass"
+
+
+class _Output(dict[str, torch.Tensor]):
+    def __getattr__(self, name: str) -> torch.Tensor:
+        return self[name]
+
+
+def test_a_loss_can_be_given_and_the_batch_may_depend_on_the_width() -> None:
+    def batch(width: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return pair()[0], torch.full((16, 6), float(width > 0))
+
+    def loss(output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (output - targets).square().mean()
+
+    assert check(correct(), batch, loss=loss).verdict == "pass"
+
+
+def test_divergence_is_a_failure_with_its_place() -> None:
+    result = check(correct(optimizer="sgd", lr=1e30), vectors())
+    assert result.verdict == "fail"
+    assert "the loss is not finite after" in result.reason
+    assert "at width 32, seed 0" in result.reason
+
+
+def test_rounding_errors_are_not_judged() -> None:
+    def build(width: int) -> nn.Module:  # a bias before a batch norm has no gradient
+        return nn.Sequential(
+            nn.Linear(8, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 6)
+        )
+
+    result = check(correct(build), vectors())
+    assert result.untrained == ("0.bias",)
+    assert result.verdict == "pass"
+
+
+def test_weights_scaled_by_hooks_are_run_again_with_them() -> None:
+    # The readout in the gauge with a multiplier: std and rate constant, output times 1 / n.
+    def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+        model = mlp(width)
+        readout = model.get_submodule("6")
+        nn.init.normal_(model.get_parameter("6.weight"))
+        readout.register_forward_pre_hook(lambda module, args: (args[0] / width,))
+        groups = [
+            {"params": [p], "lr": 0.004 if i in {0, 1, 3, 5, 6} else 0.25 / width}
+            for i, p in enumerate(model.parameters())
+        ]
+        return model, torch.optim.AdamW(groups, weight_decay=0.0)
+
+    result = check(make, vectors(), widths=(64, 128, 256))
+    assert result.verdict == "pass", result.reason
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"widths": (32, 64)}, r"widths: got \[32, 64\], wanted at least 3"),
+    ({"widths": (32, 64, 64)}, "wanted at least 3 different"),
+    ({"seeds": 0}, "seeds: got 0, wanted at least 1"),
+    ({"steps": 0}, "steps: got 0, wanted at least 1"),
+    ({"batch": torch.ones(3)}, "batch: got Tensor, wanted a pair"),
+    ({"batch": (torch.ones(4, 8), torch.ones(4, 6))}, "targets of torch.float32 and shape"),
+    ({"batch": {"input": torch.ones(4, 8)}}, "returns no loss, wanted one"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD)
+def test_bad_input_is_told(options: dict[str, Any], message: str) -> None:
+    batch = options.pop("batch", vectors())
+    with pytest.raises(CheckError, match=message):
+        check(correct(), batch, **options)
+
+
+def test_models_must_have_the_same_tensors_at_every_width() -> None:
+    def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+        hidden = [nn.Linear(width, width) for _ in range(width // 32)]
+        model = nn.Sequential(nn.Linear(8, width), *hidden, nn.Linear(width, 6))
+        return model, torch.optim.SGD(model.parameters(), lr=0.01)
+
+    with pytest.raises(CheckError, match="in only one of the models of width 32 and 64"):
+        check(make, vectors())
+
+
+def test_an_optimizer_without_a_tensor_is_refused() -> None:
+    def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+        model = mlp(width)
+        return model, torch.optim.SGD(list(model.parameters())[1:], lr=0.01)
+
+    with pytest.raises(CheckError, match=r"without '0.weight' \(1 of 7 tensors missing\)"):
+        check(make, vectors())
+
+
+def test_unknown_optimizers_are_refused() -> None:
+    with pytest.raises(CheckError, match="optimizer: got 'sophia', wanted one of adam"):
+        recipe_maker(mlp, base_width=32, optimizer="sophia")
+
+
+def test_no_control_is_possible_but_said() -> None:
+    result = check_coordinates(correct(), vectors(), control=None, widths=WIDTHS, steps=1)
+    assert result.control is None
