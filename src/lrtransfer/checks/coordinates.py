@@ -194,7 +194,7 @@ def recipe_maker(
             "give check_coordinates a function that makes model and optimizer."
         )
     rate = RATES.get(optimizer, RATE) if lr is None else lr
-    epsilon = {} if optimizer == "sgd" else {"eps": _EPSILON}
+    eps = None if optimizer == "sgd" else _EPSILON
 
     @cache
     def recipe_of(width: int) -> Recipe:
@@ -205,7 +205,7 @@ def recipe_maker(
     def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
         recipe = recipe_of(width)
         model = recipe.initialize(build(width), seed=seed)
-        groups = recipe.param_groups(model, lr=rate, weight_decay=0.0, **epsilon)
+        groups = recipe.param_groups(model, lr=rate, weight_decay=0.0, eps=eps)
         return model, _OPTIMIZERS[optimizer](groups)
 
     return make

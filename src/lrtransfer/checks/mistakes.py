@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..parametrization.recipe import TensorRecipe, parametrize
+from ..parametrization.parametrize import parametrize
+from ..parametrization.recipe import TensorRecipe
 from ..parametrization.roles import Build
 from ..parametrization.rules import Role
 from .coordinates import Make, recipe_maker
