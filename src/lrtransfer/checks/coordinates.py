@@ -120,7 +120,8 @@ def check_coordinates(
     Example:
         >>> def build(n: int) -> nn.Module:
         ...     return nn.Sequential(nn.Linear(3, n), nn.ReLU(), nn.Linear(n, 2, bias=False))
-        >>> batch = torch.randn(8, 3), torch.arange(8) % 2
+        >>> g = torch.Generator().manual_seed(0)
+        >>> batch = torch.randn(8, 3, generator=g), torch.arange(8) % 2
         >>> mup, sp = (recipe_maker(build, scheme=s, base_width=64) for s in ("mup", "sp"))
         >>> result = check_coordinates(mup, batch, control=sp)
         >>> result.verdict, result.control.verdict
