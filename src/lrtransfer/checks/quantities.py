@@ -247,8 +247,11 @@ class _Measurement:
                     key = Key(f"{site}.{leaf}" if site else leaf, "update", t)
                     self.values[key] = rms(call.output - output)
         for name, score in now.scores.items():
+            start = first.scores.get(name)
+            if start is None or start.values.shape != score.values.shape:
+                continue  # an attention whose calls depend on the values
             visible = score.visible()
-            change = score.values[visible] - first.scores[name].values[visible]
+            change = score.values[visible] - start.values[visible]
             self.values[Key(name, "scores", t)] = rms(change)
 
     def _record_end(self, first: _Pass, steps: int) -> None:
