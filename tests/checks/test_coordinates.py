@@ -69,6 +69,8 @@ def test_a_zero_readout_is_judged_from_the_second_step_on() -> None:
     wrong = check(recipe_maker(build, scheme="sp", base_width=BASE), vectors())
     assert wrong.verdict == "fail"
     assert "share one learning rate" in wrong.suspects[0].cause
+    # What lies below has too large an effect because of the readout, not by its own rates.
+    assert {s.name for s in wrong.suspects[1:]} == {"all hidden tensors", "6.weight"}
 
 
 class _Shared(nn.Module):

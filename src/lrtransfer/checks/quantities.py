@@ -101,7 +101,7 @@ def measure(
     batch: Batch,
     *,
     loss: Loss | None,
-    steps: int,
+    steps: int | None,
 ) -> Run:
     """Train a fresh model for some steps on one batch, and measure.
 
@@ -112,7 +112,8 @@ def measure(
         optimizer: Its optimizer.
         batch: What every step sees.
         loss: Maps output and targets to the loss; None for the default of `evaluate`.
-        steps: Number of steps, at least 1.
+        steps: Number of steps, at least 1; None for no more than it takes until all tensors have
+            moved. Then tensors with a gradient of rounding errors are not looked for either.
     """
     model.eval()
     for module in model.modules():
@@ -150,23 +151,25 @@ class _Measurement:
         self.untrained: set[str] = set()
         self.moved: set[str] = set()
 
-    def run(self, steps: int) -> Run:
+    def run(self, steps: int | None) -> Run:
         first = self._forward()
         self._record_start(first)
         bare = {name: rms(call.bare_output()) for name, call in first.calls.items()}
         bare[OUTPUT] = rms(first.output)
         loss, t = first.loss, 0
-        while torch.isfinite(loss) and t < steps:
+        while torch.isfinite(loss) and t < (steps or MEASURED_STEPS):
             t += 1
             if t > MEASURED_STEPS or self._all_moved():
+                if steps is None:
+                    break
                 loss = self._train(loss)
                 continue
-            self._step(loss, t)
+            self._step(loss, t, thorough=steps is not None)
             now = self._forward()
             self._record_changes(first, now, t)
             loss = now.loss
         diverged = not torch.isfinite(loss)
-        if not diverged:
+        if steps is not None and not diverged:
             self._record_end(first, steps)
         return Run(
             values=self.values,
@@ -197,14 +200,17 @@ class _Measurement:
         self.optimizer.step()
         return self.evaluate()[1]
 
-    def _step(self, loss: torch.Tensor, t: int) -> None:
+    def _step(self, loss: torch.Tensor, t: int, *, thorough: bool) -> None:
         """Take step t and record its effects."""
         before = {n: p.detach().clone() for n, p in self.parameters.items()}
         self.optimizer.zero_grad()
-        loss.backward(retain_graph=True)
-        self._note_untrained(loss)
+        loss.backward(retain_graph=thorough)
+        if thorough:
+            self._note_untrained(loss)
         self.optimizer.step()
         for name, parameter in self.parameters.items():
+            if parameter.grad is None:
+                self.untrained.add(name)
             if parameter.grad is None or name in self.untrained:
                 continue
             step = (parameter.detach() - before[name]).double()
@@ -220,7 +226,6 @@ class _Measurement:
         for (name, parameter), gradient in zip(self.parameters.items(), scaled, strict=True):
             plain = parameter.grad
             if plain is None or gradient is None:
-                self.untrained.add(name)
                 continue
             rounding = float((gradient / _LOSS_FACTOR - plain).norm())
             if rounding > _ROUNDING_SHARE * float(plain.norm()):
@@ -242,8 +247,11 @@ class _Measurement:
                     key = Key(f"{site}.{leaf}" if site else leaf, "update", t)
                     self.values[key] = rms(call.output - output)
         for name, score in now.scores.items():
+            start = first.scores.get(name)
+            if start is None or start.values.shape != score.values.shape:
+                continue  # an attention whose calls depend on the values
             visible = score.visible()
-            change = score.values[visible] - first.scores[name].values[visible]
+            change = score.values[visible] - start.values[visible]
             self.values[Key(name, "scores", t)] = rms(change)
 
     def _record_end(self, first: _Pass, steps: int) -> None:
