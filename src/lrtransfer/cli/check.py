@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from rich.markup import escape
 
-from .command import Command, Json, print_json
+from .command import Command, Json, print_json, wide_console
 from .load import load_batch, load_callable
 from .numbers import listed, number, whole
 from .tune import option
@@ -106,9 +106,7 @@ def as_document(result: "CheckResult") -> dict[str, Any]:
 
 def print_for_people(result: "CheckResult") -> None:
     """Print the exponents as a table, then the verdict and the suspects."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = wide_console()
     console.print(_table(result.findings))
     console.print(f"\n[bold]{result.verdict}[/]: {escape(result.reason)}.")
     if result.control:
@@ -125,8 +123,10 @@ def print_for_people(result: "CheckResult") -> None:
 def _table(findings: "tuple[Finding, ...]") -> "Table":
     from rich.table import Table
 
-    headers = ("name", "quantity", "step", "exponent", "90 % interval", "expected", "")
-    table = Table(*headers, title="Exponents of the width")
+    table = Table(title="Exponents of the width")
+    table.add_column("name", overflow="fold", min_width=20)
+    for header in ("quantity", "step", "exponent", "90 % interval", "expected", ""):
+        table.add_column(header, no_wrap=True)
     for f in findings:
         exponent = "?" if f.slope is None else f"{f.slope:+.2f}"
         interval = "" if f.low is None else f"{f.low:+.2f} … {f.high:+.2f}"

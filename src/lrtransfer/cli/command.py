@@ -1,11 +1,16 @@
 """What every command offers to `main`."""
 
 import json
+import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Json = Annotated[bool, tyro.conf.arg(help="Print one JSON document and nothing else on stdout.")]
 
@@ -20,6 +25,14 @@ class Command(ABC):
     def resume_hint(self) -> str:
         """Return what to say when interrupted."""
         return "Nothing was changed."
+
+
+def wide_console() -> "Console":
+    """Return a console for tables with a row per tensor; where no terminal limits it, it is wide."""
+    from rich.console import Console
+
+    is_limited = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if is_limited else 160)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

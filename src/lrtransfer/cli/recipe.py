@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..errors import UserError
-from .command import Command, Json, print_json
+from .command import Command, Json, print_json, wide_console
 
 if TYPE_CHECKING:
     from ..parametrization.choices import Choices
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..parametrization.recipe import TensorRecipe
 
 _NUMBERS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
+_HEADERS = {"init_std": "init std", "multiplier": "× forward", "weight_decay": "decay"}
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,6 @@ def _differences(recipe: "ModelRecipe", other: "ModelRecipe") -> Iterator[dict[s
 
 def as_text(recipe: "ModelRecipe", other: "ModelRecipe | None") -> None:
     """Print a table of the tensors, with the values of another scheme behind a slash."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -176,14 +176,21 @@ def as_text(recipe: "ModelRecipe", other: "ModelRecipe | None") -> None:
         f"{recipe.scheme}, {recipe.optimizer.kind}: width {recipe.width:,}, tuned at "
         f"{recipe.base_width:,}" + (f" (behind the slash: {other.scheme})" if other else "")
     )
-    table = Table("parameter", "role", "shape", *_NUMBERS, "source", title=escape(title))
     others = other.tensors if other else recipe.tensors
+    is_plain = all(tensor.multiplier == 1 for tensor in (*recipe.tensors, *others))
+    shown = [key for key in _NUMBERS if not (key == "multiplier" and is_plain)]
+    table = Table(title=escape(title))
+    table.add_column("parameter", overflow="fold", min_width=20)
+    for header in ("role", "shape", *shown):
+        table.add_column(_HEADERS.get(header, header), overflow="fold")
     for one, two in zip(recipe.tensors, others, strict=True):
         shape = "×".join(map(str, one.shape))
-        numbers = map(partial(_cell, _row(one), _row(two)), _NUMBERS)
-        table.add_row(escape(one.name), one.role.value, shape, *numbers, escape(one.source))
-    console = Console(highlight=False)
+        numbers = map(partial(_cell, _row(one), _row(two)), shown)
+        table.add_row(escape(one.name), one.role.value, shape, *numbers)
+    console = wide_console()
     console.print(table)
+    sources = dict.fromkeys(tensor.source for tensor in recipe.tensors)
+    console.print(f"Rates: {escape('; '.join(sources))}")
     for m in recipe.multipliers:
         console.print(f"forward multiplier {m.factor:g} on the {m.side} of {escape(m.module)}")
     for caution in recipe.cautions:
