@@ -177,7 +177,7 @@ BAD_INPUT = [
     (["tune", "--lr-high", "1e-9"], "grid: got low="),
     (["tune", "--per-octave", "0"], "grid.per_octave: got 0"),
     (["tune", "--seeds", "0"], "seeds: got 0"),
-    (["tune", "--schemes", "mup,ntk"], "schemes: got 'ntk', wanted one of sp, mup"),
+    (["tune", "--schemes", "mup,ntk"], "schemes: got 'ntk', wanted one of sp, sp_per_layer"),
     (["tune", "--steps", "0"], "training.steps: got 0"),
     (["tune", "--study-seed", "-3"], "study_seed: got -3"),
     (["tune", "--tolerance-regret", "2"], "tolerance_regret: got 2"),
