@@ -331,13 +331,36 @@ def test_numbers_that_change_with_width_are_cautioned_about() -> None:
 def test_the_last_matrix_of_a_residual_branch_is_told() -> None:
     def forward(m: Any, x: torch.Tensor) -> Any:
         h = x @ m.stem
-        return h + ((h @ m.up).relu() @ m.down + m.shift)
+        up = h @ m.up
+        return h + ((up + up**3).tanh() @ m.down + m.shift)
 
     def build(n: int) -> nn.Module:
         return _Forward(forward, stem=(3, n), up=(n, n), down=(n, n), shift=(n,))
 
     roles = assign_roles(build, width=64, base_width=16, example=FEATURES)
     assert [role.is_residual_output for role in roles] == [False, False, True, True]
+
+
+def test_a_gain_on_the_contracted_side_of_a_weight_is_a_vector() -> None:
+    def build(n: int) -> nn.Module:
+        return _Forward(
+            lambda m, x: (x @ m.a) @ (m.gain[:, None] * m.b), a=(3, n), b=(n, n), gain=(n,)
+        )
+
+    roles = assign_roles(build, width=64, base_width=16, example=FEATURES)
+    assert [role.role for role in roles] == [Role.INPUT, Role.HIDDEN, Role.VECTOR]
+
+
+def test_a_sink_beside_the_logits_does_not_hide_an_attention() -> None:
+    def build(n: int) -> nn.Module:
+        def forward(m: Any, x: torch.Tensor) -> Any:
+            scores = (x @ m.q)[None] @ (x @ m.k)[None].mT
+            return torch.cat([scores, m.sink.expand(1, 2, 1)], -1).softmax(-1)
+
+        return _Forward(forward, q=(3, n), k=(3, n), sink=(1, 1, 1))
+
+    with pytest.raises(ParametrizationError, match=r"attention \(q\) with head width 16"):
+        assign_roles(build, width=64, base_width=16, example=FEATURES)
 
 
 def test_a_fused_tensor_of_hidden_and_output_parts_names_them() -> None:

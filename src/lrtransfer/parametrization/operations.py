@@ -348,7 +348,8 @@ def _concatenate(graph: Graph, call: Call) -> None:
     merged[axis] = Side(pieces=_pieces(graph, call, axis) if call.name == "cat" else ())
     activations = [n for _, n in operands if not n.is_weight]
     scale = activations[0].scale if activations else 1.0
-    graph.put_activation(out, activations, merged, makers=makers, scale=scale)
+    logits = next((n.logits for n in activations if n.logits), None)
+    graph.put_activation(out, activations, merged, makers=makers, scale=scale, logits=logits)
 
 
 def _inserted(sides: Sequence[Side], axis: int) -> list[Side]:
