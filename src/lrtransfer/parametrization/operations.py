@@ -45,6 +45,7 @@ _LINEAR = _MULTIPLIES | {"clone", "_to_copy"}
 _ADDS = {"add", "sub", "rsub", "copy", "where", "lerp", "masked_fill", "clone", "_to_copy"}
 _SUMS = {"sum", "mean"}
 _CONSTANTS = {"full", "scalar_tensor", "full_like"}
+_COPIES = {"_to_copy", "copy"}  # elementwise, which torch does not tag
 
 
 def observe(graph: Graph, call: Call) -> None:
@@ -715,12 +716,13 @@ def call_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: A
     arguments = dict(zip((a.name for a in schema.arguments), args, strict=False)) | dict(kwargs)
     is_inplace = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
     name = func._schema.name.split("::")[-1]
+    plain = name.removesuffix("_") if is_inplace else name
     return Call(
-        name=name.removesuffix("_") if is_inplace else name,
+        name=plain,
         arguments=arguments,
         tensors=_tensors((args, kwargs)),
         outs=_tensors(result),
-        is_pointwise=torch.Tag.pointwise in func.tags,
+        is_pointwise=torch.Tag.pointwise in func.tags or plain in _COPIES,
         is_inplace=is_inplace,
     )
 
