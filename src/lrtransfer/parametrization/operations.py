@@ -13,7 +13,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from .graph import Attention, Graph, Kind, Logits, Node, Scalar
-from .memory import Side
+from .memory import Label, Side
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class Call:
 Handler = Callable[[Graph, Call], None]
 
 _READS_ONLY = {"_local_scalar_dense", "equal", "is_nonzero", "is_same_size", "_assert_async"}
+_SHAPED_LIKE = {
+    *("empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"),
+    *("new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided"),
+}
 _MULTIPLIES = {"mul", "div", "neg", "true_divide"}
 _LINEAR = _MULTIPLIES | {"clone", "_to_copy"}
 _ADDS = {"add", "sub", "rsub", "copy", "where", "lerp", "masked_fill", "clone", "_to_copy"}
@@ -52,7 +56,7 @@ def observe(graph: Graph, call: Call) -> None:
     """Write into the graph what one operation did."""
     if call.name in _CONSTANTS:
         _observe_constant(graph, call)
-    if call.name in _READS_ONLY or not any(graph.node(t) for t in call.tensors):
+    if call.name in _READS_ONLY | _SHAPED_LIKE or not any(graph.node(t) for t in call.tensors):
         return
     if not call.is_inplace and _is_view(call):
         return
@@ -273,6 +277,17 @@ def _aligned(graph: Graph, call: Call) -> None:
     graph.consume(source)
     sides = [Side()] * (out.ndim - source.ndim) + [Side(s.labels) for s in graph.sides(source)]
     graph.put_weight(out, sides, [node])
+
+
+def _transform(graph: Graph, call: Call) -> None:
+    """Record a Fourier transform: linear along its dimensions, so a sum after it still is one."""
+    source, out = call.tensors[0], call.outs[0]
+    node, sides = graph.node(source), [Side(side.labels) for side in graph.sides(source)]
+    graph.note_parts(source)
+    if node is not None and node.is_weight:
+        graph.put_weight(out, sides, [node])
+    elif node is not None:
+        graph.put_activation(out, [node], sides)
 
 
 def _softmax(graph: Graph, call: Call) -> None:
@@ -506,11 +521,23 @@ def _logit_scale(call: Call, activations: Sequence[Node]) -> float:
     return scale
 
 
+def _labels_of(operand: _Matrix) -> frozenset[Label]:
+    return operand.contracted.labels | operand.produced.labels | operand.batch.labels
+
+
 def _compose(graph: Graph, call: Call, left: _Matrix, right: _Matrix) -> None:
     """Record the product of two weights: which side each contracts follows from its use."""
     out = call.outs[0]
     for operand in (left, right):
-        graph.links.append((operand.produced.labels, operand.contracted.labels))
+        plain = frozenset(i.parameter for i in _labels_of(operand) if not i.gain)
+        own = [
+            frozenset(i for i in side.labels if not i.gain or i.parameter in plain)
+            for side in (operand.produced, operand.contracted)
+        ]
+        graph.links.append((own[0], own[1]))
+        gains = Side(frozenset(i for i in _labels_of(operand) if i.parameter not in plain))
+        if gains.labels and operand.node is not None:
+            graph.use(operand.node, Kind.SCALED, produced=[gains])
     sides = [Side() for _ in out.shape]
     if out.ndim:
         sides[-1] = replace(right.produced, pieces=())
@@ -528,6 +555,9 @@ def _convolve(graph: Graph, call: Call) -> None:
     for tensor, _ in _operands(graph, call.tensors):
         graph.consume(tensor)
     activations = [n for t, n in _operands(graph, [source]) if not n.is_weight]
+    if node is not None and not node.is_weight:
+        for name in node.makers:
+            graph.mark_unknown(name, f"makes the kernels of a convolution in {graph.module!r}")
     channels, makers = Side(), frozenset[str]()
     is_depthwise = groups > 1 and groups == source.shape[1]
     if node is not None and node.is_weight:
@@ -600,6 +630,19 @@ def _picked(call: Call, ndim: int) -> tuple[list[int], list[int | None]]:
     is_together = picked == list(range(picked[0], picked[-1] + 1))
     place = picked[0] if is_together else 0
     return picked, [*layout[:place], *[None] * width, *layout[place:]]
+
+
+def _put(graph: Graph, call: Call) -> None:
+    """Record rows of an activation that a weight (a learned token) replaces."""
+    target, values = call.arguments["self"], call.arguments["values"]
+    node, source = graph.node(target), graph.node(values)
+    if node is None or node.is_weight or source is None or not source.is_weight:
+        _unknown(graph, call)
+        return
+    graph.consume(target)
+    graph.consume(values)
+    makers = node.makers | _use_as_table(graph, source, graph.sides(values))
+    graph.put_activation(call.outs[0], [node], makers=makers)
 
 
 def _normalize(graph: Graph, call: Call) -> None:
@@ -685,8 +728,10 @@ _HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_MATRIX_ARGUMENTS, _matmul),
     **_handlers(_convolve, "convolution"),
     **_handlers(_embed, "embedding _embedding_bag _embedding_bag_forward_only"),
-    **_handlers(_gather, "index index_select"),
+    **_handlers(_gather, "index index_select gather"),
+    **_handlers(_put, "index_put"),
     **_handlers(_concatenate, "cat stack"),
+    **_handlers(_transform, "_fft_r2c _fft_c2r _fft_c2c"),
     **_handlers(_softmax, "_softmax _safe_softmax"),
     **_handlers(_reduce, "sum mean linalg_vector_norm norm amax amin prod var std"),
     **_handlers(
