@@ -37,6 +37,9 @@ class Use:
         produced: Dimensions that appear in the result.
         batch: Dimensions along which the operation is repeated.
         module: Name of the module whose forward did it.
+        partial: Dimensions of which it sums over stretches and is repeated along the rest, as a
+            matrix of several heads, with the length of the stretch.
+        composed: Whether the parameter was multiplied with other weights before.
     """
 
     kind: Kind
@@ -44,6 +47,8 @@ class Use:
     produced: frozenset[int] = frozenset()
     batch: frozenset[int] = frozenset()
     module: str = ""
+    partial: frozenset[tuple[int, int]] = frozenset()
+    composed: bool = False
 
     @property
     def dims(self) -> frozenset[int]:
@@ -243,10 +248,13 @@ class Graph:
             return self._numbers[key_of(tensor)]
         return float("nan") if tensor.is_meta else float(tensor.item())
 
-    def use(self, node: Node, kind: Kind, **sides: Iterable[Side]) -> frozenset[int]:
+    def use(
+        self, node: Node, kind: Kind, *, summed: int = 0, **sides: Iterable[Side]
+    ) -> frozenset[int]:
         """Record that an operation uses a weight; return the numbers of the uses.
 
-        `contracted`, `produced` and `batch` give the sides of the operation that walk it.
+        `contracted`, `produced` and `batch` give the sides of the operation that walk it, `summed`
+        the entries that one sum takes.
         """
         labels = {key: _labels(value) for key, value in sides.items()}
         plain = {i.parameter for value in labels.values() for i in value if not i.gain}
@@ -258,7 +266,9 @@ class Graph:
                 )
                 for key, value in labels.items()
             }
-            use = Use(kind, **dims, module=self.module)
+            use = Use(kind, **dims, module=self.module, composed=node.is_composed)
+            if summed and (both := use.contracted & (use.batch | use.produced)):
+                use = replace(use, partial=frozenset((dim, summed) for dim in both))
             if use.dims and name not in plain:
                 use = Use(Kind.SCALED, produced=use.dims, module=self.module)
             numbers.append(len(self._uses))

@@ -497,6 +497,7 @@ def _use_matrix(graph: Graph, operand: _Matrix, other: _Matrix) -> frozenset[int
     return graph.use(
         operand.node,
         Kind.MATMUL,
+        summed=operand.size,
         contracted=[operand.contracted],
         produced=[operand.produced],
         batch=[operand.batch],
