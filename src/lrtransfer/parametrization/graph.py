@@ -126,6 +126,7 @@ class _Product:
     dims: frozenset[int]
     expands: bool  # whether the activation was repeated along some of the dimensions
     module: str
+    composed: bool
     outcomes: set[frozenset[int]] = field(default_factory=set)
 
 
@@ -308,7 +309,7 @@ class Graph:
         opened: dict[str, int] = {}
         for name in node.names:
             dims = frozenset(label.dim for label in labels if label.parameter == name)
-            self._products.append(_Product(name, dims, expands, self.module))
+            self._products.append(_Product(name, dims, expands, self.module, node.is_composed))
             opened[name] = len(self._products)
         return [
             Side(frozenset(i._replace(product=opened[i.parameter]) for i in side.labels))
@@ -348,8 +349,11 @@ def _settled(product: _Product) -> Use:
             contracted=summed,
             produced=product.dims - summed,
             module=product.module,
+            composed=product.composed,
         )
-    return Use(Kind.SCALED, produced=product.dims, module=product.module)
+    return Use(
+        Kind.SCALED, produced=product.dims, module=product.module, composed=product.composed
+    )
 
 
 def key_of(tensor: torch.Tensor) -> int:
