@@ -127,6 +127,7 @@ class _Product:
     expands: bool  # whether the activation was repeated along some of the dimensions
     module: str
     composed: bool
+    repeats: frozenset[int] = frozenset()  # the uses that repeat along its dimensions
     outcomes: set[frozenset[int]] = field(default_factory=set)
 
 
@@ -316,6 +317,23 @@ class Graph:
             for side in sides
         ]
 
+    def repeat(self, side: Side, numbers: frozenset[int]) -> Side:
+        """Return the side along which uses repeat, until it is known whether a sum follows."""
+        opened: dict[str, int] = {}
+        for name in {label.parameter for label in side.labels if not label.gain}:
+            dims = frozenset(label.dim for label in side.labels if label.parameter == name)
+            self._products.append(
+                _Product(name, dims, True, self.module, composed=False, repeats=numbers)
+            )
+            opened[name] = len(self._products)
+        return Side(
+            frozenset(
+                label._replace(product=opened[label.parameter])
+                for label in side.labels
+                if label.parameter in opened
+            )
+        )
+
     def _settle(self, sides: Sequence[Side], reduced: frozenset[int]) -> None:
         open_ = {label.product for side in sides for label in side.labels if label.product}
         summed: dict[int, set[int]] = defaultdict(set)
@@ -333,12 +351,34 @@ class Graph:
     def uses(self) -> dict[str, list[Use]]:
         """Return the uses of every parameter, products with activations included."""
         table: dict[str, list[Use]] = defaultdict(list)
-        for entry in self._uses:
+        summed = self._summed_repeats()
+        for number, entry in enumerate(self._uses):
             if entry is not None:
-                table[entry[0]].append(entry[1])
+                table[entry[0]].append(_summed(entry[1], summed[number, entry[0]]))
         for product in self._products:
-            table[product.parameter].append(_settled(product))
+            if not product.repeats:
+                table[product.parameter].append(_settled(product))
         return table
+
+    def _summed_repeats(self) -> dict[tuple[int, str], frozenset[int]]:
+        table: dict[tuple[int, str], frozenset[int]] = defaultdict(frozenset)
+        for product in self._products:
+            if len(product.outcomes) == 1:
+                for number in product.repeats:
+                    table[number, product.parameter] |= next(iter(product.outcomes))
+        return table
+
+
+def _summed(use: Use, dims: frozenset[int]) -> Use:
+    """Return a use whose repetitions along some dimensions are summed up after it."""
+    if not dims:
+        return use
+    return replace(
+        use,
+        contracted=use.contracted | dims,
+        batch=use.batch - dims,
+        partial=frozenset((dim, size) for dim, size in use.partial if dim not in dims),
+    )
 
 
 def _settled(product: _Product) -> Use:

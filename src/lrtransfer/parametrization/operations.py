@@ -13,7 +13,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from .graph import Attention, Graph, Kind, Logits, Node, Scalar
-from .memory import Label, Side
+from .memory import Label, Side, factors_of
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _pointwise(graph: Graph, call: Call) -> None:
     if activations or any(n.looked for _, n in weights):
         _mix(graph, call, weights, activations)
     else:
-        rows = _with_gains([_broadcast(graph, t, out) for t, _ in weights])
+        rows = _with_gains([t for t, _ in weights], [_broadcast(graph, t, out) for t, _ in weights])
         graph.put_weight(out, _merge(rows, out.ndim), [n for _, n in weights])
 
 
@@ -183,13 +183,23 @@ def _observe_elementwise(graph: Graph, call: Call, tensor: torch.Tensor) -> None
         graph.settle_gains(tensor)
 
 
-def _with_gains(rows: list[list[Side]]) -> list[list[Side]]:
+def _with_gains(
+    tensors: Sequence[torch.Tensor], rows: Sequence[list[Side]]
+) -> list[list[Side]]:
     """Mark the labels of a weight that is repeated along dimensions that another one walks."""
-    walked = [{dim for dim, side in enumerate(row) if side.labels} for row in rows]
+    walked = [_walked_dims(t, len(row)) for t, row in zip(tensors, rows, strict=True)]
     return [
         _as_gain(row) if any(own < other for other in walked) else row
         for row, own in zip(rows, walked, strict=True)
     ]
+
+
+def _walked_dims(tensor: torch.Tensor, ndim: int) -> frozenset[int]:
+    """Return the dimensions of a result along which an operand is not repeated."""
+    first = ndim - tensor.ndim
+    return frozenset(
+        first + d for d in range(tensor.ndim) if tensor.shape[d] > 1 and tensor.stride(d)
+    )
 
 
 def _as_gain(row: Sequence[Side]) -> list[Side]:
@@ -442,10 +452,13 @@ def _matmul(graph: Graph, call: Call) -> None:
     out = call.outs[0]
     used: frozenset[int] = frozenset()
     makers: frozenset[str] = frozenset()
+    batch: list[tuple[int, Side]] = []
     for operand, other in ((left, right), (right, left)):
         if operand.is_weight and not (other.is_weight and _is_looked(operand)):
-            used |= _use_matrix(graph, operand, other)
+            numbers = _use_matrix(graph, operand, other)
+            used |= numbers
             makers |= _names(operand)
+            batch = _repeats(graph, operand, numbers) if out.ndim == 3 else []
         elif operand.is_weight and operand.node is not None:
             _use_as_table(graph, operand.node, graph.sides(operand.tensor))
     sides = [Side() for _ in out.shape]
@@ -454,6 +467,9 @@ def _matmul(graph: Graph, call: Call) -> None:
     if left.is_weight and out.ndim > 1:
         sides[-2] = Side(origins=left.produced.origins)
     makers |= _shift(graph, call.arguments.get("self", call.arguments.get("bias")), left, right)
+    if len(batch) > 1:
+        out = out.unflatten(0, [size for size, _ in batch])
+    sides = [*(side for _, side in batch), *sides[1 if batch else 0 :]]
     activations = [m.node for m in (left, right) if m.node is not None and not m.is_weight]
     provisional = used if not activations else frozenset()
     is_logits = len(activations) == 2
@@ -502,6 +518,16 @@ def _use_matrix(graph: Graph, operand: _Matrix, other: _Matrix) -> frozenset[int
         produced=[operand.produced],
         batch=[operand.batch],
     )
+
+
+def _repeats(
+    graph: Graph, operand: _Matrix, numbers: frozenset[int]
+) -> list[tuple[int, Side]]:
+    """Return the sizes and sides of what a batch of products is repeated along."""
+    axes = operand.node.axes if operand.node is not None else ()
+    return [
+        (size, graph.repeat(side, numbers)) for size, side in factors_of(operand.tensor, 0, axes)
+    ]
 
 
 def _shift(graph: Graph, bias: Any, left: _Matrix, right: _Matrix) -> frozenset[str]:
@@ -633,6 +659,16 @@ def _picked(call: Call, ndim: int) -> tuple[list[int], list[int | None]]:
     return picked, [*layout[:place], *[None] * width, *layout[place:]]
 
 
+def _diagonal(graph: Graph, call: Call) -> None:
+    """Record a diagonal matrix: it scales what it is multiplied with."""
+    source, node = call.arguments["self"], graph.node(call.arguments["self"])
+    if node is None or not node.is_weight:
+        _default(graph, call)
+        return
+    *outer, last = _as_gain(graph.sides(source))
+    graph.put_weight(call.outs[0], [*outer, last, last], [node])
+
+
 def _put(graph: Graph, call: Call) -> None:
     """Record rows of an activation that a weight (a learned token) replaces."""
     target, values = call.arguments["self"], call.arguments["values"]
@@ -731,6 +767,7 @@ _HANDLERS: dict[str, Handler] = {
     **_handlers(_embed, "embedding _embedding_bag _embedding_bag_forward_only"),
     **_handlers(_gather, "index index_select gather"),
     **_handlers(_put, "index_put"),
+    **_handlers(_diagonal, "diag_embed"),
     **_handlers(_concatenate, "cat stack"),
     **_handlers(_transform, "_fft_r2c _fft_c2r _fft_c2c"),
     **_handlers(_softmax, "_softmax _safe_softmax"),
