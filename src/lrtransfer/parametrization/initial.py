@@ -149,11 +149,17 @@ def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
     """Return the initial distribution of every parameter of `build(base_width)`.
 
     The model is built 4 to 64 times from fixed seeds, more often the smaller its smallest random
-    tensor; torch's global generator is left as it was.
+    tensor; torch's global generator is left as it was. Integers (quantised weights) are kept.
+
+    Raises:
+        ParametrizationError: If a parameter is complex.
     """
     first = _initial_values(build, base_width, seed_of("measure", 0))
     second = _initial_values(build, base_width, seed_of("measure", 1))
+    _require_real(first)
     fixed = {name: _describe_fixed(v) for name, v in first.items() if v.equal(second[name])}
+    whole = {name for name, value in first.items() if not value.is_floating_point()}
+    fixed |= {name: _describe_kept(first[name]) for name in whole - fixed.keys()}
     rows = {n: _zero_rows(v, second[n]) for n, v in first.items() if n not in fixed}
     draws = {n: [_sample(values[n], rows[n]) for values in (first, second)] for n in rows}
     del first, second
@@ -185,6 +191,16 @@ def require_kept(name: str, initial: InitialDistribution, tensor: torch.Tensor) 
             "width), which cannot be redrawn. After to_empty, fill this tensor from a built model, "
             "or register it as a buffer."
         )
+
+
+def _require_real(values: Mapping[str, torch.Tensor]) -> None:
+    for name, value in values.items():
+        if value.is_complex():
+            raise ParametrizationError(
+                f"parametrize: got {name!r} of dtype {value.dtype}, wanted real parameters, whose "
+                "entries have one scale. Hold torch.view_as_real of it as the parameter, and call "
+                "torch.view_as_complex in the forward."
+            )
 
 
 def _initial_values(build: Build, width: int, seed: int) -> Mapping[str, torch.Tensor]:
@@ -226,6 +242,12 @@ def _describe_fixed(values: torch.Tensor) -> InitialDistribution:
     if pattern.numel() <= MOST_PATTERN:
         kept = Pattern(tuple(pattern.shape), tuple(pattern.flatten().tolist()))
         return InitialDistribution("normal", mean=mean, std=std, pattern=kept)
+    return _describe_kept(values)
+
+
+def _describe_kept(values: torch.Tensor) -> InitialDistribution:
+    values = values.to(torch.float64)
+    mean, std = float(values.mean()), float(values.std(correction=0))
     low, high = float(values.min()), float(values.max())
     return InitialDistribution("kept", mean=mean, std=std, low=low, high=high)
 

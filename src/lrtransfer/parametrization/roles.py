@@ -422,9 +422,9 @@ def _merged(name: str, uses: Sequence[Use], shape: Shape, finder: _Finder) -> _S
     if clash:
         raise _clash(name, uses)
     produced -= contracted
+    if grown.isdisjoint(produced):  # repetitions whose number grows are outputs, too
+        produced |= grown - contracted
     repeated = frozenset(dim for use in main for dim in use.batch) - contracted - produced
-    if grown.isdisjoint(contracted | produced):
-        produced |= repeated & grown
     left = [d for d in range(len(shape)) if d not in contracted | produced | repeated]
     ones = {d for d in left if shape[d] == 1}
     kind = main[0].kind
