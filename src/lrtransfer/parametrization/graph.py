@@ -268,7 +268,14 @@ class Graph:
                 )
                 for key, value in labels.items()
             }
-            use = Use(kind, **dims, module=self.module, composed=node.is_composed)
+            use = Use(
+                kind,
+                contracted=dims.get("contracted", frozenset()),
+                produced=dims.get("produced", frozenset()),
+                batch=dims.get("batch", frozenset()),
+                module=self.module,
+                composed=node.is_composed,
+            )
             if summed and (both := use.contracted & (use.batch | use.produced)):
                 use = replace(use, partial=frozenset((dim, summed) for dim in both))
             if use.dims and name not in plain:
@@ -391,9 +398,7 @@ def _settled(product: _Product) -> Use:
             module=product.module,
             composed=product.composed,
         )
-    return Use(
-        Kind.SCALED, produced=product.dims, module=product.module, composed=product.composed
-    )
+    return Use(Kind.SCALED, produced=product.dims, module=product.module, composed=product.composed)
 
 
 def key_of(tensor: torch.Tensor) -> int:

@@ -183,9 +183,7 @@ def _observe_elementwise(graph: Graph, call: Call, tensor: torch.Tensor) -> None
         graph.settle_gains(tensor)
 
 
-def _with_gains(
-    tensors: Sequence[torch.Tensor], rows: Sequence[list[Side]]
-) -> list[list[Side]]:
+def _with_gains(tensors: Sequence[torch.Tensor], rows: Sequence[list[Side]]) -> list[list[Side]]:
     """Mark the labels of a weight that is repeated along dimensions that another one walks."""
     walked = [_walked_dims(t, len(row)) for t, row in zip(tensors, rows, strict=True)]
     return [
@@ -520,9 +518,7 @@ def _use_matrix(graph: Graph, operand: _Matrix, other: _Matrix) -> frozenset[int
     )
 
 
-def _repeats(
-    graph: Graph, operand: _Matrix, numbers: frozenset[int]
-) -> list[tuple[int, Side]]:
+def _repeats(graph: Graph, operand: _Matrix, numbers: frozenset[int]) -> list[tuple[int, Side]]:
     """Return the sizes and sides of what a batch of products is repeated along."""
     axes = operand.node.axes if operand.node is not None else ()
     return [
