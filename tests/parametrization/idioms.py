@@ -69,6 +69,18 @@ def _long_convolution(n: int) -> nn.Module:
     return _between(n, forward, kernel=(n, 7), skip=(n,))
 
 
+def _complex_states(n: int) -> nn.Module:
+    def forward(m: Any, x: torch.Tensor) -> Any:
+        decay = torch.exp(torch.complex(-m.decay.exp(), m.angle))
+        state, outs = torch.zeros(2, n, dtype=torch.complex64), []
+        for t in range(7):
+            state = decay * state + torch.complex(x[:, t] @ m.real, x[:, t] @ m.imaginary)
+            outs.append(state.real)
+        return torch.stack(outs, 1)
+
+    return _between(n, forward, decay=(n,), angle=(n,), real=(n, n), imaginary=(n, n))
+
+
 def _recurrent_by_hand(n: int) -> nn.Module:
     def forward(m: Any, x: torch.Tensor) -> Any:
         state = m.start.expand(2, -1)
@@ -177,6 +189,9 @@ OWN = {
     "casts": Specimen(_cast, FEATURES, _LINEARS | {"first": H, "shift": V, "second": H}),
     "written tokens": Specimen(_written_tokens, SERIES, _LINEARS | {"mask": V, "first": V}),
     "long convolution": Specimen(_long_convolution, SERIES, _LINEARS | {"kernel": V, "skip": V}),
+    "complex states": Specimen(
+        _complex_states, SERIES, _LINEARS | {"decay": V, "angle": V, "real": H, "imaginary": H}
+    ),
     "recurrent by hand": Specimen(
         _recurrent_by_hand, SERIES, _LINEARS | {"seen": H, "kept": H, "start": V}
     ),

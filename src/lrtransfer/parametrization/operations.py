@@ -49,7 +49,7 @@ _LINEAR = _MULTIPLIES | {"clone", "_to_copy"}
 _ADDS = {"add", "sub", "rsub", "copy", "where", "lerp", "masked_fill", "clone", "_to_copy"}
 _SUMS = {"sum", "mean"}
 _CONSTANTS = {"full", "scalar_tensor", "full_like"}
-_COPIES = {"_to_copy", "copy"}  # elementwise, which torch does not tag
+_UNTAGGED = {"_to_copy", "copy", "complex", "polar"}  # elementwise, which torch does not tag
 
 
 def observe(graph: Graph, call: Call) -> None:
@@ -801,7 +801,7 @@ def call_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: A
         arguments=arguments,
         tensors=_tensors((args, kwargs)),
         outs=_tensors(result),
-        is_pointwise=torch.Tag.pointwise in func.tags or plain in _COPIES,
+        is_pointwise=torch.Tag.pointwise in func.tags or plain in _UNTAGGED,
         is_inplace=is_inplace,
     )
 
