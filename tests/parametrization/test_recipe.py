@@ -171,6 +171,33 @@ class _Frequencies(nn.Module):
         self.embed.weight.data = torch.arange(3.0 * n).reshape(n, 3) / (3 * n)
 
 
+@pytest.mark.parametrize(
+    "values", [lambda n: torch.ones(n, n), lambda n: torch.randint(-8, 8, (n, n))]
+)
+def test_integer_weights_are_kept(values: Any) -> None:
+    class Quantised(nn.Module):
+        def __init__(self, n: int) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(values(n).to(torch.int8), requires_grad=False)
+            self.scale = nn.Parameter(torch.ones(n))
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return x @ (self.weight.float() * self.scale)
+
+    recipe = parametrize(Quantised, width=32, base_width=16, example=lambda n: torch.ones(2, n))
+    model = Quantised(32)
+    before = model.weight.clone()
+    assert recipe.initialize(model, seed=0).get_parameter("weight").equal(before)
+
+
+def test_complex_parameters_are_refused() -> None:
+    def build(n: int) -> nn.Module:
+        return nn.Linear(3, n, dtype=torch.complex64)
+
+    with pytest.raises(ParametrizationError, match=r"'weight' of dtype .*complex64.*view_as_real"):
+        parametrize(build, width=32, base_width=16)
+
+
 def test_structured_values_that_grow_are_kept_and_missed_if_nobody_made_them() -> None:
     recipe, model = parametrize(_Frequencies, width=32, base_width=16), _Frequencies(32)
     wanted = model.embed.weight.detach().clone()

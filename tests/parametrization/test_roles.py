@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from lrtransfer.errors import ParametrizationError
@@ -165,6 +166,7 @@ def _growing_depth(n: int) -> nn.Module:
         (_two_heads, "'self_attn' with head_dim 8 at width 16 and 16 at width 32.*num_heads"),
         (_Raw, r"'matrix' of _Raw.*layouts=\{'matrix': Layout"),
         (_growing_depth, "parameters .* in only one of"),
+        (nn.LazyLinear, r"without a shape \(weight, bias\).*sizes of lazy layers"),
     ],
 )
 def test_what_cannot_be_told_is_refused(build: Build, message: str) -> None:
@@ -265,11 +267,24 @@ def _joined(n: int) -> nn.Module:
     return _Forward(lambda m, x: torch.cat([x @ m.a, x], -1) @ m.b, a=(3, n), b=(n + 3, n))
 
 
-def _attend(head_width: Callable[[int], int], scale: Callable[[int], float]) -> Build:
+def _kernels_from_inputs(n: int) -> nn.Module:
+    def forward(m: Any, x: torch.Tensor) -> Any:
+        kernels = (x[:1, :2] @ m.basis).view(n, n, 1)
+        return F.conv1d((x @ m.stem)[..., None], kernels)
+
+    return _Forward(forward, stem=(3, n), basis=(2, n * n))
+
+
+def _attend(
+    head_width: Callable[[int], int],
+    scale: Callable[[int], float],
+    dtype: torch.dtype = torch.float32,
+) -> Build:
     def build(n: int) -> nn.Module:
         def forward(m: Any, x: torch.Tensor) -> Any:
             q, k = ((x @ w).unflatten(-1, (-1, head_width(n))).transpose(0, 1) for w in (m.q, m.k))
-            return (q @ k.mT * scale(head_width(n))).softmax(-1) @ k
+            scores = (q @ k.mT * scale(head_width(n))).to(dtype)
+            return scores.softmax(-1).to(k.dtype) @ k
 
         return _Forward(forward, q=(3, n), k=(3, n))
 
@@ -289,6 +304,11 @@ def _attend(head_width: Callable[[int], int], scale: Callable[[int], float]) -> 
             _attend(lambda n: n // 2, lambda d: d**-0.5),
             r"attention \(q\) with head width 8 and scale 0.35\d+ at width 16, 16 and 0.25",
         ),
+        (
+            _attend(lambda n: n // 2, lambda d: d**-0.5, torch.float64),
+            r"attention \(q\) with head width 8 and scale 0.35\d+ at width 16, 16 and 0.25",
+        ),
+        (_kernels_from_inputs, r"'basis' of _Forward, which makes the kernels of a convolution"),
         (
             lambda n: _Forward(lambda m, x: x @ m.b, b=(4, n)),
             r"RuntimeError from the forward of build\(16\) on the example",
@@ -394,6 +414,19 @@ def test_declarations_take_patterns_and_beat_the_forward() -> None:
 def test_wrong_declarations_are_refused(roles: dict[str, str], message: str) -> None:
     with pytest.raises(ParametrizationError, match=message):
         assign_roles(_cut, width=64, base_width=16, example=FEATURES, roles=roles)
+
+
+def test_repetitions_whose_number_grows_count_as_outputs() -> None:
+    def build(n: int) -> nn.Module:
+        def forward(m: Any, x: torch.Tensor) -> Any:
+            heads = (x @ m.stem).unflatten(-1, (-1, 8))
+            return torch.einsum("bhd,hde->bhe", heads, m.blocks).flatten(1)
+
+        return _Forward(forward, stem=(3, n), blocks=(n // 8, 8, 8))
+
+    _, blocks = assign_roles(build, width=64, base_width=16, example=FEATURES)
+    # 8 blocks of 8 outputs, each a sum over 8 entries at every width.
+    assert (blocks.role, blocks.fan_in, blocks.fan_out) == (Role.INPUT, 8, 64)
 
 
 def _not_on_meta(hidden: Callable[[int], int]) -> Build:

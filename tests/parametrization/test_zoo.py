@@ -10,26 +10,28 @@ from torch import nn
 
 from lrtransfer.parametrization.roles import assign_roles
 
+from .idioms import IDIOMS
 from .zoo import ZOO, Specimen
 
 BASE, WIDTH = 32, 128
+MODELS = ZOO | IDIOMS
 
 
 def wanted(specimen: Specimen, name: str) -> str:
     return next(role for pattern, role in specimen.roles.items() if fnmatchcase(name, pattern))
 
 
-@pytest.mark.parametrize("kind", ZOO)
+@pytest.mark.parametrize("kind", MODELS)
 def test_every_tensor_has_the_role_written_down_for_it(kind: str) -> None:
-    specimen = ZOO[kind]
+    specimen = MODELS[kind]
     tensors = assign_roles(specimen.build, width=WIDTH, base_width=BASE, example=specimen.example)
     found = {tensor.name: tensor.role.value for tensor in tensors}
     assert found == {name: wanted(specimen, name) for name in found}
 
 
-@pytest.mark.parametrize("kind", ZOO)
+@pytest.mark.parametrize("kind", MODELS)
 def test_names_decide_nothing(kind: str) -> None:
-    specimen = ZOO[kind]
+    specimen = MODELS[kind]
     options: dict[str, Any] = {"width": WIDTH, "base_width": BASE, "example": specimen.example}
     plain = assign_roles(specimen.build, **options)
     other = assign_roles(renamed(specimen.build), **options)

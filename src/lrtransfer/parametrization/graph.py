@@ -37,6 +37,9 @@ class Use:
         produced: Dimensions that appear in the result.
         batch: Dimensions along which the operation is repeated.
         module: Name of the module whose forward did it.
+        partial: Dimensions of which it sums over stretches and is repeated along the rest, as a
+            matrix of several heads, with the length of the stretch.
+        composed: Whether the parameter was multiplied with other weights before.
     """
 
     kind: Kind
@@ -44,6 +47,8 @@ class Use:
     produced: frozenset[int] = frozenset()
     batch: frozenset[int] = frozenset()
     module: str = ""
+    partial: frozenset[tuple[int, int]] = frozenset()
+    composed: bool = False
 
     @property
     def dims(self) -> frozenset[int]:
@@ -121,6 +126,8 @@ class _Product:
     dims: frozenset[int]
     expands: bool  # whether the activation was repeated along some of the dimensions
     module: str
+    composed: bool
+    repeats: frozenset[int] = frozenset()  # the uses that repeat along its dimensions
     outcomes: set[frozenset[int]] = field(default_factory=set)
 
 
@@ -243,10 +250,13 @@ class Graph:
             return self._numbers[key_of(tensor)]
         return float("nan") if tensor.is_meta else float(tensor.item())
 
-    def use(self, node: Node, kind: Kind, **sides: Iterable[Side]) -> frozenset[int]:
+    def use(
+        self, node: Node, kind: Kind, *, summed: int = 0, **sides: Iterable[Side]
+    ) -> frozenset[int]:
         """Record that an operation uses a weight; return the numbers of the uses.
 
-        `contracted`, `produced` and `batch` give the sides of the operation that walk it.
+        `contracted`, `produced` and `batch` give the sides of the operation that walk it, `summed`
+        the entries that one sum takes.
         """
         labels = {key: _labels(value) for key, value in sides.items()}
         plain = {i.parameter for value in labels.values() for i in value if not i.gain}
@@ -258,7 +268,16 @@ class Graph:
                 )
                 for key, value in labels.items()
             }
-            use = Use(kind, **dims, module=self.module)
+            use = Use(
+                kind,
+                contracted=dims.get("contracted", frozenset()),
+                produced=dims.get("produced", frozenset()),
+                batch=dims.get("batch", frozenset()),
+                module=self.module,
+                composed=node.is_composed,
+            )
+            if summed and (both := use.contracted & (use.batch | use.produced)):
+                use = replace(use, partial=frozenset((dim, summed) for dim in both))
             if use.dims and name not in plain:
                 use = Use(Kind.SCALED, produced=use.dims, module=self.module)
             numbers.append(len(self._uses))
@@ -298,12 +317,29 @@ class Graph:
         opened: dict[str, int] = {}
         for name in node.names:
             dims = frozenset(label.dim for label in labels if label.parameter == name)
-            self._products.append(_Product(name, dims, expands, self.module))
+            self._products.append(_Product(name, dims, expands, self.module, node.is_composed))
             opened[name] = len(self._products)
         return [
             Side(frozenset(i._replace(product=opened[i.parameter]) for i in side.labels))
             for side in sides
         ]
+
+    def repeat(self, side: Side, numbers: frozenset[int]) -> Side:
+        """Return the side along which uses repeat, until it is known whether a sum follows."""
+        opened: dict[str, int] = {}
+        for name in {label.parameter for label in side.labels if not label.gain}:
+            dims = frozenset(label.dim for label in side.labels if label.parameter == name)
+            self._products.append(
+                _Product(name, dims, True, self.module, composed=False, repeats=numbers)
+            )
+            opened[name] = len(self._products)
+        return Side(
+            frozenset(
+                label._replace(product=opened[label.parameter])
+                for label in side.labels
+                if label.parameter in opened
+            )
+        )
 
     def _settle(self, sides: Sequence[Side], reduced: frozenset[int]) -> None:
         open_ = {label.product for side in sides for label in side.labels if label.product}
@@ -322,12 +358,34 @@ class Graph:
     def uses(self) -> dict[str, list[Use]]:
         """Return the uses of every parameter, products with activations included."""
         table: dict[str, list[Use]] = defaultdict(list)
-        for entry in self._uses:
+        summed = self._summed_repeats()
+        for number, entry in enumerate(self._uses):
             if entry is not None:
-                table[entry[0]].append(entry[1])
+                table[entry[0]].append(_summed(entry[1], summed[number, entry[0]]))
         for product in self._products:
-            table[product.parameter].append(_settled(product))
+            if not product.repeats:
+                table[product.parameter].append(_settled(product))
         return table
+
+    def _summed_repeats(self) -> dict[tuple[int, str], frozenset[int]]:
+        table: dict[tuple[int, str], frozenset[int]] = defaultdict(frozenset)
+        for product in self._products:
+            if len(product.outcomes) == 1:
+                for number in product.repeats:
+                    table[number, product.parameter] |= next(iter(product.outcomes))
+        return table
+
+
+def _summed(use: Use, dims: frozenset[int]) -> Use:
+    """Return a use whose repetitions along some dimensions are summed up after it."""
+    if not dims:
+        return use
+    return replace(
+        use,
+        contracted=use.contracted | dims,
+        batch=use.batch - dims,
+        partial=frozenset((dim, size) for dim, size in use.partial if dim not in dims),
+    )
 
 
 def _settled(product: _Product) -> Use:
@@ -338,8 +396,9 @@ def _settled(product: _Product) -> Use:
             contracted=summed,
             produced=product.dims - summed,
             module=product.module,
+            composed=product.composed,
         )
-    return Use(Kind.SCALED, produced=product.dims, module=product.module)
+    return Use(Kind.SCALED, produced=product.dims, module=product.module, composed=product.composed)
 
 
 def key_of(tensor: torch.Tensor) -> int:

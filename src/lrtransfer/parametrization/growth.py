@@ -90,6 +90,12 @@ def _third(build: Build, base_width: int, device: str) -> tuple[int, dict[str, S
 
 
 def _shapes(model: nn.Module) -> dict[str, Shape]:
+    if lazy := [n for n, p in model.named_parameters() if nn.parameter.is_lazy(p)]:
+        raise ParametrizationError(
+            f"parametrize: got parameters without a shape ({', '.join(lazy[:2])}) from build, "
+            "wanted shapes that are known before the first forward. Give the sizes of lazy layers, "
+            "or run one forward inside build."
+        )
     return {name: tuple(p.shape) for name, p in model.named_parameters()}
 
 

@@ -154,17 +154,20 @@ def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
     """Return the initial distribution of every parameter of `build(base_width)`.
 
     The model is built 4 to 64 times from fixed seeds, more often the smaller its smallest random
-    tensor; torch's global generator is left as it was.
+    tensor; torch's global generator is left as it was. Integers (quantised weights) are kept.
+
+    Raises:
+        ParametrizationError: If a parameter is complex.
     """
     first = _initial_values(build, base_width, seed_of("measure", 0))
     second = _initial_values(build, base_width, seed_of("measure", 1))
-    fixed = {name: _describe_fixed(v) for name, v in first.items() if v.equal(second[name])}
-    if fixed_values := {n: d for n, d in fixed.items() if d.pattern}:
-        # A pattern must hold at another width, too.
+    _require_real(first)
+    fixed = {n: _describe_fixed(value) for n, value in first.items() if value.equal(second[n])}
+    if any(found.pattern for found in fixed.values()):
         grown = _initial_values(build, 2 * base_width, seed_of("measure", 0))
-        for name, found in fixed_values.items():
-            if found.pattern and not found.pattern.begins(grown[name]):
-                fixed[name] = replace(found, shape="kept", pattern=None)
+        fixed = {name: _holding_at(found, grown[name]) for name, found in fixed.items()}
+    integers = {name for name, value in first.items() if not value.is_floating_point()}
+    fixed |= {name: _describe_kept(first[name]) for name in integers - fixed.keys()}
     rows = {n: _zero_rows(v, second[n]) for n, v in first.items() if n not in fixed}
     draws = {n: [_sample(values[n], rows[n]) for values in (first, second)] for n in rows}
     del first, second
@@ -200,6 +203,16 @@ def require_kept(name: str, initial: InitialDistribution, tensor: torch.Tensor) 
         )
 
 
+def _require_real(values: Mapping[str, torch.Tensor]) -> None:
+    for name, value in values.items():
+        if value.is_complex():
+            raise ParametrizationError(
+                f"parametrize: got {name!r} of dtype {value.dtype}, wanted real parameters, whose "
+                "entries have one scale. Hold torch.view_as_real of it as the parameter, and call "
+                "torch.view_as_complex in the forward."
+            )
+
+
 def _initial_values(build: Build, width: int, seed: int) -> Mapping[str, torch.Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # `torch.manual_seed` asks every device
@@ -230,16 +243,29 @@ def _describe_fixed(values: torch.Tensor) -> InitialDistribution:
     values = values.to(torch.float64)
     if bool((values == values.flatten()[0]).all()):
         return InitialDistribution("normal", mean=float(values.flatten()[0]), std=0.0)
-    mean, std = float(values.mean()), float(values.std(correction=0))
-    low, high = float(values.min()), float(values.max())
     pattern = values
     for dim in range(values.ndim):
         row = pattern.narrow(dim, 0, 1)
         if bool((pattern == row).all()):
             pattern = row
-    if pattern.numel() <= MOST_PATTERN:
-        kept = Pattern(tuple(pattern.shape), tuple(pattern.flatten().tolist()))
-        return InitialDistribution("normal", mean=mean, std=std, pattern=kept, low=low, high=high)
+    kept = _describe_kept(values)
+    if pattern.numel() > MOST_PATTERN:
+        return kept
+    same = Pattern(tuple(pattern.shape), tuple(pattern.flatten().tolist()))
+    return replace(kept, shape="normal", pattern=same)
+
+
+def _holding_at(found: InitialDistribution, grown: torch.Tensor) -> InitialDistribution:
+    """Return the distribution without a pattern that does not hold at another width."""
+    if found.pattern is None or found.pattern.begins(grown):
+        return found
+    return replace(found, shape="kept", pattern=None)
+
+
+def _describe_kept(values: torch.Tensor) -> InitialDistribution:
+    values = values.to(torch.float64)
+    mean, std = float(values.mean()), float(values.std(correction=0))
+    low, high = float(values.min()), float(values.max())
     return InitialDistribution("kept", mean=mean, std=std, low=low, high=high)
 
 

@@ -74,6 +74,14 @@ def sides_of(view: torch.Tensor, axes: Sequence[Axis]) -> tuple[Side, ...]:
     return tuple(_side(view, dim, axes, walks) for dim in range(view.ndim))
 
 
+def factors_of(view: torch.Tensor, dim: int, axes: Sequence[Axis]) -> list[tuple[int, Side]]:
+    """Return the sizes and sides of the axes that a dimension walks whole, outermost first."""
+    own = [axes[index] for index in _walks(view, axes)[dim]]
+    if not own or math.prod(axis.size for axis in own) != view.shape[dim]:
+        return [(view.shape[dim], sides_of(view, axes)[dim])]
+    return [(axis.size, axis.side) for axis in sorted(own, key=lambda axis: -axis.stride)]
+
+
 def parts_of(view: torch.Tensor, axes: Sequence[Axis]) -> Iterator[tuple[Origin, Part]]:
     """Yield the parameters' dimensions of which a view sees a part only, and that part."""
     walks = _walks(view, axes)

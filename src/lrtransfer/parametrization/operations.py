@@ -13,7 +13,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from .graph import Attention, Graph, Kind, Logits, Node, Scalar
-from .memory import Side
+from .memory import Label, Side, factors_of
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,23 @@ class Call:
 Handler = Callable[[Graph, Call], None]
 
 _READS_ONLY = {"_local_scalar_dense", "equal", "is_nonzero", "is_same_size", "_assert_async"}
+_SHAPED_LIKE = {
+    *("empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"),
+    *("new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided"),
+}
 _MULTIPLIES = {"mul", "div", "neg", "true_divide"}
 _LINEAR = _MULTIPLIES | {"clone", "_to_copy"}
 _ADDS = {"add", "sub", "rsub", "copy", "where", "lerp", "masked_fill", "clone", "_to_copy"}
 _SUMS = {"sum", "mean"}
 _CONSTANTS = {"full", "scalar_tensor", "full_like"}
+_UNTAGGED = {"_to_copy", "copy", "complex", "polar"}  # elementwise, which torch does not tag
 
 
 def observe(graph: Graph, call: Call) -> None:
     """Write into the graph what one operation did."""
     if call.name in _CONSTANTS:
         _observe_constant(graph, call)
-    if call.name in _READS_ONLY or not any(graph.node(t) for t in call.tensors):
+    if call.name in _READS_ONLY | _SHAPED_LIKE or not any(graph.node(t) for t in call.tensors):
         return
     if not call.is_inplace and _is_view(call):
         return
@@ -164,7 +169,7 @@ def _pointwise(graph: Graph, call: Call) -> None:
     if activations or any(n.looked for _, n in weights):
         _mix(graph, call, weights, activations)
     else:
-        rows = _with_gains([_broadcast(graph, t, out) for t, _ in weights])
+        rows = _with_gains([t for t, _ in weights], [_broadcast(graph, t, out) for t, _ in weights])
         graph.put_weight(out, _merge(rows, out.ndim), [n for _, n in weights])
 
 
@@ -178,13 +183,21 @@ def _observe_elementwise(graph: Graph, call: Call, tensor: torch.Tensor) -> None
         graph.settle_gains(tensor)
 
 
-def _with_gains(rows: list[list[Side]]) -> list[list[Side]]:
+def _with_gains(tensors: Sequence[torch.Tensor], rows: Sequence[list[Side]]) -> list[list[Side]]:
     """Mark the labels of a weight that is repeated along dimensions that another one walks."""
-    walked = [{dim for dim, side in enumerate(row) if side.labels} for row in rows]
+    walked = [_walked_dims(t, len(row)) for t, row in zip(tensors, rows, strict=True)]
     return [
         _as_gain(row) if any(own < other for other in walked) else row
         for row, own in zip(rows, walked, strict=True)
     ]
+
+
+def _walked_dims(tensor: torch.Tensor, ndim: int) -> frozenset[int]:
+    """Return the dimensions of a result along which an operand is not repeated."""
+    first = ndim - tensor.ndim
+    return frozenset(
+        first + d for d in range(tensor.ndim) if tensor.shape[d] > 1 and tensor.stride(d)
+    )
 
 
 def _as_gain(row: Sequence[Side]) -> list[Side]:
@@ -272,6 +285,17 @@ def _aligned(graph: Graph, call: Call) -> None:
     graph.consume(source)
     sides = [Side()] * (out.ndim - source.ndim) + [Side(s.labels) for s in graph.sides(source)]
     graph.put_weight(out, sides, [node])
+
+
+def _transform(graph: Graph, call: Call) -> None:
+    """Record a Fourier transform: linear along its dimensions, so a sum after it still is one."""
+    source, out = call.tensors[0], call.outs[0]
+    node, sides = graph.node(source), [Side(side.labels) for side in graph.sides(source)]
+    graph.note_parts(source)
+    if node is not None and node.is_weight:
+        graph.put_weight(out, sides, [node])
+    elif node is not None:
+        graph.put_activation(out, [node], sides)
 
 
 def _softmax(graph: Graph, call: Call) -> None:
@@ -426,10 +450,13 @@ def _matmul(graph: Graph, call: Call) -> None:
     out = call.outs[0]
     used: frozenset[int] = frozenset()
     makers: frozenset[str] = frozenset()
+    batch: list[tuple[int, Side]] = []
     for operand, other in ((left, right), (right, left)):
         if operand.is_weight and not (other.is_weight and _is_looked(operand)):
-            used |= _use_matrix(graph, operand, other)
+            numbers = _use_matrix(graph, operand, other)
+            used |= numbers
             makers |= _names(operand)
+            batch = _repeats(graph, operand, numbers) if out.ndim == 3 else []
         elif operand.is_weight and operand.node is not None:
             _use_as_table(graph, operand.node, graph.sides(operand.tensor))
     sides = [Side() for _ in out.shape]
@@ -438,6 +465,9 @@ def _matmul(graph: Graph, call: Call) -> None:
     if left.is_weight and out.ndim > 1:
         sides[-2] = Side(origins=left.produced.origins)
     makers |= _shift(graph, call.arguments.get("self", call.arguments.get("bias")), left, right)
+    if len(batch) > 1:
+        out = out.unflatten(0, [size for size, _ in batch])
+    sides = [*(side for _, side in batch), *sides[1 if batch else 0 :]]
     activations = [m.node for m in (left, right) if m.node is not None and not m.is_weight]
     provisional = used if not activations else frozenset()
     is_logits = len(activations) == 2
@@ -481,10 +511,19 @@ def _use_matrix(graph: Graph, operand: _Matrix, other: _Matrix) -> frozenset[int
     return graph.use(
         operand.node,
         Kind.MATMUL,
+        summed=operand.size,
         contracted=[operand.contracted],
         produced=[operand.produced],
         batch=[operand.batch],
     )
+
+
+def _repeats(graph: Graph, operand: _Matrix, numbers: frozenset[int]) -> list[tuple[int, Side]]:
+    """Return the sizes and sides of what a batch of products is repeated along."""
+    axes = operand.node.axes if operand.node is not None else ()
+    return [
+        (size, graph.repeat(side, numbers)) for size, side in factors_of(operand.tensor, 0, axes)
+    ]
 
 
 def _shift(graph: Graph, bias: Any, left: _Matrix, right: _Matrix) -> frozenset[str]:
@@ -505,11 +544,23 @@ def _logit_scale(call: Call, activations: Sequence[Node]) -> float:
     return scale
 
 
+def _labels_of(operand: _Matrix) -> frozenset[Label]:
+    return operand.contracted.labels | operand.produced.labels | operand.batch.labels
+
+
 def _compose(graph: Graph, call: Call, left: _Matrix, right: _Matrix) -> None:
     """Record the product of two weights: which side each contracts follows from its use."""
     out = call.outs[0]
     for operand in (left, right):
-        graph.links.append((operand.produced.labels, operand.contracted.labels))
+        plain = frozenset(i.parameter for i in _labels_of(operand) if not i.gain)
+        own = [
+            frozenset(i for i in side.labels if not i.gain or i.parameter in plain)
+            for side in (operand.produced, operand.contracted)
+        ]
+        graph.links.append((own[0], own[1]))
+        gains = Side(frozenset(i for i in _labels_of(operand) if i.parameter not in plain))
+        if gains.labels and operand.node is not None:
+            graph.use(operand.node, Kind.SCALED, produced=[gains])
     sides = [Side() for _ in out.shape]
     if out.ndim:
         sides[-1] = replace(right.produced, pieces=())
@@ -527,6 +578,9 @@ def _convolve(graph: Graph, call: Call) -> None:
     for tensor, _ in _operands(graph, call.tensors):
         graph.consume(tensor)
     activations = [n for t, n in _operands(graph, [source]) if not n.is_weight]
+    if node is not None and not node.is_weight:
+        for name in node.makers:
+            graph.mark_unknown(name, f"makes the kernels of a convolution in {graph.module!r}")
     channels, makers = Side(), frozenset[str]()
     is_depthwise = groups > 1 and groups == source.shape[1]
     if node is not None and node.is_weight:
@@ -599,6 +653,29 @@ def _picked(call: Call, ndim: int) -> tuple[list[int], list[int | None]]:
     is_together = picked == list(range(picked[0], picked[-1] + 1))
     place = picked[0] if is_together else 0
     return picked, [*layout[:place], *[None] * width, *layout[place:]]
+
+
+def _diagonal(graph: Graph, call: Call) -> None:
+    """Record a diagonal matrix: it scales what it is multiplied with."""
+    source, node = call.arguments["self"], graph.node(call.arguments["self"])
+    if node is None or not node.is_weight:
+        _default(graph, call)
+        return
+    *outer, last = _as_gain(graph.sides(source))
+    graph.put_weight(call.outs[0], [*outer, last, last], [node])
+
+
+def _put(graph: Graph, call: Call) -> None:
+    """Record rows of an activation that a weight (a learned token) replaces."""
+    target, values = call.arguments["self"], call.arguments["values"]
+    node, source = graph.node(target), graph.node(values)
+    if node is None or node.is_weight or source is None or not source.is_weight:
+        _unknown(graph, call)
+        return
+    graph.consume(target)
+    graph.consume(values)
+    makers = node.makers | _use_as_table(graph, source, graph.sides(values))
+    graph.put_activation(call.outs[0], [node], makers=makers)
 
 
 def _normalize(graph: Graph, call: Call) -> None:
@@ -684,8 +761,11 @@ _HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_MATRIX_ARGUMENTS, _matmul),
     **_handlers(_convolve, "convolution"),
     **_handlers(_embed, "embedding _embedding_bag _embedding_bag_forward_only"),
-    **_handlers(_gather, "index index_select"),
+    **_handlers(_gather, "index index_select gather"),
+    **_handlers(_put, "index_put"),
+    **_handlers(_diagonal, "diag_embed"),
     **_handlers(_concatenate, "cat stack"),
+    **_handlers(_transform, "_fft_r2c _fft_c2r _fft_c2c"),
     **_handlers(_softmax, "_softmax _safe_softmax"),
     **_handlers(_reduce, "sum mean linalg_vector_norm norm amax amin prod var std"),
     **_handlers(
@@ -715,12 +795,13 @@ def call_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: A
     arguments = dict(zip((a.name for a in schema.arguments), args, strict=False)) | dict(kwargs)
     is_inplace = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
     name = func._schema.name.split("::")[-1]
+    plain = name.removesuffix("_") if is_inplace else name
     return Call(
-        name=name.removesuffix("_") if is_inplace else name,
+        name=plain,
         arguments=arguments,
         tensors=_tensors((args, kwargs)),
         outs=_tensors(result),
-        is_pointwise=torch.Tag.pointwise in func.tags,
+        is_pointwise=torch.Tag.pointwise in func.tags or plain in _UNTAGGED,
         is_inplace=is_inplace,
     )
 

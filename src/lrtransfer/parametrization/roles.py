@@ -7,7 +7,7 @@ dimensions and sizes that happen to be equal decide nothing.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Literal
@@ -273,9 +273,9 @@ class _Finder:
         self.graphs = graphs
         self.base_width = base_width
         self.uses: dict[str, list[Use]] = {}
-        for graph in graphs:
-            for name, uses in _resolved(graph).items():
-                self.uses.setdefault(name, []).extend(uses)
+        tables = [_resolved(graph) for graph in graphs]
+        for name in {name for table in tables for name in table}:
+            self.uses[name] = _with_repeats([table.get(name, []) for table in tables])
         self.owners = _owners(probes.base)
 
     def shape(self, name: str) -> Shape:
@@ -377,12 +377,30 @@ def _resolved(graph: Graph) -> dict[str, list[Use]]:
     return table
 
 
+def _with_repeats(tables: Sequence[Sequence[Use]]) -> list[Use]:
+    """Return the uses at all widths; a dimension summed in stretches that do not grow repeats."""
+    uses = [use for table in tables for use in table]
+    stretches = [[use.partial for use in table] for table in tables]
+    if any(stretch != stretches[0] for stretch in stretches):
+        return uses
+    return [_repeated(use, frozenset(dim for dim, _ in use.partial)) for use in uses]
+
+
+def _repeated(use: Use, dims: frozenset[int]) -> Use:
+    return replace(
+        use,
+        contracted=use.contracted - dims,
+        produced=use.produced - dims,
+        batch=use.batch | dims,
+    )
+
+
 def _completed(use: Use, outer: frozenset[int], inner: frozenset[int]) -> Use:
     if use.kind is not Kind.MATMUL or inner & use.dims:
         return use
     if outer & use.contracted:
-        return Use(use.kind, use.contracted, use.produced | inner, use.batch, module=use.module)
-    return Use(use.kind, use.contracted | inner, use.produced, use.batch, module=use.module)
+        return replace(use, produced=use.produced | inner)
+    return replace(use, contracted=use.contracted | inner)
 
 
 def _merged(name: str, uses: Sequence[Use], shape: Shape, finder: _Finder) -> _Sides:
@@ -393,31 +411,30 @@ def _merged(name: str, uses: Sequence[Use], shape: Shape, finder: _Finder) -> _S
     main = lookups or products or uses
     contracted = frozenset(dim for use in main for dim in use.contracted)
     produced = frozenset(dim for use in main for dim in use.produced)
-    batch = frozenset(dim for use in main for dim in use.batch) - contracted - produced
+    grown = frozenset(d for d in range(len(shape)) if finder.probes.grows(name, d))
     readouts = [use for use in products if lookups and use.contracted & produced]
     others = [use for use in uses if use not in main and use not in readouts]
-    clash = contracted & produced or any(
-        use.contracted & produced
-        or (use.kind is not Kind.ADDED and main is not uses and not lookups)
+    clash = contracted & produced & grown or any(
+        use.contracted & produced or (use.kind is not Kind.ADDED and products and not lookups)
         for use in others
+        if not (use.composed and use.dims.isdisjoint(contracted))
     )
     if clash:
         raise _clash(name, uses)
-    left = [d for d in range(len(shape)) if d not in contracted | produced | batch]
+    produced -= contracted
+    if grown.isdisjoint(produced):  # repetitions whose number grows are outputs, too
+        produced |= grown - contracted
+    repeated = frozenset(dim for use in main for dim in use.batch) - contracted - produced
+    left = [d for d in range(len(shape)) if d not in contracted | produced | repeated]
     ones = {d for d in left if shape[d] == 1}
     kind = main[0].kind
     if produced and kind in {Kind.MATMUL, Kind.LOOKUP, Kind.DEPTHWISE}:
         contracted |= ones
     else:
         produced |= ones
-    if kind is Kind.ADDED:
-        fixed = frozenset(
-            d
-            for d in set(produced) | set(left)
-            if shape[d] > 1 and not finder.probes.grows(name, d)
-        )
-        if any(finder.probes.grows(name, d) for d in produced):
-            contracted, produced = contracted | fixed, produced - fixed
+    if kind is Kind.ADDED and not grown.isdisjoint(produced):
+        rows = frozenset(d for d in produced - grown if shape[d] > 1)
+        contracted, produced = contracted | rows, produced - rows
     layout = Layout(tuple(sorted(contracted)), tuple(sorted(produced)))
     return _Sides(layout, kind, tuple(dict.fromkeys(use.module for use in readouts)))
 
