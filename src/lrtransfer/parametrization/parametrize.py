@@ -152,18 +152,14 @@ class _Setting:
             multiplier=at(law.multiplier) if role.contracts else 1.0,
             lr=lr,
             weight_decay=self._decay(role, rate=lr * norm, effective_lr=at(law.effective_lr) * own),
-            eps=self._eps(role, at(law.eps)),
+            eps=self._eps(role, law.eps),
             optimizer=kind,
             source=self.scheme.source if self.scheme.lr == "constant" else family.source,
         )
 
     def factor(self, power: Power, *, role: TensorRole) -> float:
         """Return a power of a tensor's sides in the form asked for."""
-        sides = Sides(1.0 if role.lookup else role.fan_in, role.fan_out)
-        if self.is_absolute:
-            return power.absolute(sides)
-        base = Sides(1.0 if role.lookup else role.base_fan_in, role.base_fan_out)
-        return power.relative(sides, base=base)
+        return power.absolute(_sides(role)) if self.is_absolute else _relative(power, role)
 
     @property
     def is_absolute(self) -> bool:
@@ -252,12 +248,21 @@ class _Setting:
             loss *= self.factor(convention.width, role=role)
         return loss / rate
 
-    def _eps(self, role: TensorRole, eps: float) -> float:
+    def _eps(self, role: TensorRole, power: Power) -> float:
+        """Return the factor of ε; ε is given at the base width, whatever the scheme's form."""
         if not self.choices.scale_eps:
             return 1.0
-        return eps * (
-            self.branch(-self.choices.depth_exponent) if role.name in self.branches else 1.0
-        )
+        branch = self.branch(-self.choices.depth_exponent) if role.name in self.branches else 1.0
+        return _relative(power, role) * branch
+
+
+def _sides(role: TensorRole) -> Sides:
+    return Sides(1.0 if role.lookup else role.fan_in, role.fan_out)
+
+
+def _relative(power: Power, role: TensorRole) -> float:
+    base = Sides(1.0 if role.lookup else role.base_fan_in, role.base_fan_out)
+    return power.relative(_sides(role), base=base)
 
 
 def in_branches(roles: tuple[TensorRole, ...]) -> frozenset[str]:

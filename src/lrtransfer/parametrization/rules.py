@@ -194,6 +194,7 @@ class Scheme:
             sets the standard deviations itself and is not the user's model at the base width.
         embedding_lr: Exponent of 1/fan_out in the rate of looked-up tables.
         families: Families for which the scheme is defined; empty for all.
+        scales_eps: Whether ε follows the size of the gradient.
         depth: Whether residual branches are scaled by depth.
         source: Where it is from.
     """
@@ -205,6 +206,7 @@ class Scheme:
     absolute: bool = False
     embedding_lr: float = 0.0
     families: tuple[str, ...] = ()
+    scales_eps: bool = True
     depth: bool = False
     source: str = ""
 
@@ -256,6 +258,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         absolute=True,
         embedding_lr=0.5,
         families=("adaptive", "sign"),
+        scales_eps=False,
         source="arXiv 2407.17465",
     ),
     "spectral": Scheme(
@@ -317,7 +320,7 @@ def rule(scheme: Scheme, family: Family, role: Role, *, alignment: Alignment = "
         init_std=init_std,
         multiplier=multiplier,
         lr=lr,
-        eps=_gradient(scheme, role) * multiplier if family.has_eps else CONSTANT,
+        eps=_epsilon(scheme, role) if family.has_eps else CONSTANT,
         effective_lr=effective_lr,
     )
 
@@ -398,14 +401,16 @@ def abc_scheme(rows: Mapping[str, Mapping[str, float]]) -> Scheme:
 _BELOW_READOUT = (Role.INPUT, Role.HIDDEN, Role.VECTOR)
 
 
-def _gradient(scheme: Scheme, role: Role) -> Power:
-    """Return the size of a tensor's gradient in the gauge without multipliers.
+def _epsilon(scheme: Scheme, role: Role) -> Power:
+    """Return ε, which follows the size of a tensor's gradient.
 
-    TP5, appendix B.3 states ε for Table 8 (1/width for every tensor); moved to A = 1 the output
-    tensor's is constant. With one rate for all tensors nothing is scaled.
+    TP5, appendix B.3 states it for Table 8 (1/width for every tensor); in the gauge A = 1 the
+    output tensor's is constant. With one rate for all tensors, or rates given, nothing is scaled.
     """
-    if scheme.lr != "maximal":
+    if scheme.lr != "maximal" or not scheme.scales_eps:
         return CONSTANT
     if role is Role.HIDDEN:
-        return Power(fan_in=-scheme.readout)
-    return Power(fan_out=-scheme.readout) if role in _BELOW_READOUT else CONSTANT
+        gradient = Power(fan_in=-scheme.readout)
+    else:
+        gradient = Power(fan_out=-scheme.readout) if role in _BELOW_READOUT else CONSTANT
+    return gradient * scheme.multiplier[role]
