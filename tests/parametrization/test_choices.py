@@ -79,13 +79,13 @@ def test_scale_eps() -> None:
     assert (tensor(HIDDEN).eps, tensor(HIDDEN, scale_eps=False).eps) == (1 / M, 1)
 
 
-@pytest.mark.parametrize(("exponent", "wanted"), [(None, 1), (0, 1), (0.5, 1 / 2), (1, 1 / 4)])
 def test_epsilon_is_given_at_the_base_width_whatever_the_form() -> None:
     assert tensor(HIDDEN, form="absolute").eps == tensor(HIDDEN).eps == 1 / M
     # arXiv 2407.17465 leaves ε alone; so do schemes with one rate for all tensors.
     assert {tensor(HIDDEN, scheme=scheme).eps for scheme in ("u_mup", "sp", "ntp")} == {1}
 
 
+@pytest.mark.parametrize(("exponent", "wanted"), [(None, 1), (0, 1), (0.5, 1 / 2), (1, 1 / 4)])
 def test_embedding_lr_exponent(exponent: float | None, wanted: float) -> None:
     assert tensor(TABLE, embedding_lr_exponent=exponent).lr == wanted
     assert tensor(FIRST, embedding_lr_exponent=exponent).lr == 1  # multiplied, not looked up
