@@ -20,6 +20,10 @@ def build(width):
 def batch():
     return torch.zeros(4, 3), torch.zeros(4, dtype=torch.long)
 
+def loud(width):
+    print("loud")
+    return build(width)
+
 def broken():
     raise RuntimeError("no data here")
 
@@ -53,6 +57,15 @@ def test_json_holds_every_parameter(capsys: pytest.CaptureFixture[str]) -> None:
     readout = rows["3.weight"]
     assert (readout["shape"], readout["lr"], readout["weight_decay"]) == ([2, 64], 0.25, 4)
     assert readout["init_std"] == pytest.approx(16**-0.5 / 3**0.5 / 4, rel=0.05)
+
+
+def test_what_the_model_prints_stays_out_of_the_document(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["recipe", "own_model:loud", *WIDTHS, "--json"]) == 0
+    output = capsys.readouterr()
+    assert json.loads(output.out)["parameters"]
+    assert "loud" in output.err
 
 
 def test_the_difference_to_sp(capsys: pytest.CaptureFixture[str]) -> None:
