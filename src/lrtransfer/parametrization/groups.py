@@ -103,11 +103,18 @@ def require_all(pairs: Pairs, groups: dict[int, Group]) -> None:
 
 
 def require_variant(kind: str, group: Group) -> None:
-    """Check the setting of torch's Muon that decides which rule it follows.
+    """Check the settings of Muon and Adafactor that decide which rule they follow.
 
     Raises:
-        ParametrizationError: If it is another variant's.
+        ParametrizationError: If they are another variant's.
     """
+    if group.get("relative_step") or not group.get("scale_parameter", True):
+        raise ParametrizationError(
+            f"verify: got Adafactor with relative_step={group['relative_step']} and "
+            f"scale_parameter={group['scale_parameter']}, wanted relative_step=False and "
+            "scale_parameter=True: else it ignores the learning rates, or its steps do not follow "
+            "the size of the weights."
+        )
     if "adjust_lr_fn" not in group:
         return
     wanted = {"muon_keller": ("original", None), "muon_kimi": ("match_rms_adamw",)}.get(kind)

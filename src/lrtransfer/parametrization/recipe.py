@@ -302,6 +302,8 @@ class Recipe:
         self._require_own(kind, [tensor for tensor, _ in own])
         for _, group in own:
             require_variant(kind, group)
+            if not group.get("decoupled_weight_decay"):
+                require_decay_apart(kind, float(group.get("weight_decay", 0.0)))
         has_eps = FAMILIES[KINDS[kind].family].has_eps
         for key in ("lr", "weight_decay") + (("eps",) if has_eps else ()):
             require_ratios(key, [(t, group) for t, group in own if key in group])
