@@ -73,6 +73,17 @@ def test_a_zero_readout_is_judged_from_the_second_step_on() -> None:
     assert {s.name for s in wrong.suspects[1:]} == {"all hidden tensors", "6.weight"}
 
 
+def test_the_bias_of_a_readout_that_starts_from_zero_is_not_its_initial_output() -> None:
+    def build(width: int) -> nn.Module:
+        hidden = nn.Linear(width, width)
+        model = nn.Sequential(nn.Linear(8, width), nn.ReLU(), hidden, nn.Linear(width, 6))
+        nn.init.zeros_(model.get_parameter("3.weight"))
+        nn.init.ones_(model.get_parameter("3.bias"))
+        return model
+
+    assert check(correct(build), vectors()).verdict == "pass"
+
+
 class _Shared(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
