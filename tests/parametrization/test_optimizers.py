@@ -385,5 +385,7 @@ def test_decay_in_the_gradient_is_found_however_it_came_there() -> None:
     own = {id(p): recipe.tensors[i].weight_decay for i, p in enumerate(model.parameters())}
     for group in groups:
         group["weight_decay"] = 0.1 * own[id(group["params"][0])]
-    with pytest.raises(ParametrizationError, match=r"weight_decay: got 0\.1 for 'adam', which adds"):
+    with pytest.raises(
+        ParametrizationError, match=r"weight_decay: got 0\.1 for 'adam', which adds"
+    ):
         recipe.verify(model, torch.optim.Adam(groups))

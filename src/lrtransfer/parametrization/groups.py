@@ -26,6 +26,10 @@ class Multiples(Protocol):
         """What the tensor does."""
 
     @property
+    def optimizer(self) -> str:
+        """Which of the recipe's optimizers trains it."""
+
+    @property
     def lr(self) -> float:
         """Learning rate."""
 
@@ -220,12 +224,13 @@ def _split(group: Group, tensors: Mapping[int, T]) -> list[tuple[Group, T]]:
             "scale: got a group that has lr_mult already, wanted groups that no recipe has "
             "scaled: the multiples would apply twice. Give it the groups as they were."
         )
-    parts: dict[tuple[float, float, float], tuple[Group, T]] = {}
+    parts: dict[tuple[str, float, float, float], tuple[Group, T]] = {}
     names = group.get("param_names")
     for i, entry in enumerate(group["params"]):
         tensor = _known(entry, tensors)
         empty = group | {"params": []} | ({} if names is None else {"param_names": []})
-        part, _ = parts.setdefault((tensor.lr, tensor.weight_decay, tensor.eps), (empty, tensor))
+        key = (tensor.optimizer, tensor.lr, tensor.weight_decay, tensor.eps)
+        part, _ = parts.setdefault(key, (empty, tensor))
         part["params"].append(entry)
         if names is not None:
             part["param_names"].append(names[i])
