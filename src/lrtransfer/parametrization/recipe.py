@@ -424,7 +424,9 @@ def _require_memory(pairs: Sequence[tuple[nn.Parameter, TensorRecipe]]) -> None:
 
 
 def _rescale_(parameter: nn.Parameter, initial: InitialDistribution) -> None:
-    present = standard_deviation(parameter)
+    zeros = sum(stop - first for first, stop, factor in initial.rows if factor == 0)
+    drawn = 1 - zeros / len(parameter) if zeros else 1.0
+    present = standard_deviation(parameter) / drawn**0.5  # of the rows that are not zero
     with torch.no_grad():
         if initial.is_random and present > 0:
             values = local_part(parameter).values
