@@ -114,6 +114,12 @@ def test_the_recipe_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         (["own_model:build", "--optimizer", "adamv"], "optimizer: got 'adamv'"),
         (["own_model:build", "--choices", "decay=1"], "choices: got 'decay=1', wanted KEY=VALUE"),
         (["own_model:build", "--choices", "gauge=table4"], "gauge: got 'table4', wanted one of"),
+        (
+            ["own_model:build", "--choices", "depth=x,base_depth=2"],
+            "depth: got 'x', wanted a positive whole",
+        ),
+        (["own_model:build", "--choices", "depth_exponent=x"], "depth_exponent: got 'x', wanted a"),
+        (["own_model:build", "--choices", "scale_eps=maybe"], "scale_eps: got 'maybe', wanted one"),
         (["own_model:build", "--out", "no/where.json"], "out: got no/where.json .*writable"),
     ],
 )

@@ -389,3 +389,9 @@ def test_decay_in_the_gradient_is_found_however_it_came_there() -> None:
         ParametrizationError, match=r"weight_decay: got 0\.1 for 'adam', which adds"
     ):
         recipe.verify(model, torch.optim.Adam(groups))
+
+
+def test_an_optimizer_that_is_made_already_is_refused() -> None:
+    own: Any = torch.optim.AdamW(nn.Linear(2, 2).parameters())
+    with pytest.raises(ParametrizationError, match="optimizer: got AdamW, an object, wanted a nam"):
+        find_optimizer(own)

@@ -77,8 +77,8 @@ def parametrize(
         [('input', 1.0), ('vector', 1.0), ('output', 0.25)]
     """
     for key, value in (("width", width), ("base_width", base_width)):
-        if value < 1:
-            raise ParametrizationError(f"{key}: got {value}, wanted a positive whole number.")
+        if not (isinstance(value, int) and value >= 1):
+            raise ParametrizationError(f"{key}: got {value!r}, wanted a positive whole number.")
     name, rules = _scheme(scheme, choices)
     found = find_optimizer(optimizer, follows=follows)
     _require_defined(name, rules, found)
