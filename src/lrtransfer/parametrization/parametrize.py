@@ -64,8 +64,8 @@ def parametrize(
         Yang et al. (2021), Table 3 and Lemma J.1. https://arxiv.org/abs/2203.03466
 
     Raises:
-        ParametrizationError: If an argument is unknown, or the model's tensors cannot be given
-            roles (see `assign_roles`).
+        ParametrizationError: If an argument is unknown, the model's tensors cannot be given roles
+            (see `assign_roles`), or a depth is given for a model without residual branches.
 
     Example:
         >>> def build(n: int) -> nn.Module:
@@ -92,8 +92,10 @@ def parametrize(
         roles=roles,
         attention=choices.attention,
     )
+    branches = in_branches(table.tensors)
+    _require_branches(branches, choices)
     initial = measure(build, base_width)
-    setting = _Setting(rules, found, choices, in_branches(table.tensors))
+    setting = _Setting(rules, found, choices, branches)
     tensors = tuple(setting.tensor(role, initial[role.name]) for role in table.tensors)
     return Recipe(
         scheme=name,
@@ -316,6 +318,15 @@ def _require_depth(name: str, scheme: Scheme, choices: Choices) -> None:
         raise ParametrizationError(
             f"depth: got {choices.depth} with the scheme {name!r}, which has no rules for depth, "
             "wanted scheme='completep'. Leave depth and base_depth out to scale width alone."
+        )
+
+
+def _require_branches(branches: frozenset[str], choices: Choices) -> None:
+    if choices.depth_ratio != 1 and not branches:
+        raise ParametrizationError(
+            f"depth: got {choices.depth} for base_depth={choices.base_depth}, but no residual "
+            "branch was seen in the model, wanted branches that the rules for depth can scale. "
+            "Pass example=, without which the forward is not known, or leave the depths out."
         )
 
 
