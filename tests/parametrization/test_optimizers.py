@@ -373,7 +373,7 @@ def test_settings_of_adafactor_with_another_rule_are_refused(options: dict[str, 
     recipe = parametrize(build, width=64, base_width=16, optimizer="adafactor")
     model = recipe.initialize(build(64), seed=0)
     groups = recipe.param_groups(model, lr=RATE, weight_decay=0.0)
-    own = transformers.Adafactor(groups, **options)
+    own = CLASSES["adafactor"](groups, **options)
     with pytest.raises(ParametrizationError, match="wanted relative_step=False and scale_param"):
         recipe.verify(model, own)
 
