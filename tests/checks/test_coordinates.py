@@ -212,3 +212,19 @@ def test_unknown_optimizers_are_refused() -> None:
 def test_no_control_is_possible_but_said() -> None:
     result = check_coordinates(correct(), vectors(), control=None, widths=WIDTHS, steps=1)
     assert result.control is None
+
+
+def test_the_own_logits_of_tied_embeddings_are_not_random() -> None:
+    class Tied(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.table, self.readout = nn.Embedding(16, width), nn.Linear(width, 16, bias=False)
+            self.readout.weight = self.table.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.readout(self.table(x))
+            return out
+
+    tokens = torch.arange(16)
+    result = check(correct(Tied), (tokens, tokens.roll(1)))
+    assert result.verdict == "pass", result.reason
