@@ -73,6 +73,17 @@ def test_a_zero_readout_is_judged_from_the_second_step_on() -> None:
     assert {s.name for s in wrong.suspects[1:]} == {"all hidden tensors", "6.weight"}
 
 
+def test_the_bias_of_a_readout_that_starts_from_zero_is_not_its_initial_output() -> None:
+    def build(width: int) -> nn.Module:
+        hidden = nn.Linear(width, width)
+        model = nn.Sequential(nn.Linear(8, width), nn.ReLU(), hidden, nn.Linear(width, 6))
+        nn.init.zeros_(model.get_parameter("3.weight"))
+        nn.init.ones_(model.get_parameter("3.bias"))
+        return model
+
+    assert check(correct(build), vectors()).verdict == "pass"
+
+
 class _Shared(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -201,3 +212,19 @@ def test_unknown_optimizers_are_refused() -> None:
 def test_no_control_is_possible_but_said() -> None:
     result = check_coordinates(correct(), vectors(), control=None, widths=WIDTHS, steps=1)
     assert result.control is None
+
+
+def test_the_own_logits_of_tied_embeddings_are_not_random() -> None:
+    class Tied(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.table, self.readout = nn.Embedding(16, width), nn.Linear(width, 16, bias=False)
+            self.readout.weight = self.table.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.readout(self.table(x))
+            return out
+
+    tokens = torch.arange(16)
+    result = check(correct(Tied), (tokens, tokens.roll(1)))
+    assert result.verdict == "pass", result.reason

@@ -26,6 +26,21 @@ fixed = (torch.ones(4, 8), torch.zeros(4, dtype=torch.long))
 def loss(output, targets):
     return output.square().mean()
 
+def loud(n):
+    print("loud")
+    return build(n)
+
+def number(n):
+    return n
+
+def broken(output, targets):
+    raise RuntimeError("no\\nloss")
+
+def entries(output, targets):
+    return output.square()
+
+def unknown_classes():
+    return torch.randn(16, 8), torch.full((16,), 6)
 """
 SMALL = ["--widths", "32,64,128", "--steps", "2"]
 
@@ -78,6 +93,33 @@ def test_other_batches_and_a_loss(batch: str, capsys: pytest.CaptureFixture[str]
     assert json.loads(capsys.readouterr().out)["modules"]
 
 
+def test_what_the_model_prints_stays_out_of_the_document(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["--batch", "checked_model:batch", *SMALL, "--seeds", "1", "--json"]
+    main(["check", "checked_model:loud", *options])
+    output = capsys.readouterr()
+    assert json.loads(output.out)["modules"]
+    assert "loud" in output.err
+
+
+@pytest.mark.parametrize(
+    ("options", "batch", "message"),
+    [
+        (["--loss", "checked_model:broken"], "batch", "RuntimeError from the loss on it: no loss."),
+        (["--loss", "checked_model:entries"], "batch", "loss: got Tensor of shape (16, 6), wanted"),
+        ([], "unknown_classes", "IndexError from the loss on it: Target 6 is out of bounds"),
+    ],
+)
+def test_errors_of_the_users_own_code_are_one_line(
+    options: list[str], batch: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(*options, batch=batch) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
 BAD_INPUT = [
     (["checked_model"], "build: got 'checked_model', wanted the form pkg.module:name"),
     (["checked_model:buidl"], "checked_model has no 'buidl'"),
@@ -86,6 +128,9 @@ BAD_INPUT = [
     (["checked_model:build", "--widths", "32,64"], "widths: got [32, 64], wanted at least 3"),
     (["checked_model:build", "--widths", "32,x"], "widths: got 'x', wanted a whole number"),
     (["checked_model:build", "--lr", "much"], "lr: got 'much', wanted a number"),
+    (["checked_model:build", "--lr", "nan"], "lr: got 'nan', wanted a positive number"),
+    (["checked_model:build", "--lr=-1"], "lr: got '-1', wanted a positive number"),
+    (["checked_model:number"], "got TypeError from build(64): a int is no nn.Module"),
     (["checked_model:build", "--optimizer", "nothing"], "optimizer: got 'nothing', wanted one of"),
     (["checked_model:build", "--scheme", "nothing"], "scheme: got 'nothing', wanted one of"),
 ]

@@ -20,6 +20,10 @@ def build(width):
 def batch():
     return torch.zeros(4, 3), torch.zeros(4, dtype=torch.long)
 
+def loud(width):
+    print("loud")
+    return build(width)
+
 def broken():
     raise RuntimeError("no data here")
 
@@ -53,6 +57,15 @@ def test_json_holds_every_parameter(capsys: pytest.CaptureFixture[str]) -> None:
     readout = rows["3.weight"]
     assert (readout["shape"], readout["lr"], readout["weight_decay"]) == ([2, 64], 0.25, 4)
     assert readout["init_std"] == pytest.approx(16**-0.5 / 3**0.5 / 4, rel=0.05)
+
+
+def test_what_the_model_prints_stays_out_of_the_document(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["recipe", "own_model:loud", *WIDTHS, "--json"]) == 0
+    output = capsys.readouterr()
+    assert json.loads(output.out)["parameters"]
+    assert "loud" in output.err
 
 
 def test_the_difference_to_sp(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,6 +114,12 @@ def test_the_recipe_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         (["own_model:build", "--optimizer", "adamv"], "optimizer: got 'adamv'"),
         (["own_model:build", "--choices", "decay=1"], "choices: got 'decay=1', wanted KEY=VALUE"),
         (["own_model:build", "--choices", "gauge=table4"], "gauge: got 'table4', wanted one of"),
+        (
+            ["own_model:build", "--choices", "depth=x,base_depth=2"],
+            "depth: got 'x', wanted a positive whole",
+        ),
+        (["own_model:build", "--choices", "depth_exponent=x"], "depth_exponent: got 'x', wanted a"),
+        (["own_model:build", "--choices", "scale_eps=maybe"], "scale_eps: got 'maybe', wanted one"),
         (["own_model:build", "--out", "no/where.json"], "out: got no/where.json .*writable"),
     ],
 )

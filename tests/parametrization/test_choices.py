@@ -254,6 +254,14 @@ def test_depth_is_for_schemes_that_scale_it() -> None:
         parametrize(build, width=16, base_width=8, choices=choices)
 
 
+def test_a_depth_without_branches_in_sight_is_refused() -> None:
+    choices = Choices(depth=8, base_depth=4)
+    with pytest.raises(
+        ParametrizationError, match="depth: got 8 for base_depth=4, but no residual"
+    ):
+        parametrize(build, width=16, base_width=8, scheme="completep", choices=choices)
+
+
 def is_defined(scheme: str, kind: str) -> bool:
     families = SCHEMES[scheme].families
     return not families or KINDS[kind].family in families

@@ -362,3 +362,36 @@ def test_decay_of_muon_refers_to_the_rate_of_its_group() -> None:
     layer.weight.grad = torch.zeros_like(layer.weight)
     optimizer.step()
     assert torch.allclose(layer.weight, before * (1 - RATE * DECAY))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"relative_step": False, "scale_parameter": False}],
+    ids=["rates ignored", "steps not relative"],
+)
+def test_settings_of_adafactor_with_another_rule_are_refused(options: dict[str, Any]) -> None:
+    recipe = parametrize(build, width=64, base_width=16, optimizer="adafactor")
+    model = recipe.initialize(build(64), seed=0)
+    groups = recipe.param_groups(model, lr=RATE, weight_decay=0.0)
+    own = CLASSES["adafactor"](groups, **options)
+    with pytest.raises(ParametrizationError, match="wanted relative_step=False and scale_param"):
+        recipe.verify(model, own)
+
+
+def test_decay_in_the_gradient_is_found_however_it_came_there() -> None:
+    recipe = parametrize(build, width=64, base_width=16, optimizer="adam")
+    model = recipe.initialize(build(64), seed=0)
+    groups = recipe.param_groups(model, lr=RATE, weight_decay=0.0, eps=1e-8)
+    own = {id(p): recipe.tensors[i].weight_decay for i, p in enumerate(model.parameters())}
+    for group in groups:
+        group["weight_decay"] = 0.1 * own[id(group["params"][0])]
+    with pytest.raises(
+        ParametrizationError, match=r"weight_decay: got 0\.1 for 'adam', which adds"
+    ):
+        recipe.verify(model, torch.optim.Adam(groups))
+
+
+def test_an_optimizer_that_is_made_already_is_refused() -> None:
+    own: Any = torch.optim.AdamW(nn.Linear(2, 2).parameters())
+    with pytest.raises(ParametrizationError, match="optimizer: got AdamW, an object, wanted a nam"):
+        find_optimizer(own)

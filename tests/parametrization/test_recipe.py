@@ -93,6 +93,17 @@ def test_keep_rescales_once(scheme: str) -> None:
         recipe.initialize(copy.deepcopy(model), keep=True)
 
 
+def test_keep_leaves_rows_of_zero_out_of_the_scale() -> None:
+    def padded(n: int) -> nn.Module:
+        return nn.Sequential(nn.Embedding(4, n, padding_idx=0), nn.Linear(n, 3))
+
+    recipe, model = parametrize(padded, width=4096, base_width=64), padded(4096)
+    recipe.initialize(model, keep=True)
+    table = model.get_parameter("0.weight").detach()
+    assert float(table[1:].std()) == pytest.approx(recipe.tensors[0].initial.std, rel=0.01)
+    assert not table[0].any()
+
+
 @pytest.mark.parametrize("options", [{}, {"seed": 0, "keep": True}])
 def test_initialize_wants_seed_or_keep(options: dict[str, Any]) -> None:
     with pytest.raises(ParametrizationError, match=r"wanted exactly one of them"):

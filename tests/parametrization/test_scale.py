@@ -179,3 +179,10 @@ def test_a_parameter_in_two_groups_is_left_to_the_optimizer_to_refuse() -> None:
     twice = [{"params": model.parameters()}, {"params": [model[0].weight]}]
     with pytest.raises(ValueError, match=r"some parameters appear in more than one"):
         torch.optim.AdamW(scaled(recipe, model, twice))
+
+
+def test_a_tensor_of_another_optimizer_is_refused_where_all_multiples_are_equal() -> None:
+    recipe, model = make(width=16, optimizer="muon_keller")[0], build(16)
+    matrices = [model[1].weight, model[0].weight]
+    with pytest.raises(ParametrizationError, match=r"got '0.weight' in the optimizer 'muon_kel"):
+        recipe.scale(matrices, model, lr=LR, weight_decay=DECAY, optimizer="muon_keller")

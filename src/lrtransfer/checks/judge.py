@@ -158,6 +158,8 @@ def _questions(runs: Runs, degree: float) -> Iterator[tuple[Key, _Wanted]]:
                 yield key, _ACTIVATION
             case "scores":
                 yield key, _scores(key, by_width)
+            case "output" if key.step == 0 and _is_tied(by_width):
+                continue  # a token's own logit holds |embedding|^2 / n, which is constant
             case "output" if not _output_grows(OUTPUT, by_width):
                 yield key, _LOGITS if key.step == 0 else _LOGITS_CHANGE
 
@@ -191,6 +193,16 @@ def is_readout(layer: str, by_width: Mapping[int, Run]) -> bool:
         grows(widths, [by_width[w].tensors[name].entries for w in widths]) for name in tensors
     )
     return contracts and not _output_grows(layer, by_width)
+
+
+def _is_tied(by_width: Mapping[int, Run]) -> bool:
+    """Return whether a readout shares a tensor with another layer."""
+    layers = next(iter(by_width.values())).layers
+    return any(
+        is_readout(layer, by_width)
+        and any(layer != other and set(own) & set(layers[other]) for other in layers)
+        for layer, own in layers.items()
+    )
 
 
 def _output_grows(layer: str, by_width: Mapping[int, Run]) -> bool:

@@ -22,25 +22,49 @@ def evaluate(
     them; the loss is then the one the model returns, or `loss(output, batch)`.
 
     Raises:
-        CheckError: If the batch is neither, or gives no loss.
+        CheckError: If the batch is neither, gives no loss, or model or loss raise.
     """
     if isinstance(batch, Mapping):
-        output = model(**batch)
-        value = loss(output, batch) if loss else getattr(output, "loss", None)
+        output = _called("the forward", model, **batch)
+        value = _called("the loss", loss, output, batch) if loss else getattr(output, "loss", None)
         if value is None:
             raise CheckError(
                 f"batch: got a mapping with keys {sorted(batch)} for which {type(model).__name__} "
                 "returns no loss, wanted one. Add 'labels', or give a loss."
             )
-        return output_tensor(output), value
+        return output_tensor(output), _scalar(value)
     if not isinstance(batch, Sequence) or len(batch) != 2:
         raise CheckError(
             f"batch: got {type(batch).__name__}, wanted a pair (inputs, targets), or a mapping of "
             "keyword arguments for the model."
         )
     inputs, targets = batch
-    output = model(inputs)
-    return output_tensor(output), (loss or _cross_entropy)(output, targets)
+    output = _called("the forward", model, inputs)
+    value = _called("the loss", loss or _cross_entropy, output, targets)
+    return output_tensor(output), _scalar(value)
+
+
+def _called(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Return what a function of the user's gives."""
+    try:
+        return function(*args, **kwargs)
+    except CheckError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise CheckError(
+            f"batch: got {type(error).__name__} from {what} on it: {said}. Wanted a batch, a model "
+            "and a loss that work together."
+        ) from error
+
+
+def _scalar(loss: Any) -> torch.Tensor:
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        shape = f" of shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else ""
+        raise CheckError(
+            f"loss: got {type(loss).__name__}{shape}, wanted a tensor of one entry. Take the mean."
+        )
+    return loss
 
 
 def output_tensor(output: Any) -> torch.Tensor:

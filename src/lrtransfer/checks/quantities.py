@@ -16,7 +16,8 @@ is the same at every step, so that a change is a change of the weights.
 `scores`
     RMS of attention scores at t = 0, and of their change after t steps.
 `output`
-    The same of the model's output, and RMS of its change after all steps.
+    The same of the model's output, and RMS of its change after all steps. An output that is a bias
+    alone, of a readout whose weights start from zero, counts as zero.
 """
 
 import math
@@ -236,7 +237,8 @@ class _Measurement:
             self.values[Key(name, "initial", 0)] = rms(_centred(call.output))
         for name, score in first.scores.items():
             self.values[Key(name, "scores", 0)] = rms(score.values[score.visible()])
-        self.values[Key(OUTPUT, "output", 0)] = rms(_centred(first.output))
+        starts = 0.0 if _is_constant(first.output) else rms(_centred(first.output))
+        self.values[Key(OUTPUT, "output", 0)] = starts
 
     def _record_changes(self, first: _Pass, now: _Pass, t: int) -> None:
         for site, call in now.calls.items():
@@ -273,6 +275,12 @@ def _centred(output: torch.Tensor) -> torch.Tensor:
     """Return what differs over the first dimension, or all where nothing does (positions)."""
     centred = output - output.mean(0, keepdim=True)
     return centred if rms(centred) > _DIFFERING_SHARE * rms(output) else output
+
+
+def _is_constant(output: torch.Tensor) -> bool:
+    """Return whether an output is the same at every position of every example."""
+    rows = output.flatten(0, -2) if output.ndim > 1 else output
+    return len(rows) > 1 and bool((rows == rows[:1]).all())
 
 
 def _facts(

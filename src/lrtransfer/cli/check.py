@@ -1,11 +1,15 @@
 """`lrtransfer check`: the coordinate check."""
 
+import math
+import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.markup import escape
 
+from ..errors import ConfigError
 from .command import Command, Json, print_json, wide_console
 from .load import load_batch, load_callable
 from .numbers import listed, number, whole
@@ -58,7 +62,8 @@ class Check(Command):
 
     def run(self) -> int:
         """Check and print."""
-        result = self._check()
+        with redirect_stdout(sys.stderr):  # what the model's own code prints
+            result = self._check()
         if self.json:
             print_json(as_document(result))
         else:
@@ -72,6 +77,8 @@ class Check(Command):
         widths = listed(whole)("widths", self.widths)
         base = min(widths) if self.base_width is None else whole("base_width", self.base_width)
         lr = None if self.lr is None else number("lr", self.lr)
+        if lr is not None and not 0 < lr < math.inf:
+            raise ConfigError(f"lr: got {self.lr!r}, wanted a positive number, such as 0.004.")
         batch = load_batch("batch", self.batch)
         settings: dict[str, Any] = {
             "optimizer": self.optimizer, "base_width": base, "example": batch,

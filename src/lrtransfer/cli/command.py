@@ -28,7 +28,7 @@ class Command(ABC):
 
 
 def wide_console() -> "Console":
-    """Return a console for tables with a row per tensor: wide where no terminal limits it."""
+    """Return a console for tables of tensors: wide where no terminal limits it."""
     from rich.console import Console
 
     is_limited = sys.stdout.isatty() or "COLUMNS" in os.environ

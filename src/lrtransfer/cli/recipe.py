@@ -1,6 +1,8 @@
 """`lrtransfer recipe`: what each tensor of a model is, and how it is initialised and trained."""
 
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -52,8 +54,9 @@ class Recipe(Command):
 
     def run(self) -> int:
         """Make the recipe and print it."""
-        recipe = self._recipe(self.scheme)
-        other = self._recipe(self.diff) if self.diff else None
+        with redirect_stdout(sys.stderr):  # what the model's own code prints
+            recipe = self._recipe(self.scheme)
+            other = self._recipe(self.diff) if self.diff else None
         if self.out:
             _write(self.out, recipe.to_json())
         if self.json:

@@ -4,6 +4,7 @@ Legend: η_i the rate of tensor i, λ the weight decay given by the user, u the 
 convention is the share of itself that a tensor loses per step.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
@@ -145,11 +146,16 @@ class Choices:
                 f"depth: got depth={self.depth} and base_depth={self.base_depth}, wanted both or "
                 "neither: rules for depth need the ratio of the two."
             )
-
         for name in ("depth", "base_depth"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ParametrizationError(f"{name}: got {value}, wanted a positive whole number.")
+            if value is not None and not (isinstance(value, int) and value >= 1):
+                raise ParametrizationError(
+                    f"{name}: got {value!r}, wanted a positive whole number."
+                )
+        for name in ("embedding_lr_exponent", "depth_exponent"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+                raise ParametrizationError(f"{name}: got {value!r}, wanted a number.")
 
     @property
     def depth_ratio(self) -> float:
@@ -174,6 +180,8 @@ _ALLOWED: Mapping[str, tuple[Any, ...]] = {
     "form": (None, "relative", "absolute"),
     "alignment": ("full", "none"),
     "weight_decay": tuple(DECAYS),
+    "decay_embeddings": (True, False),
+    "scale_eps": (True, False),
     "readout_init": ("rule", "zero", "sp"),
     "query_init": ("rule", "zero"),
     "norm_gains": ("train", "fix"),

@@ -26,6 +26,10 @@ class Multiples(Protocol):
         """What the tensor does."""
 
     @property
+    def optimizer(self) -> str:
+        """Which of the recipe's optimizers trains it."""
+
+    @property
     def lr(self) -> float:
         """Learning rate."""
 
@@ -103,11 +107,18 @@ def require_all(pairs: Pairs, groups: dict[int, Group]) -> None:
 
 
 def require_variant(kind: str, group: Group) -> None:
-    """Check the setting of torch's Muon that decides which rule it follows.
+    """Check the settings of Muon and Adafactor that decide which rule they follow.
 
     Raises:
-        ParametrizationError: If it is another variant's.
+        ParametrizationError: If they are another variant's.
     """
+    if group.get("relative_step") or not group.get("scale_parameter", True):
+        raise ParametrizationError(
+            f"verify: got Adafactor with relative_step={group['relative_step']} and "
+            f"scale_parameter={group['scale_parameter']}, wanted relative_step=False and "
+            "scale_parameter=True: else it ignores the learning rates, or its steps do not follow "
+            "the size of the weights."
+        )
     if "adjust_lr_fn" not in group:
         return
     wanted = {"muon_keller": ("original", None), "muon_kimi": ("match_rms_adamw",)}.get(kind)
@@ -213,12 +224,13 @@ def _split(group: Group, tensors: Mapping[int, T]) -> list[tuple[Group, T]]:
             "scale: got a group that has lr_mult already, wanted groups that no recipe has "
             "scaled: the multiples would apply twice. Give it the groups as they were."
         )
-    parts: dict[tuple[float, float, float], tuple[Group, T]] = {}
+    parts: dict[tuple[str, float, float, float], tuple[Group, T]] = {}
     names = group.get("param_names")
     for i, entry in enumerate(group["params"]):
         tensor = _known(entry, tensors)
         empty = group | {"params": []} | ({} if names is None else {"param_names": []})
-        part, _ = parts.setdefault((tensor.lr, tensor.weight_decay, tensor.eps), (empty, tensor))
+        key = (tensor.optimizer, tensor.lr, tensor.weight_decay, tensor.eps)
+        part, _ = parts.setdefault(key, (empty, tensor))
         part["params"].append(entry)
         if names is not None:
             part["param_names"].append(names[i])

@@ -38,7 +38,10 @@ class Probes:
 def make(build: Build, width: int, device: str) -> nn.Module:
     """Return `build(width)` on a device, without drawing from the global random stream."""
     with torch.random.fork_rng(devices=[]), torch.device(device):
-        return build(width)
+        model = build(width)
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"a {type(model).__name__} is no nn.Module")
+    return model
 
 
 def probe(build: Build, *, width: int, base_width: int) -> Probes:

@@ -119,6 +119,11 @@ def find_optimizer(optimizer: str | OptimizerClass, *, follows: str | None = Non
                 "follows='adamw'."
             )
         return Optimizer(_known(optimizer, key="optimizer"))
+    if not isinstance(optimizer, type):
+        raise ParametrizationError(
+            f"optimizer: got {type(optimizer).__name__}, an object, wanted a name such as 'adamw', "
+            "or a class. Give the class; its settings belong where it is made."
+        )
     name = qualified_name(optimizer)
     _refuse(name)
     if follows is not None:

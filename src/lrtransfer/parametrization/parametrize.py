@@ -64,8 +64,8 @@ def parametrize(
         Yang et al. (2021), Table 3 and Lemma J.1. https://arxiv.org/abs/2203.03466
 
     Raises:
-        ParametrizationError: If an argument is unknown, or the model's tensors cannot be given
-            roles (see `assign_roles`).
+        ParametrizationError: If an argument is unknown, the model's tensors cannot be given roles
+            (see `assign_roles`), or a depth is given for a model without residual branches.
 
     Example:
         >>> def build(n: int) -> nn.Module:
@@ -77,8 +77,8 @@ def parametrize(
         [('input', 1.0), ('vector', 1.0), ('output', 0.25)]
     """
     for key, value in (("width", width), ("base_width", base_width)):
-        if value < 1:
-            raise ParametrizationError(f"{key}: got {value}, wanted a positive whole number.")
+        if not (isinstance(value, int) and value >= 1):
+            raise ParametrizationError(f"{key}: got {value!r}, wanted a positive whole number.")
     name, rules = _scheme(scheme, choices)
     found = find_optimizer(optimizer, follows=follows)
     _require_defined(name, rules, found)
@@ -92,8 +92,10 @@ def parametrize(
         roles=roles,
         attention=choices.attention,
     )
+    branches = in_branches(table.tensors)
+    _require_branches(branches, choices)
     initial = measure(build, base_width)
-    setting = _Setting(rules, found, choices, in_branches(table.tensors))
+    setting = _Setting(rules, found, choices, branches)
     tensors = tuple(setting.tensor(role, initial[role.name]) for role in table.tensors)
     return Recipe(
         scheme=name,
@@ -321,6 +323,15 @@ def _require_depth(name: str, scheme: Scheme, choices: Choices) -> None:
         raise ParametrizationError(
             f"depth: got {choices.depth} with the scheme {name!r}, which has no rules for depth, "
             "wanted scheme='completep'. Leave depth and base_depth out to scale width alone."
+        )
+
+
+def _require_branches(branches: frozenset[str], choices: Choices) -> None:
+    if choices.depth_ratio != 1 and not branches:
+        raise ParametrizationError(
+            f"depth: got {choices.depth} for base_depth={choices.base_depth}, but no residual "
+            "branch was seen in the model, wanted branches that the rules for depth can scale. "
+            "Pass example=, without which the forward is not known, or leave the depths out."
         )
 
 

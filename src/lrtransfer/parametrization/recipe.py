@@ -302,6 +302,8 @@ class Recipe:
         self._require_own(kind, [tensor for tensor, _ in own])
         for _, group in own:
             require_variant(kind, group)
+            if not group.get("decoupled_weight_decay"):
+                require_decay_apart(kind, float(group.get("weight_decay", 0.0)))
         has_eps = FAMILIES[KINDS[kind].family].has_eps
         for key in ("lr", "weight_decay") + (("eps",) if has_eps else ()):
             require_ratios(key, [(t, group) for t, group in own if key in group])
@@ -422,7 +424,9 @@ def _require_memory(pairs: Sequence[tuple[nn.Parameter, TensorRecipe]]) -> None:
 
 
 def _rescale_(parameter: nn.Parameter, initial: InitialDistribution) -> None:
-    present = standard_deviation(parameter)
+    zeros = sum(stop - first for first, stop, factor in initial.rows if factor == 0)
+    drawn = 1 - zeros / len(parameter) if zeros else 1.0
+    present = standard_deviation(parameter) / drawn**0.5  # of the rows that are not zero
     with torch.no_grad():
         if initial.is_random and present > 0:
             values = local_part(parameter).values
