@@ -16,15 +16,15 @@ import torch
 from torch import nn
 
 from ..errors import ParametrizationError
-from .graph import Attention, Graph, Kind, Use
 from .growth import Build as Build
 from .growth import Probes, make, probe
 from .growth import Shape as Shape
 from .layers import Layout as Layout
 from .layers import layout_of
-from .memory import Part
 from .rules import Role
-from .trace import inputs_of, trace
+from .tracing.graph import Attention, Graph, Kind, Use
+from .tracing.memory import Part
+from .tracing.trace import inputs_of, trace
 
 
 @dataclass(frozen=True)
