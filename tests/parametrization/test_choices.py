@@ -131,11 +131,11 @@ def test_form() -> None:
 
 def test_matrix_scope() -> None:
     def kinds(scope: str) -> list[str]:
-        roles = (TABLE, HIDDEN, READOUT, NORM)
+        roles = (FIRST, HIDDEN, READOUT, TABLE, NORM)
         return [tensor(r, kind="muon_plain", matrix_scope=scope).optimizer for r in roles]
 
-    assert kinds("hidden") == ["adamw", "muon_plain", "adamw", "adamw"]
-    assert kinds("all") == ["muon_plain", "muon_plain", "muon_plain", "adamw"]
+    assert kinds("hidden") == ["adamw", "muon_plain", "adamw", "adamw", "adamw"]
+    assert kinds("all") == ["muon_plain", "muon_plain", "muon_plain", "adamw", "adamw"]
     kernel = replace(HIDDEN, shape=(32, 32, 3), base_shape=(8, 8, 3))
     assert tensor(kernel, kind="muon_plain").optimizer == "adamw"
 

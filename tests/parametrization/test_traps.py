@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.parametrize import parametrize
 
 HERE = Path(__file__).parent
@@ -23,6 +24,32 @@ def test_equal_widths_are_cautioned_about() -> None:
     (caution,) = parametrize(layers, width=16, base_width=16).cautions
     assert "every factor is 1" in caution
     assert not parametrize(layers, width=32, base_width=16).cautions
+
+
+def test_a_forward_that_was_not_seen_is_cautioned_about() -> None:
+    class Tied(nn.Module):
+        def __init__(self, n: int) -> None:
+            super().__init__()
+            self.table = nn.Embedding(11, n)
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.table(tokens) @ self.table.weight.T
+            return logits
+
+    (caution,) = parametrize(Tied, width=32, base_width=16).cautions
+    assert "the forward of Tied" in caution
+    with pytest.raises(ParametrizationError, match="forward multiplier"):
+        parametrize(Tied, width=32, base_width=16, example=torch.arange(11))
+
+
+def test_values_that_are_not_finite_are_refused() -> None:
+    def masked(n: int) -> nn.Module:
+        layer = nn.Linear(4, n)
+        nn.init.constant_(layer.bias, float("-inf"))
+        return layer
+
+    with pytest.raises(ParametrizationError, match="'bias', which starts with values"):
+        parametrize(masked, width=32, base_width=16)
 
 
 def test_groups_of_a_loaded_model_leave_its_weights_alone() -> None:

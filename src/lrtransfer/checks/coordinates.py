@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from ..errors import CheckError
-from ..parametrization.parametrize import parametrize
+from ..parametrization.parametrize import Rows, parametrize
 from ..parametrization.recipe import Recipe
 from ..parametrization.roles import Build
-from ..parametrization.rules import Role
+from ..parametrization.rules import Role, Scheme
 from ..randomness import seed_of
 from .growth import growing_roles
 from .judge import Finding, Runs, Verdict, decide, findings, one_per_width
@@ -170,7 +170,7 @@ def check_coordinates(
 def recipe_maker(
     build: Build,
     *,
-    scheme: str = "mup",
+    scheme: str | Scheme | Rows = "mup",
     optimizer: str = "adamw",
     base_width: int,
     lr: float | None = None,

@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from .command import Command, Json, print_json, wide_console
 from .load import load_batch, load_callable
 from .numbers import listed, number, whole
+from .recipe import read_scheme
 from .tune import option
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Check(Command):
     """At least three widths."""
     base_width: Annotated[str | None, option("N")] = None
     """Width at which all schemes are the same; by default the smallest."""
-    scheme: Annotated[str, tyro.conf.arg(metavar="SCHEME")] = "mup"
-    """Parametrization to check."""
+    scheme: Annotated[str, tyro.conf.arg(metavar="NAME|FILE")] = "mup"
+    """Parametrization to check, or a TOML file of exponents as for `recipe`."""
     optimizer: Annotated[str, tyro.conf.arg(metavar="NAME")] = "adamw"
     """Optimizer to check it with."""
     lr: Annotated[str | None, option("LR")] = None
@@ -84,7 +85,7 @@ class Check(Command):
             "optimizer": self.optimizer, "base_width": base, "example": batch,
         }  # fmt: skip
         return check_coordinates(
-            recipe_maker(build, scheme=self.scheme, lr=lr, **settings),
+            recipe_maker(build, scheme=read_scheme(self.scheme), lr=lr, **settings),
             batch,
             control=recipe_maker(build, scheme="sp", lr=lr, **settings),
             widths=widths,

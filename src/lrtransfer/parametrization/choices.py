@@ -101,7 +101,7 @@ class Choices:
         attention: `refuse` a head width that grows with logits scaled by other than 1/d_head, or
             `accept` it.
         matrix_scope: What matrix optimizers (Muon, Shampoo, SOAP) train: `hidden` matrices, or
-            `all` matrices; AdamW trains the rest.
+            `all` matrices but looked-up tables; AdamW trains the rest.
         depth: Number of residual blocks; needs `base_depth` and the scheme `completep`.
         base_depth: Number of blocks for which the hyperparameters were tuned.
         depth_exponent: α of arXiv 2505.01618: branches are multiplied by (depth ratio)^-α. 1 is

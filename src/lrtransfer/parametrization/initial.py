@@ -157,7 +157,7 @@ def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
     tensor; torch's global generator is left as it was. Integers (quantised weights) are kept.
 
     Raises:
-        ParametrizationError: If a parameter is complex.
+        ParametrizationError: If a parameter is complex, or starts with values that are not finite.
     """
     first = _initial_values(build, base_width, seed_of("measure", 0))
     second = _initial_values(build, base_width, seed_of("measure", 1))
@@ -205,6 +205,12 @@ def require_kept(name: str, initial: InitialDistribution, tensor: torch.Tensor) 
 
 def _require_real(values: Mapping[str, torch.Tensor]) -> None:
     for name, value in values.items():
+        if not bool(torch.isfinite(value).all()):
+            raise ParametrizationError(
+                f"parametrize: got {name!r}, which starts with values that are not finite, wanted "
+                "numbers. Give it initial values (torch.empty has none), or hold a mask of "
+                "infinities as a buffer."
+            )
         if value.is_complex():
             raise ParametrizationError(
                 f"parametrize: got {name!r} of dtype {value.dtype}, wanted real parameters, whose "

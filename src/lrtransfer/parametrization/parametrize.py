@@ -178,7 +178,9 @@ class _Setting:
         if not KINDS[kind].matrices_only:
             return kind
         scope = self.choices.matrix_scope
-        wanted = role.role is Role.HIDDEN if scope == "hidden" else role.contracts
+        wanted = (
+            role.role is Role.HIDDEN if scope == "hidden" else role.contracts and not role.lookup
+        )
         # Matrix optimizers take two dimensions: stacked experts and kernels are left to AdamW.
         return kind if wanted and len(role.shape) == 2 else COMPANION
 

@@ -263,15 +263,17 @@ class Recipe:
         if len(optimizers) != len(self.optimizers):
             raise ParametrizationError(
                 f"verify: got {len(optimizers)} optimizers, wanted {len(self.optimizers)}: "
-                f"{', '.join(self.optimizers)}, in this order."
+                f"{', '.join(self.optimizers)}."
             )
         pairs = self._pairs(model)
         require_attached(_unwrapped(model), self.multipliers)
-        for kind, optimizer in zip(self.optimizers, optimizers, strict=True):
-            require_class(self._optimizer(kind), optimizer)
+        own = {id(parameter): tensor.optimizer for parameter, tensor in pairs}
         require_all(pairs, groups_by_parameter(optimizers))
-        for kind, optimizer in zip(self.optimizers, optimizers, strict=True):
-            self._verify_groups(kind, pairs, groups_by_parameter([optimizer]))
+        for optimizer in optimizers:
+            groups = groups_by_parameter([optimizer])
+            kind = next((own[p] for p in groups if p in own), self.optimizers[0])
+            require_class(self._optimizer(kind), optimizer)
+            self._verify_groups(kind, pairs, groups)
 
     def to_json(self) -> str:
         """Return the recipe as a JSON document."""
@@ -371,9 +373,13 @@ class Recipe:
 def _recipe_from(document: dict[str, Any]) -> Recipe:
     if document["format"] != _FORMAT:
         raise ValueError(f"of format {document['format']!r}")
+    optimizer = Optimizer(**document["optimizer"])
+    for kind in (optimizer.kind, *(tensor["optimizer"] for tensor in document["tensors"])):
+        if kind not in KINDS:
+            raise ValueError(f"optimizer {kind!r} is unknown")
     return Recipe(
         scheme=document["scheme"],
-        optimizer=Optimizer(**document["optimizer"]),
+        optimizer=optimizer,
         width=document["width"],
         base_width=document["base_width"],
         choices=_choices_from(document["choices"]),

@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Literal
 
+from torch import nn
+
 from ..errors import ParametrizationError
 from .growth import Build as Build
 from .growth import Shape as Shape
@@ -190,7 +192,8 @@ def role_table(
             f"for all {len(tensors)} parameters, wanted at least one dimension that grows with "
             "width. Check that build passes its `width` argument on to the layers."
         )
-    return RoleTable(tensors, _cautions(graphs, base_width), pairs)
+    cautions = _cautions(graphs, base_width) if graphs else _unseen(probes.base)
+    return RoleTable(tensors, cautions, pairs)
 
 
 def _declared(key: str, table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -208,7 +211,7 @@ def _declared(key: str, table: Mapping[str, Any], names: Sequence[str]) -> dict[
 
 
 def _cautions(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
-    if not graphs or len(graphs[0].scalars) != len(graphs[1].scalars):
+    if len(graphs[0].scalars) != len(graphs[1].scalars):
         return ()
     lines = (
         f"the output of {_listed(base.makers)} is multiplied by {base.value:g} at width "
@@ -217,6 +220,17 @@ def _cautions(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
         if math.isfinite(base.value) and math.isfinite(grown.value) and base.value != grown.value
     )
     return tuple(dict.fromkeys(lines))
+
+
+def _unseen(model: nn.Module) -> tuple[str, ...]:
+    """Say that a forward of the user's own was not looked at."""
+    own = {type(m).__name__ for m in model.modules() if not type(m).__module__.startswith("torch.")}
+    if not own:
+        return ()
+    return (
+        f"roles are those of the layers' classes; what the forward of {', '.join(sorted(own)[:3])} "
+        "does with them was not seen (a table used again as readout, say). Pass example=",
+    )
 
 
 def _listed(names: frozenset[str]) -> str:

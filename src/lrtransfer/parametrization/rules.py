@@ -212,8 +212,12 @@ class Scheme:
 
 
 _ROOT_IN = Power(fan_in=-0.5)
-_SP_INIT = _powers(hidden=_ROOT_IN, output=_ROOT_IN)
-_MUP_INIT = _powers(hidden=_ROOT_IN, output=Power(fan_in=-1))
+# The fan_in of inputs does not grow: their power of it is a constant that absolute forms see alone.
+_SP_INIT = _powers(input=_ROOT_IN, hidden=_ROOT_IN, output=_ROOT_IN)
+_MUP_INIT = _powers(input=_ROOT_IN, hidden=_ROOT_IN, output=Power(fan_in=-1))
+_INPUT_INIT = _powers(input=_ROOT_IN)
+_SP_FORWARD = _powers(hidden=_ROOT_IN, output=_ROOT_IN)
+_MUP_FORWARD = _powers(hidden=_ROOT_IN, output=Power(fan_in=-1))
 _SPECTRAL = Power(fan_in=-0.5, fan_out=0.5, larger=-0.5)  # min(1, √(out/in)) / √in
 _EXPONENTS = "arXiv 2407.05872"
 
@@ -222,39 +226,38 @@ _EXPONENTS = "arXiv 2407.05872"
 GAUGES: Mapping[str, Scheme] = MappingProxyType({
     "table3": Scheme(init_std=_MUP_INIT, source=_TP5),
     "table8": Scheme(
-        init_std=_powers(hidden=_ROOT_IN),
+        init_std=_powers(input=_ROOT_IN, hidden=_ROOT_IN),
         multiplier=_powers(output=Power(fan_in=-1)),
         source="arXiv 2203.03466, Table 8",
     ),
     "table9": Scheme(
-        init_std=_powers(input=Power(fan_out=-0.5), hidden=_ROOT_IN, output=_ROOT_IN),
+        init_std=_powers(input=Power(fan_in=-0.5, fan_out=-0.5), hidden=_ROOT_IN, output=_ROOT_IN),
         multiplier=_powers(input=Power(fan_out=0.5), output=_ROOT_IN),
         source="arXiv 2203.03466, Table 9",
     ),
 })
-# A tensor that is both looked up and a readout has one gauge only (Table 8): it is an input, and
-# its logits are multiplied.
-TIED_READOUT = GAUGES["table8"].multiplier[Role.OUTPUT]
 
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({
     "sp": Scheme(init_std=_SP_INIT, lr="constant", readout=0.5, source="one rate for all tensors"),
     "sp_per_layer": Scheme(init_std=_SP_INIT, readout=0.5, source=_EXPONENTS),
     "ntp": Scheme(
-        init_std=_powers(input=_ROOT_IN),
-        multiplier=_SP_INIT,
+        init_std=_INPUT_INIT,
+        multiplier=_SP_FORWARD,
         lr="constant",
         readout=0.5,
         absolute=True,
         source="textbook NTP: unit normal weights, 1/sqrt(fan_in) forward, one rate",
     ),
-    "ntp_per_layer": Scheme(multiplier=_SP_INIT, readout=0.5, source=_EXPONENTS),
+    "ntp_per_layer": Scheme(
+        init_std=_INPUT_INIT, multiplier=_SP_FORWARD, readout=0.5, source=_EXPONENTS
+    ),
     "mup": GAUGES["table3"],
-    "mean_field": Scheme(multiplier=_MUP_INIT, source=_EXPONENTS),
+    "mean_field": Scheme(init_std=_INPUT_INIT, multiplier=_MUP_FORWARD, source=_EXPONENTS),
     # Its unit-scaled activations and backward factors belong to the model and are not added here;
     # optimizers that normalise the gradient do not see the backward factors.
     "u_mup": Scheme(
-        init_std=_powers(input=_ROOT_IN),
-        multiplier=_powers(hidden=_ROOT_IN, output=Power(fan_in=-1)),
+        init_std=_INPUT_INIT,
+        multiplier=_MUP_FORWARD,
         absolute=True,
         embedding_lr=0.5,
         families=("adaptive", "sign"),
