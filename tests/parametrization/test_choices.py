@@ -1,6 +1,6 @@
 """Each choice does what it says, and nothing else is accepted."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -220,16 +220,6 @@ def test_logits_of_a_tied_readout_are_multiplied() -> None:
 def test_other_values_are_refused(chosen: dict[str, Any], message: str) -> None:
     with pytest.raises(ParametrizationError, match=message):
         Choices(**chosen)
-
-
-def test_what_was_chosen_is_told() -> None:
-    chosen: dict[str, Any] = {"readout_init": "zero", "tuned": {"hidden": Tuned(lr=2)}}
-    assert Choices().changed() == {}
-    assert Choices(**chosen).changed() == {
-        "readout_init": "zero",
-        "tuned": {"hidden": {"lr": 2, "init_std": 1}},
-    }
-    assert set(chosen) < {f.name for f in fields(Choices)}
 
 
 def build(n: int) -> nn.Module:

@@ -13,7 +13,7 @@ from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
 from lrtransfer.parametrization.roles import Layout, assign_roles, role_table
-from lrtransfer.parametrization.rules import Role
+from lrtransfer.parametrization.rules import Fans, Power, Role
 
 Build = Callable[[int], nn.Module]
 
@@ -99,9 +99,10 @@ def test_ratios_are_real_and_each_tensors_own() -> None:
         return nn.Sequential(nn.Linear(n, 3 * n + 8, bias=False), nn.Linear(3 * n + 8, 4))
 
     hidden, readout, _ = assign_roles(build, width=24, base_width=16)
-    # 24 / 16 = 1.5 and (3 * 24 + 8) / (3 * 16 + 8) = 80 / 56.
-    assert (hidden.ratio_in, hidden.ratio_out) == (1.5, 80 / 56)
-    assert (readout.ratio_in, readout.ratio_out) == (80 / 56, 1.0)
+    # 3 * 24 + 8 = 80 and 3 * 16 + 8 = 56.
+    assert (hidden.fans, hidden.base_fans) == (Fans(24, 80), Fans(16, 56))
+    assert (readout.fans, readout.base_fans) == (Fans(80, 4), Fans(56, 4))
+    assert Power(fan_in=1).relative(hidden.fans, base=hidden.base_fans) == 1.5
 
 
 def test_large_models_cost_nothing() -> None:
@@ -426,7 +427,7 @@ def test_repetitions_whose_number_grows_count_as_outputs() -> None:
 
     _, blocks = assign_roles(build, width=64, base_width=16, example=FEATURES)
     # 8 blocks of 8 outputs, each a sum over 8 entries at every width.
-    assert (blocks.role, blocks.fan_in, blocks.fan_out) == (Role.INPUT, 8, 64)
+    assert (blocks.role, blocks.fans) == (Role.INPUT, Fans(8, 64))
 
 
 def _not_on_meta(hidden: Callable[[int], int]) -> Build:

@@ -8,22 +8,22 @@ from lrtransfer.parametrization.rules import (
     FAMILIES,
     GAUGES,
     SCHEMES,
+    Fans,
     Power,
     Role,
     Rule,
     Scheme,
-    Sides,
     abc_scheme,
     rule,
 )
 
 M = 4.0  # width ratio; hidden tensors grow on both sides
-BASE = Sides(8.0, 8.0)
+BASE = Fans(8.0, 8.0)
 SIDES = {
-    Role.INPUT: Sides(8.0, 8 * M),
-    Role.HIDDEN: Sides(8 * M, 8 * M),
-    Role.OUTPUT: Sides(8 * M, 8.0),
-    Role.VECTOR: Sides(8.0, 8 * M),
+    Role.INPUT: Fans(8.0, 8 * M),
+    Role.HIDDEN: Fans(8 * M, 8 * M),
+    Role.OUTPUT: Fans(8 * M, 8.0),
+    Role.VECTOR: Fans(8.0, 8 * M),
     Role.SCALAR: BASE,
 }
 MATRICES = (Role.INPUT, Role.HIDDEN, Role.OUTPUT)
@@ -116,7 +116,7 @@ def test_rates_are_constant_where_the_shape_factor_does_the_scaling(family: str)
 
 def test_kellers_factor_leaves_what_it_does_not_do_to_the_rate() -> None:
     # √max(1, out/in) is √2 at 16×8 and 1 at 8×16; the wanted factor there is √(1/2).
-    tall, flat, square = Sides(8, 16), Sides(16, 8), Sides(8, 8)
+    tall, flat, square = Fans(8, 16), Fans(16, 8), Fans(8, 8)
     power = FAMILIES["muon_keller"].lr[Role.HIDDEN]
     assert power.relative(tall, base=square) == pytest.approx(1)
     assert power.relative(flat, base=square) == pytest.approx(0.5**0.5)
@@ -124,15 +124,15 @@ def test_kellers_factor_leaves_what_it_does_not_do_to_the_rate() -> None:
 
 def test_spectral_readout_is_that_of_table_3() -> None:
     # One class: std (min(1, √(1/in)))/√in = 1/in.
-    std = SCHEMES["spectral"].init_std[Role.OUTPUT].absolute(Sides(64, 1))
+    std = SCHEMES["spectral"].init_std[Role.OUTPUT].absolute(Fans(64, 1))
     assert std == pytest.approx(1 / 64)
-    assert SCHEMES["spectral"].init_std[Role.INPUT].absolute(Sides(1, 64)) == pytest.approx(1)
+    assert SCHEMES["spectral"].init_std[Role.INPUT].absolute(Fans(1, 64)) == pytest.approx(1)
 
 
 def test_u_mup() -> None:
     # arXiv 2407.17465: hidden factor and Adam rate 1/√fan_in; output factor 1/fan_in, rate 1.
     hidden, output = (law("u_mup", "adaptive", r) for r in (Role.HIDDEN, Role.OUTPUT))
-    sides = Sides(64, 64)
+    sides = Fans(64, 64)
     assert [p.absolute(sides) for p in (hidden.init_std, hidden.multiplier, hidden.lr)] == [
         1,
         1 / 8,
@@ -171,7 +171,7 @@ def test_scalars_do_not_scale_and_nothing_does_at_the_base_width(scheme: str, fa
 def test_sgd_rate_of_a_hidden_tensor_is_the_ratio_of_its_sides() -> None:
     # microsoft/mup, MuSGD: lr / (m_in / m_out).
     rate = law("mup", "gradient", Role.HIDDEN).lr
-    assert rate.relative(Sides(M, 2 * M), base=Sides(1, 1)) == 2
+    assert rate.relative(Fans(M, 2 * M), base=Fans(1, 1)) == 2
 
 
 def test_epsilon_follows_the_gradient_under_mup() -> None:

@@ -6,7 +6,7 @@ convention is the share of itself that a tensor loses per step.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ class Decay:
         with_lr: Whether the loss per step is in proportion to the learning rate given.
         with_rule: Whether it is in proportion to the rule's factor of the learning rate, too.
         width: Further factor for tensors that contract a growing side.
+        inverse: Whether the number given is a timescale, of which the loss is the inverse.
         decays: Whether anything decays.
         source: Where the convention is used.
     """
@@ -163,16 +164,6 @@ class Choices:
         if self.depth is None or self.base_depth is None:
             return 1.0
         return self.depth / self.base_depth
-
-    def changed(self) -> dict[str, Any]:
-        """Return the choices that are not the defaults, as plain data."""
-        default = Choices()
-        plain = asdict(self)
-        return {
-            f.name: plain[f.name]
-            for f in fields(self)
-            if getattr(self, f.name) != getattr(default, f.name)
-        }
 
 
 _ALLOWED: Mapping[str, tuple[Any, ...]] = {

@@ -24,7 +24,6 @@ from .rules import (
     Role,
     Rule,
     Scheme,
-    Sides,
     abc_scheme,
     rule,
 )
@@ -161,7 +160,9 @@ class _Setting:
 
     def factor(self, power: Power, *, role: TensorRole) -> float:
         """Return a power of a tensor's sides in the form asked for."""
-        return power.absolute(_sides(role)) if self.is_absolute else _relative(power, role)
+        if self.is_absolute:
+            return power.absolute(role.fans)
+        return power.relative(role.fans, base=role.base_fans)
 
     @property
     def is_absolute(self) -> bool:
@@ -257,16 +258,7 @@ class _Setting:
         if not self.choices.scale_eps:
             return 1.0
         branch = self.branch(-self.choices.depth_exponent) if role.name in self.branches else 1.0
-        return _relative(power, role) * branch
-
-
-def _sides(role: TensorRole) -> Sides:
-    return Sides(1.0 if role.lookup else role.fan_in, role.fan_out)
-
-
-def _relative(power: Power, role: TensorRole) -> float:
-    base = Sides(1.0 if role.lookup else role.base_fan_in, role.base_fan_out)
-    return power.relative(_sides(role), base=base)
+        return power.relative(role.fans, base=role.base_fans) * branch
 
 
 def in_branches(roles: tuple[TensorRole, ...]) -> frozenset[str]:

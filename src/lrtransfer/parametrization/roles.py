@@ -21,7 +21,7 @@ from .growth import make, probe
 from .heads import require_fixed_head_width, require_fixed_modules
 from .layers import Layout as Layout
 from .parts import fused_parts, require_whole_input
-from .rules import Role
+from .rules import Fans, Role
 from .sides import Finder, Sides
 from .tracing.graph import Graph
 from .tracing.records import Attention, Kind
@@ -63,34 +63,22 @@ class TensorRole:
         return bool(self.layout.contracted)
 
     @property
-    def fan_in(self) -> int:
-        """Number of entries that one output sums over; 1 where nothing is contracted."""
-        return math.prod(self.shape[d] for d in self.layout.contracted)
+    def fans(self) -> Fans:
+        """How many entries one output sums over, and how many outputs there are."""
+        return self._fans(self.shape)
 
     @property
-    def fan_out(self) -> int:
-        """Number of outputs."""
-        return math.prod(self.shape[d] for d in self.layout.produced)
+    def base_fans(self) -> Fans:
+        """The same at the base width."""
+        return self._fans(self.base_shape)
 
-    @property
-    def base_fan_in(self) -> int:
-        """The fan_in at the base width."""
-        return math.prod(self.base_shape[d] for d in self.layout.contracted)
+    def _fans(self, shape: Shape) -> Fans:
+        def count(dims: tuple[int, ...]) -> int:
+            return math.prod(shape[dim] for dim in dims)
 
-    @property
-    def base_fan_out(self) -> int:
-        """The fan_out at the base width."""
-        return math.prod(self.base_shape[d] for d in self.layout.produced)
-
-    @property
-    def ratio_in(self) -> float:
-        """The fan_in over that at the base width."""
-        return self.fan_in / self.base_fan_in
-
-    @property
-    def ratio_out(self) -> float:
-        """The fan_out over that at the base width."""
-        return self.fan_out / self.base_fan_out
+        # What looks rows up is one-hot: one entry is summed.
+        fan_in = 1 if self.lookup else count(self.layout.contracted)
+        return Fans(fan_in, count(self.layout.produced))
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True)
-class Sides:
+class Fans:
     """Count what one entry of a tensor's output sums over, and how many outputs there are."""
 
     fan_in: float
@@ -46,9 +46,9 @@ class Power:
 
     Example:
         >>> hidden_std = Power(fan_in=-0.5)
-        >>> hidden_std.relative(Sides(64, 64), base=Sides(16, 16))
+        >>> hidden_std.relative(Fans(64, 64), base=Fans(16, 16))
         0.5
-        >>> (hidden_std * hidden_std).absolute(Sides(64, 64))
+        >>> (hidden_std * hidden_std).absolute(Fans(64, 64))
         0.015625
     """
 
@@ -56,11 +56,11 @@ class Power:
     fan_out: float = 0.0
     larger: float = 0.0
 
-    def absolute(self, sides: Sides) -> float:
+    def absolute(self, sides: Fans) -> float:
         """Return the factor of the fans themselves."""
-        return self.relative(sides, base=Sides(1.0, 1.0))
+        return self.relative(sides, base=Fans(1.0, 1.0))
 
-    def relative(self, sides: Sides, *, base: Sides) -> float:
+    def relative(self, sides: Fans, *, base: Fans) -> float:
         """Return the factor of the ratios over the base shape; 1 at the base shape."""
         ratio_in, ratio_out = sides.fan_in / base.fan_in, sides.fan_out / base.fan_out
         larger = max(sides.fan_in, sides.fan_out) / max(base.fan_in, base.fan_out)
