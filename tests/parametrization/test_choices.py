@@ -129,6 +129,12 @@ def test_form() -> None:
     assert (relative.multiplier, relative.initial.std) == (1 / M, 0.5)
 
 
+def test_rows_looked_up_have_a_fan_in_of_one() -> None:
+    # Absolute forms: std 1/√fan_in of a first layer of 5 inputs, but 1 of a table of 5 rows.
+    assert tensor(FIRST, scheme="ntp").initial.std == 5**-0.5
+    assert tensor(TABLE, scheme="ntp").initial.std == 1
+
+
 def test_matrix_scope() -> None:
     def kinds(scope: str) -> list[str]:
         roles = (FIRST, HIDDEN, READOUT, TABLE, NORM)
