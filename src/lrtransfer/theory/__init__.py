@@ -1,0 +1,1 @@
+"""Exact learning rates of deep linear networks, at finite and infinite width."""

@@ -1,0 +1,237 @@
+r"""Exact outputs after t steps at width n, for many learning rates at once.
+
+The gradient of every layer has rank k, so that no trained matrix is ever formed:
+
+.. math:: W_l(t) = p_t W_l(0) - n^{-r_l} \sum_{s<t} c_{ts} \sum_a b_l(s,a)\, g_{l-1}(s,a)^\top
+
+with b and g as in `limit`. All learning rates share :math:`W_l(0)`: a step is 2L − 1 products of an
+n×n matrix with one thin matrix, about 2(2L − 1)n² flops per learning rate instead of
+(6L − 2)N n², and 2Ltn numbers of memory beside the weights.
+
+Legend: R learning rates, T steps, k outputs, n width; arrays of vectors are (R, k, n).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..randomness import seed_of
+from .deep_linear import Problem
+from .descent import Descent, descend
+from .regression import Numbers
+
+Float32Array = npt.NDArray[np.float32]
+
+DOUBLE_LIMIT = 2 << 30  # bytes of hidden weights up to which they are kept in double precision
+_BLOCK = 1024  # rows of larger weights that are widened at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Hold standard normal draws, before any scaling.
+
+    Attributes:
+        input: For W_0, shape (n, d).
+        hidden: For W_1 … W_L, each of shape (n, n).
+        output: For V, shape (k, n).
+    """
+
+    input: npt.NDArray[np.floating]
+    hidden: tuple[npt.NDArray[np.floating], ...]
+    output: npt.NDArray[np.floating]
+
+    @property
+    def width(self) -> int:
+        """N."""
+        return len(self.input)
+
+    def mirrored(self) -> "Weights":
+        """Return the same weights with −V: an equally likely draw."""
+        return Weights(self.input, self.hidden, -self.output)
+
+
+def draw_weights(problem: Problem, *, width: int, seed: int) -> Weights:
+    """Draw initial weights; each tensor has a stream of its own.
+
+    Values are drawn in single precision, which halves the memory of wide networks: the computation
+    that starts from them is in double precision.
+
+    Arguments:
+        problem: States depth, inputs and outputs.
+        width: n.
+        seed: Index of the draw.
+    """
+    d, k = problem.data.dimension, problem.data.outputs
+
+    def normal(name: str, *shape: int) -> Float32Array:
+        rng = np.random.default_rng(seed_of("deep linear", width, seed, name))
+        return rng.standard_normal(shape, dtype=np.float32)
+
+    is_small = 8 * problem.depth * width**2 <= DOUBLE_LIMIT
+    hidden = (normal(f"W_{l}", width, width) for l in range(1, problem.depth + 1))
+    return Weights(
+        input=normal("W_0", width, d),
+        hidden=tuple(w.astype(np.float64) if is_small else w for w in hidden),
+        output=normal("V", k, width),
+    )
+
+
+def finite_losses(problem: Problem, weights: Weights, lrs: Numbers, *, steps: int) -> Numbers:
+    r"""Return the loss of every learning rate at steps 0 … t of gradient descent.
+
+    Arguments:
+        problem: Data, depth, parametrization, optimizer.
+        weights: Initial draws.
+        lrs: η, shape (R,), real or complex.
+        steps: Last step t.
+
+    Returns:
+        Loss, shape (R, steps + 1); infinite or NaN once it overflows.
+
+    Example:
+        >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
+        >>> weights = draw_weights(problem, width=64, seed=0)
+        >>> finite_losses(problem, weights, np.array([0.1, 0.2]), steps=3).shape
+        (2, 4)
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        phi = finite_trajectory(problem, weights, lrs, steps=steps)
+        loss: Numbers = problem.data.loss(phi).T
+    return loss
+
+
+def finite_trajectory(problem: Problem, weights: Weights, lrs: Numbers, *, steps: int) -> Numbers:
+    """Return the end-to-end weights φ at steps 0 … t, shape (steps + 1, R, r, k)."""
+    layers = _layers(problem, weights)
+    descent = descend(
+        lrs, steps=steps, momentum=problem.momentum, weight_decay=problem.weight_decay
+    )
+    return _Descending(problem, layers, descent, steps).run()
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """One matrix at the start, and how it moves."""
+
+    initial: npt.NDArray[np.floating]  # (out, in), to be multiplied by
+    scale: float
+    rate: float  # n^-r, or 0 if frozen
+
+    def forward(self, vectors: Numbers) -> Numbers:
+        """Return W(0) v, shape (R, k, out)."""
+        return self.scale * _times(vectors, self.initial.T)
+
+    def backward(self, vectors: Numbers) -> Numbers:
+        """Return W(0)ᵀ v, shape (R, k, in)."""
+        return self.scale * _times(vectors, self.initial)
+
+
+def _times(vectors: Numbers, matrix: npt.NDArray[np.floating]) -> Numbers:
+    """Return rows v times a real matrix, all learning rates in one product."""
+    if np.iscomplexobj(vectors):
+        parts = _times(np.stack([vectors.real, vectors.imag]), matrix)
+        product: Numbers = parts[0] + 1j * parts[1]
+        return product
+    rows = vectors.reshape(-1, vectors.shape[-1])
+    if matrix.dtype == np.float32 and max(matrix.shape) > _BLOCK:
+        product = _widened(rows, matrix)
+    else:
+        product = rows @ matrix
+    return product.reshape(*vectors.shape[:-1], matrix.shape[1])
+
+
+def _widened(rows: Numbers, matrix: npt.NDArray[np.floating]) -> Numbers:
+    """Return the product with a single-precision matrix, widened block by block."""
+    total = np.zeros((len(rows), matrix.shape[1]))
+    if matrix.flags.f_contiguous:  # a transposed view: blocks of columns lie together
+        for j in range(0, matrix.shape[1], _BLOCK):
+            total[:, j : j + _BLOCK] = rows @ matrix[:, j : j + _BLOCK].astype(np.float64)
+    else:
+        for i in range(0, len(matrix), _BLOCK):
+            total += rows[:, i : i + _BLOCK] @ matrix[i : i + _BLOCK].astype(np.float64)
+    return total
+
+
+def _layers(problem: Problem, weights: Weights) -> list[_Layer]:
+    n = float(weights.width)
+    in_basis = weights.input @ problem.data.basis / np.sqrt(problem.data.dimension)
+    layers = []
+    for layer, initial in enumerate((in_basis, *weights.hidden, weights.output)):
+        row = problem.scheme[problem.role(layer)]
+        rate = n**-row.speed if problem.is_trained(layer) else 0.0
+        layers.append(_Layer(initial, n**-row.spread, rate))
+    return layers
+
+
+class _Descending:
+    """All learning rates of one draw, step by step.
+
+    Attributes:
+        g: Forward vectors of space l, every step, shape (R, T·k, n_l).
+        b: Backward vectors of space l, likewise.
+    """
+
+    def __init__(
+        self, problem: Problem, layers: list[_Layer], descent: Descent, steps: int
+    ) -> None:
+        self.problem, self.layers, self.descent, self.steps = problem, layers, descent, steps
+        runs, k = descent.kept.shape[1], problem.data.outputs
+        self.rank = k
+        dtype = descent.kept.dtype
+        sizes = [layers[0].initial.shape[1], *(len(layer.initial) for layer in layers)]
+        trained = [l for l, layer in enumerate(layers) if layer.rate]
+        # Space l − 1 is number l here: a layer maps number l to number l + 1.
+        self.g = {l: np.zeros((runs, steps * k, sizes[l]), dtype) for l in trained}
+        self.b = {l: np.zeros((runs, steps * k, sizes[l + 1]), dtype) for l in trained}
+
+    def run(self) -> Numbers:
+        """Return φ at every step, shape (steps + 1, R, r, k)."""
+        phi = []
+        for t in range(self.steps + 1):
+            phi.append(self._backward(t))
+            if t < self.steps:
+                self._forward(t, self.problem.batch(t).gradient(phi[t]))
+        return np.array(phi)
+
+    def _backward(self, t: int) -> Numbers:
+        runs, dtype = self.descent.kept.shape[1], self.descent.kept.dtype
+        vectors = np.broadcast_to(np.eye(self.rank, dtype=dtype), (runs, self.rank, self.rank))
+        for l in reversed(range(len(self.layers))):
+            layer = self.layers[l]
+            if layer.rate and t < self.steps:
+                self.b[l][:, t * self.rank : (t + 1) * self.rank] = vectors
+            moved = self._moved(l, t, vectors, source=self.b, target=self.g)
+            vectors = self._kept(l, t) * layer.backward(vectors) - moved
+        return np.swapaxes(vectors, 1, 2)
+
+    def _forward(self, t: int, q: Numbers) -> None:
+        vectors = np.swapaxes(q, 1, 2)
+        for l in range(max(self.g) + 1):
+            layer = self.layers[l]
+            if layer.rate:
+                self.g[l][:, t * self.rank : (t + 1) * self.rank] = vectors
+            if l < max(self.g):
+                moved = self._moved(l, t, vectors, source=self.g, target=self.b)
+                vectors = self._kept(l, t) * layer.forward(vectors) - moved
+
+    def _kept(self, l: int, t: int) -> Numbers:
+        return self.descent.kept[t if self.layers[l].rate else 0][:, None, None]
+
+    def _moved(
+        self,
+        l: int,
+        t: int,
+        vectors: Numbers,
+        *,
+        source: dict[int, Numbers],
+        target: dict[int, Numbers],
+    ) -> Numbers:
+        """Return Σ_s c_s target(s) ⟨source(s), v⟩, shape (R, k, …)."""
+        if not self.layers[l].rate or t == 0:
+            return np.zeros(())
+        past = slice(0, t * self.rank)
+        c = self.layers[l].rate * np.repeat(self.descent.moved[t, :t], self.rank, axis=0).T
+        share = (vectors @ np.swapaxes(source[l][:, past], 1, 2)) * c[:, None, :]
+        moved: Numbers = share @ target[l][:, past]
+        return moved

@@ -1,0 +1,229 @@
+r"""The infinite-width limit under μP, at any step.
+
+One gradient per layer and step has rank k, the number of outputs:
+:math:`\nabla_{W_l}(s) = \sum_a b_l(s,a)\, g_{l-1}(s,a)^\top`, with
+
+- q (r, k): gradient of the loss by the end-to-end weights φ (r, k), see `regression`,
+- :math:`g_{-1} = q,\; g_l = W_l\, g_{l-1}`: the inputs, weighted by the residuals, going forward,
+- :math:`b_{L+1} = 1,\; b_{l-1} = W_l^\top b_l`: going backward, and :math:`\varphi = b_{-1}`.
+
+With index τ = (step, output) and :math:`\tilde b = n b`, the coordinates of every vector of space l
+are, as n grows, combinations of Gaussians (Tensor Programs): A(τ), the fresh part of
+:math:`W_l(0) g_{l-1}(τ)`, and B(τ), that of :math:`W_{l+1}(0)^\top \tilde b_{l+1}(τ)`:
+
+.. math::
+    g_l(τ) &= p\,A_l(τ) + \textstyle\sum_{σ<τ} M_l[τ,σ]\, \tilde b_l(σ), &
+    M_l[τ,σ] &= p\,Q_{l-1}[τ,σ] - c\,\langle g_{l-1}(τ), g_{l-1}(σ)\rangle \\
+    \tilde b_{l-1}(τ) &= p\,B_{l-1}(τ) + \textstyle\sum_{σ<τ} N_l[τ,σ]\, g_{l-1}(σ), &
+    N_l[τ,σ] &= p\,R_l[τ,σ] - c\,\langle \tilde b_l(τ), \tilde b_l(σ)\rangle
+
+where p and c weigh the past (`descent`), Q is the coefficient of B in g and R that of A in b̃: they
+appear because a matrix and its transpose are used again and again. ⟨u, w⟩ is the mean of
+:math:`u_i w_i`; A and B are independent, with covariances ⟨g_{l−1}, g_{l−1}⟩
+and ⟨b̃_{l+1}, b̃_{l+1}⟩.
+Nothing is divided: the same code runs on floats, complex numbers, balls and exact polynomials.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from .deep_linear import Problem
+from .descent import Descent, descend
+from .regression import Numbers
+
+
+class Objective(Protocol):
+    """What the recursion asks of the data."""
+
+    def gradient(self, step: int, phi: Numbers) -> Numbers:
+        """Return q of a step at φ, both of shape (R, r, k)."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Hold what the limit depends on, beside the data.
+
+    Attributes:
+        rank: Number k of outputs.
+        features: Rank r of the inputs.
+        input_variance: Variance 1/d of the entries of W_0.
+        moves: Whether each of the L + 2 layers moves at a rate that the limit can see.
+        decays: Whether each is trained at all.
+        momentum: μ.
+        weight_decay: λ.
+    """
+
+    rank: int
+    features: int
+    input_variance: Any
+    moves: tuple[bool, ...]
+    decays: tuple[bool, ...]
+    momentum: Any
+    weight_decay: Any
+
+
+class Family:
+    """Vectors g or b̃ of one space, row by row, as combinations of Gaussians.
+
+    Legend: R learning rates, T = steps × outputs.
+
+    Attributes:
+        own: Coefficients of the family's own Gaussians (A for g, B for b̃), shape (R, T, T).
+        cross: Coefficients of the other family's, shape (R, T, T).
+        cov: Covariance of its own Gaussians, shape (R, T, T).
+    """
+
+    def __init__(self, runs: int, size: int, dtype: np.dtype[Any]) -> None:
+        self.own, self.cross, self.cov = (np.zeros((runs, size, size), dtype) for _ in range(3))
+
+    def append(
+        self, now: slice, *, kept: Numbers, mix: Numbers, cov: Numbers, other: "Family"
+    ) -> tuple[Numbers, Numbers]:
+        """Add the vectors p·own + Σ mix[σ]·other(σ), and return what the next layer needs.
+
+        Arguments:
+            now: Their rows τ.
+            kept: p, times the unit matrix, shape (R, k, k).
+            mix: Weights of the other family's earlier vectors, shape (R, k, past).
+            cov: Covariance of their fresh Gaussians with all until now, shape (R, k, past + k).
+            other: The other family of the same space.
+
+        Returns:
+            Their coefficients of the other family's Gaussians, shape (R, k, past), and their inner
+            products with all vectors until now, shape (R, k, past + k).
+        """
+        past, known = slice(0, now.start), slice(0, now.stop)
+        self.cov[:, now, known] = cov
+        self.cov[:, past, now] = np.swapaxes(cov[:, :, past], 1, 2)
+        cross = mix @ other.own[:, past, past]
+        self.cross[:, now, past] = cross
+        self.own[:, now, past] = mix @ other.cross[:, past, past]
+        self.own[:, now, now] = kept
+        gram = self.own[:, now, known] @ self.cov[:, known, known] @ _t(self.own[:, known, known])
+        if now.start:
+            gram = gram + cross @ other.cov[:, past, past] @ _t(self.cross[:, known, past])
+        return cross, gram
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """Weights of the past at step t, layer by layer."""
+
+    descent: Descent
+    chain: Chain
+    step: int
+
+    def kept(self, layer: int) -> Numbers:
+        """Return p, shape (R, 1, 1)."""
+        p = self.descent.kept[self.step if self.chain.decays[layer] else 0]
+        return p[:, None, None]
+
+    def moved(self, layer: int) -> Numbers:
+        """Return c for every row of the past, shape (R, 1, past)."""
+        c = self.descent.moved[self.step, : self.step].T[:, None, :]
+        return np.repeat(c if self.chain.moves[layer] else 0 * c, self.chain.rank, axis=2)
+
+
+def trajectory(chain: Chain, objective: Objective, lrs: Numbers, *, steps: int) -> Numbers:
+    """Return the end-to-end weights φ at every step, shape (steps + 1, R, r, k).
+
+    Arguments:
+        chain: Depth, variances, and which layers move.
+        objective: Gradients of the loss.
+        lrs: η, shape (R,), of any kind of number that adds and multiplies.
+        steps: Last step t.
+    """
+    runs, k, spaces = len(lrs), chain.rank, len(chain.moves) - 1
+    descent = descend(lrs, steps=steps, momentum=chain.momentum, weight_decay=chain.weight_decay)
+    size = (steps + 1) * k
+    forward = [Family(runs, size, lrs.dtype) for _ in range(spaces)]
+    backward = [Family(runs, size, lrs.dtype) for _ in range(spaces)]
+    q = np.zeros((runs, size, chain.features), lrs.dtype)
+    phi = np.zeros((steps + 1, runs, chain.features, k), lrs.dtype)
+    for t in range(steps + 1):
+        past, now = Past(descent, chain, t), slice(t * k, (t + 1) * k)
+        phi[t] = _backward(chain, past, now, forward, backward, q)
+        if t < steps:
+            q[:, now] = _t(objective.gradient(t, phi[t]))
+            _forward(chain, past, now, forward, backward, q)
+    return phi
+
+
+def _backward(
+    chain: Chain,
+    past: Past,
+    now: slice,
+    forward: list[Family],
+    backward: list[Family],
+    q: Numbers,
+) -> Numbers:
+    """Send b̃ down from the outputs; return φ, shape (R, r, k)."""
+    unit = np.eye(chain.rank, dtype=np.int64)
+    gram = np.tile(unit, (len(q), 1, past.step + 1))
+    cross = np.zeros((len(q), chain.rank, now.start), q.dtype)
+    for layer in range(len(forward), 0, -1):
+        p = past.kept(layer)
+        cross, gram = backward[layer - 1].append(
+            now,
+            kept=p * unit,
+            mix=p * cross - past.moved(layer) * gram[:, :, : now.start],
+            cov=gram,
+            other=forward[layer - 1],
+        )
+    mix = chain.input_variance * past.kept(0) * cross - past.moved(0) * gram[:, :, : now.start]
+    return _t(mix @ q[:, : now.start])
+
+
+def _forward(
+    chain: Chain,
+    past: Past,
+    now: slice,
+    forward: list[Family],
+    backward: list[Family],
+    q: Numbers,
+) -> None:
+    """Send g up from the inputs."""
+    unit = np.eye(chain.rank, dtype=np.int64)
+    gram = q[:, now] @ _t(q[:, : now.stop])
+    cross = np.zeros((len(q), chain.rank, now.start), q.dtype)
+    variance = chain.input_variance
+    for layer, family in enumerate(forward):
+        p = past.kept(layer)
+        cross, gram = family.append(
+            now,
+            kept=p * unit,
+            mix=p * cross - past.moved(layer) * gram[:, :, : now.start],
+            cov=variance * gram,
+            other=backward[layer],
+        )
+        variance = 1
+
+
+def _t(matrices: Numbers) -> Numbers:
+    return np.swapaxes(matrices, -1, -2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Samples:
+    problem: Problem
+
+    def gradient(self, step: int, phi: Numbers) -> Numbers:
+        return self.problem.batch(step).gradient(phi)
+
+
+def limit_losses(problem: Problem, lrs: Numbers, *, steps: int) -> Numbers:
+    """Return the limit loss of every learning rate at steps 0 … t, shape (R, steps + 1)."""
+    trained = tuple(problem.is_trained(layer) for layer in problem.layers)
+    chain = Chain(
+        rank=problem.data.outputs,
+        features=problem.data.basis.shape[1],
+        input_variance=1 / problem.data.dimension,
+        moves=trained,
+        decays=trained,
+        momentum=problem.momentum,
+        weight_decay=problem.weight_decay,
+    )
+    phi = trajectory(chain, _Samples(problem), lrs, steps=steps)
+    return problem.data.loss(phi).T

@@ -1,0 +1,101 @@
+r"""abc rows: how multipliers, initial values and learning rates of each layer scale with width.
+
+A layer is :math:`n^{-a} W` with :math:`W_{ij} \sim N(0, n^{-2b})`, times :math:`1/\sqrt d` for the
+inputs, and learning rate :math:`\eta\, n^{-c}`. By the exact symmetry of gradient descent only two
+numbers per layer matter: its effective weights have standard deviation :math:`n^{-(a+b)}` and
+learning rate :math:`\eta\, n^{-(2a+c)}`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ..errors import UserError
+
+ROLES = ("input", "hidden", "output")
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """Hold the exponents of one role.
+
+    Attributes:
+        a: Of the multiplier n^-a.
+        b: Of the initial standard deviation n^-b.
+        c: Of the learning rate η n^-c.
+    """
+
+    a: float = 0.0
+    b: float = 0.0
+    c: float = 0.0
+
+    @property
+    def spread(self) -> float:
+        """Exponent s of the effective standard deviation n^-s."""
+        return self.a + self.b
+
+    @property
+    def speed(self) -> float:
+        """Exponent r of the effective learning rate η n^-r."""
+        return 2 * self.a + self.c
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """Hold the exponents of all roles.
+
+    Attributes:
+        input: Of W_0 (n, d).
+        hidden: Of W_1 … W_L (n, n).
+        output: Of V (k, n).
+    """
+
+    input: Exponents
+    hidden: Exponents
+    output: Exponents
+
+    def __getitem__(self, role: str) -> Exponents:
+        """Return the exponents of a role."""
+        row: Exponents = getattr(self, role)
+        return row
+
+
+# μP: arXiv 2203.03466, Table 3 for SGD; with hidden layers alone, the setting of arXiv 2511.01734.
+SCHEMES: Mapping[str, Scheme] = MappingProxyType({
+    "mup": Scheme(input=Exponents(c=-1), hidden=Exponents(b=0.5), output=Exponents(b=1, c=1)),
+    "sp": Scheme(input=Exponents(), hidden=Exponents(b=0.5), output=Exponents(b=0.5)),
+    "ntp": Scheme(input=Exponents(), hidden=Exponents(a=0.5), output=Exponents(a=0.5)),
+})
+
+
+def scheme_of(scheme: str | Scheme | Mapping[str, Mapping[str, float]]) -> Scheme:
+    """Return a scheme by its name or its rows of exponents.
+
+    Arguments:
+        scheme: Name, or rows by role such as {"hidden": {"b": 0.5, "c": 1}}; exponents left out
+            are 0.
+
+    Raises:
+        UserError: If the name, a role or an exponent is unknown, or a value is no number.
+
+    Example:
+        >>> scheme_of("mup").output
+        Exponents(a=0.0, b=1, c=1)
+    """
+    if isinstance(scheme, Scheme):
+        return scheme
+    if isinstance(scheme, str):
+        if scheme not in SCHEMES:
+            raise UserError(
+                f"scheme: got {scheme!r}, wanted one of {', '.join(SCHEMES)}, or rows of exponents."
+            )
+        return SCHEMES[scheme]
+    for role, row in scheme.items():
+        if role not in ROLES or not isinstance(row, Mapping) or set(row) - {"a", "b", "c"}:
+            raise UserError(
+                f"scheme: got {role} = {row!r}, wanted exponents a, b, c for each of "
+                f"{', '.join(ROLES)}, such as hidden = {{ a = 0, b = 0.5, c = 0 }}."
+            )
+        if not all(isinstance(x, int | float) and abs(x) < 100 for x in row.values()):
+            raise UserError(f"scheme: got {role} = {row!r}, wanted numbers between -100 and 100.")
+    return Scheme(**{role: Exponents(**scheme.get(role, {})) for role in ROLES})
