@@ -8,8 +8,11 @@ import torch
 from torch import nn
 
 from lrtransfer.parametrization.parametrize import parametrize
+from lrtransfer.theory.deep_linear import Problem
+from lrtransfer.theory.regression import Regression
 
 
 @pytest.fixture(autouse=True)
 def _names(doctest_namespace: dict[str, object]) -> None:
     doctest_namespace.update(math=math, np=np, nn=nn, torch=torch, parametrize=parametrize)
+    doctest_namespace.update(Problem=Problem, Regression=Regression)

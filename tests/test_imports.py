@@ -15,6 +15,9 @@ import pytest
         "lrtransfer.sweeps.store",
         "lrtransfer.sweeps.tune",
         "lrtransfer.reports.html",
+        "lrtransfer.theory.finite_width",
+        "lrtransfer.theory.limit",
+        "lrtransfer.theory.minimize",
     ],
 )
 def test_no_torch(module: str) -> None:

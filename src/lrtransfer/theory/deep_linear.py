@@ -56,6 +56,7 @@ class Problem:
         weight_decay: float = 0.0,
         batches: Sequence[npt.ArrayLike] | None = None,
     ) -> None:
+        """Check the values; a scheme may be given by name or by rows of exponents."""
         _check(depth, trained, momentum, weight_decay)
         fields = {
             "data": data,

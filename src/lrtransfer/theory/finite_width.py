@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import UserError
 from ..randomness import seed_of
 from .deep_linear import Problem
 from .descent import Descent, descend
@@ -69,7 +70,7 @@ def draw_weights(problem: Problem, *, width: int, seed: int) -> Weights:
         return rng.standard_normal(shape, dtype=np.float32)
 
     is_small = 8 * problem.depth * width**2 <= DOUBLE_LIMIT
-    hidden = (normal(f"W_{l}", width, width) for l in range(1, problem.depth + 1))
+    hidden = (normal(f"W_{layer}", width, width) for layer in range(1, problem.depth + 1))
     return Weights(
         input=normal("W_0", width, d),
         hidden=tuple(w.astype(np.float64) if is_small else w for w in hidden),
@@ -89,12 +90,17 @@ def finite_losses(problem: Problem, weights: Weights, lrs: Numbers, *, steps: in
     Returns:
         Loss, shape (R, steps + 1); infinite or NaN once it overflows.
 
+    Raises:
+        UserError: If steps is negative.
+
     Example:
         >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
         >>> weights = draw_weights(problem, width=64, seed=0)
         >>> finite_losses(problem, weights, np.array([0.1, 0.2]), steps=3).shape
         (2, 4)
     """
+    if steps < 0:
+        raise UserError(f"steps: got {steps}, wanted at least 0.")
     with np.errstate(over="ignore", invalid="ignore"):
         phi = finite_trajectory(problem, weights, lrs, steps=steps)
         loss: Numbers = problem.data.loss(phi).T
@@ -168,8 +174,8 @@ class _Descending:
     """All learning rates of one draw, step by step.
 
     Attributes:
-        g: Forward vectors of space l, every step, shape (R, T·k, n_l).
-        b: Backward vectors of space l, likewise.
+        g: Forward vectors that enter each trained layer, every step, shape (R, T·k, in).
+        b: Backward vectors at its outputs, shape (R, T·k, out).
     """
 
     def __init__(
@@ -180,10 +186,11 @@ class _Descending:
         self.rank = k
         dtype = descent.kept.dtype
         sizes = [layers[0].initial.shape[1], *(len(layer.initial) for layer in layers)]
-        trained = [l for l, layer in enumerate(layers) if layer.rate]
-        # Space l − 1 is number l here: a layer maps number l to number l + 1.
-        self.g = {l: np.zeros((runs, steps * k, sizes[l]), dtype) for l in trained}
-        self.b = {l: np.zeros((runs, steps * k, sizes[l + 1]), dtype) for l in trained}
+        trained = [number for number, matrix in enumerate(layers) if matrix.rate]
+        self.g = {number: np.zeros((runs, steps * k, sizes[number]), dtype) for number in trained}
+        self.b = {
+            number: np.zeros((runs, steps * k, sizes[number + 1]), dtype) for number in trained
+        }
 
     def run(self) -> Numbers:
         """Return φ at every step, shape (steps + 1, R, r, k)."""
@@ -197,30 +204,31 @@ class _Descending:
     def _backward(self, t: int) -> Numbers:
         runs, dtype = self.descent.kept.shape[1], self.descent.kept.dtype
         vectors = np.broadcast_to(np.eye(self.rank, dtype=dtype), (runs, self.rank, self.rank))
-        for l in reversed(range(len(self.layers))):
-            layer = self.layers[l]
-            if layer.rate and t < self.steps:
-                self.b[l][:, t * self.rank : (t + 1) * self.rank] = vectors
-            moved = self._moved(l, t, vectors, source=self.b, target=self.g)
-            vectors = self._kept(l, t) * layer.backward(vectors) - moved
+        for number in reversed(range(len(self.layers))):
+            matrix = self.layers[number]
+            if matrix.rate and t < self.steps:
+                self.b[number][:, t * self.rank : (t + 1) * self.rank] = vectors
+            moved = self._moved(number, t, vectors, source=self.b, target=self.g)
+            vectors = self._kept(number, t) * matrix.backward(vectors) - moved
         return np.swapaxes(vectors, 1, 2)
 
     def _forward(self, t: int, q: Numbers) -> None:
         vectors = np.swapaxes(q, 1, 2)
-        for l in range(max(self.g) + 1):
-            layer = self.layers[l]
-            if layer.rate:
-                self.g[l][:, t * self.rank : (t + 1) * self.rank] = vectors
-            if l < max(self.g):
-                moved = self._moved(l, t, vectors, source=self.g, target=self.b)
-                vectors = self._kept(l, t) * layer.forward(vectors) - moved
+        for number in range(max(self.g) + 1):
+            matrix = self.layers[number]
+            if matrix.rate:
+                self.g[number][:, t * self.rank : (t + 1) * self.rank] = vectors
+            if number < max(self.g):
+                moved = self._moved(number, t, vectors, source=self.g, target=self.b)
+                vectors = self._kept(number, t) * matrix.forward(vectors) - moved
 
-    def _kept(self, l: int, t: int) -> Numbers:
-        return self.descent.kept[t if self.layers[l].rate else 0][:, None, None]
+    def _kept(self, number: int, t: int) -> Numbers:
+        kept: Numbers = self.descent.kept[t if self.layers[number].rate else 0][:, None, None]
+        return kept
 
     def _moved(
         self,
-        l: int,
+        number: int,
         t: int,
         vectors: Numbers,
         *,
@@ -228,10 +236,10 @@ class _Descending:
         target: dict[int, Numbers],
     ) -> Numbers:
         """Return Σ_s c_s target(s) ⟨source(s), v⟩, shape (R, k, …)."""
-        if not self.layers[l].rate or t == 0:
+        if not self.layers[number].rate or t == 0:
             return np.zeros(())
         past = slice(0, t * self.rank)
-        c = self.layers[l].rate * np.repeat(self.descent.moved[t, :t], self.rank, axis=0).T
-        share = (vectors @ np.swapaxes(source[l][:, past], 1, 2)) * c[:, None, :]
-        moved: Numbers = share @ target[l][:, past]
+        c = self.layers[number].rate * np.repeat(self.descent.moved[t, :t], self.rank, axis=0).T
+        share = (vectors @ np.swapaxes(source[number][:, past], 1, 2)) * c[:, None, :]
+        moved: Numbers = share @ target[number][:, past]
         return moved

@@ -29,9 +29,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import UserError
 from .deep_linear import Problem
 from .descent import Descent, descend
 from .regression import Numbers
+from .schemes import SCHEMES
 
 
 class Objective(Protocol):
@@ -76,6 +78,7 @@ class Family:
     """
 
     def __init__(self, runs: int, size: int, dtype: np.dtype[Any]) -> None:
+        """Make room for all rows."""
         self.own, self.cross, self.cov = (np.zeros((runs, size, size), dtype) for _ in range(3))
 
     def append(
@@ -118,7 +121,8 @@ class Past:
     def kept(self, layer: int) -> Numbers:
         """Return p, shape (R, 1, 1)."""
         p = self.descent.kept[self.step if self.chain.decays[layer] else 0]
-        return p[:, None, None]
+        kept: Numbers = p[:, None, None]
+        return kept
 
     def moved(self, layer: int) -> Numbers:
         """Return c for every row of the past, shape (R, 1, past)."""
@@ -214,7 +218,33 @@ class _Samples:
 
 
 def limit_losses(problem: Problem, lrs: Numbers, *, steps: int) -> Numbers:
-    """Return the limit loss of every learning rate at steps 0 … t, shape (R, steps + 1)."""
+    r"""Return the limit loss under μP of every learning rate at steps 0 … t.
+
+    After one step it is :math:`\frac{1}{2N} \lVert \eta \frac{L}{N} K y - y \rVert^2`.
+
+    Arguments:
+        problem: Data, depth, what trains, optimizer.
+        lrs: η, shape (R,), real or complex.
+        steps: Last step t.
+
+    Returns:
+        Loss, shape (R, steps + 1); infinite or NaN once it overflows.
+
+    Raises:
+        UserError: If the scheme is not μP, or steps is negative.
+
+    Example:
+        >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
+        >>> limit_losses(problem, np.array([0.2]), steps=1).round(12).tolist()  # K y = 5 y
+        [[5.0, 0.0]]
+    """
+    if problem.scheme != SCHEMES["mup"]:
+        raise UserError(
+            "limit_losses: got another scheme, wanted mup: the others have no such limit at a "
+            "fixed learning rate. Use finite_losses."
+        )
+    if steps < 0:
+        raise UserError(f"steps: got {steps}, wanted at least 0.")
     trained = tuple(problem.is_trained(layer) for layer in problem.layers)
     chain = Chain(
         rank=problem.data.outputs,
@@ -225,5 +255,7 @@ def limit_losses(problem: Problem, lrs: Numbers, *, steps: int) -> Numbers:
         momentum=problem.momentum,
         weight_decay=problem.weight_decay,
     )
-    phi = trajectory(chain, _Samples(problem), lrs, steps=steps)
-    return problem.data.loss(phi).T
+    with np.errstate(over="ignore", invalid="ignore"):
+        phi = trajectory(chain, _Samples(problem), lrs, steps=steps)
+        loss: Numbers = problem.data.loss(phi).T
+    return loss

@@ -42,6 +42,7 @@ class Regression:
     targets: FloatArray
 
     def __init__(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
+        """Take arrays or nested lists."""
         x, y = _numbers("X", inputs), _numbers("y", targets)
         y = y[:, None] if y.ndim == 1 else y
         if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or 0 in (*x.shape, *y.shape):
@@ -55,17 +56,17 @@ class Regression:
     @property
     def count(self) -> int:
         """N."""
-        return len(self.inputs)
+        return int(self.inputs.shape[0])
 
     @property
     def dimension(self) -> int:
         """Input dimension d."""
-        return self.inputs.shape[1]
+        return int(self.inputs.shape[1])
 
     @property
     def outputs(self) -> int:
         """Number of outputs k."""
-        return self.targets.shape[1]
+        return int(self.targets.shape[1])
 
     @property
     def pull(self) -> FloatArray:
