@@ -15,6 +15,7 @@ import pytest
         "lrtransfer.sweeps.store",
         "lrtransfer.sweeps.tune",
         "lrtransfer.reports.html",
+        "lrtransfer.theory.curve",
     ],
 )
 def test_no_torch(module: str) -> None:

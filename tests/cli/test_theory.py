@@ -64,6 +64,11 @@ def test_people_get_a_table_and_a_sentence(capsys: pytest.CaptureFixture[str]) -
     assert "overflow" in output
 
 
+def test_nothing_but_overflow_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["theory", "curve", "--data", "ok.npz", *BASIC, "--lrs", "1e200"]) == 0
+    assert "overflows at every one of these" in capsys.readouterr().out
+
+
 def test_rows_of_exponents_are_the_scheme_of_the_same_rows(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -344,4 +349,4 @@ def test_help_shows_an_example(name: str, capsys: pytest.CaptureFixture[str]) ->
         main(["theory", *name.split(), "--help"])
     assert stop.value.code == 0
     output = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert f"Example: lrtransfer theory {name or 'optimum'} --synthetic" in output
+    assert f"Example: lrtransfer theory {name or 'curve'} --synthetic" in output

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import tyro
 
 from ..command import Command, Json, print_json, wide_console
@@ -94,10 +93,11 @@ def _cell(curve: "LossCurve", i: int, step: int) -> str:
 
 
 def _meaning(curve: "LossCurve", last: int) -> str:
-    losses = curve.loss[:, last]
-    if not np.isfinite(losses).any():
+    losses = curve.loss[:, last].tolist()
+    finite = [i for i, loss in enumerate(losses) if math.isfinite(loss)]
+    if not finite:
         return "Training overflows at every one of these learning rates."
-    best = int(np.nanargmin(np.where(np.isfinite(losses), losses, np.nan)))
+    best = min(finite, key=losses.__getitem__)
     return (
         f"Of these learning rates {curve.lrs[best]:.6g} has the lowest loss after {last} steps, "
         f"{losses[best]:.6g}; the minimum itself may lie between them."

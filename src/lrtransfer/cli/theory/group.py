@@ -22,7 +22,7 @@ Question = (
 class Theory(Command):
     """Compute learning rates of deep linear networks exactly, at finite and infinite width.
 
-    Example: lrtransfer theory optimum --synthetic 500,10,0.1,0 --depth 3 --steps 5
+    Example: lrtransfer theory curve --synthetic 500,10,0.1,0 --depth 3 --steps 5 --lrs 0:2:9
     """
 
     question: Question

@@ -1,17 +1,18 @@
 """Learning rates as written on the command line."""
 
 import math
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from ...errors import UserError
 from ..numbers import at_least, listed, number
 
+if TYPE_CHECKING:
+    from ...theory.regression import FloatArray
+
 MOST = 100_000  # rates of one range
 
 
-def read_rates(text: str) -> npt.NDArray[np.float64]:
+def read_rates(text: str) -> "FloatArray":
     """Return rates between commas, or those of a range LOW:HIGH:COUNT at equal distances.
 
     Negative rates are legal: the loss is a polynomial in the rate.
@@ -23,6 +24,8 @@ def read_rates(text: str) -> npt.NDArray[np.float64]:
         >>> read_rates("0.1,2^-1").tolist(), read_rates("0:1:3").tolist()
         ([0.1, 0.5], [0.0, 0.5, 1.0])
     """
+    import numpy as np
+
     rates = _range(text) if ":" in text else np.array(listed(number)("lrs", text))
     if not np.isfinite(rates).all():
         raise UserError(f"lrs: got {text!r}, wanted finite numbers, such as 0.1,0.2,2^-3.")
@@ -41,7 +44,9 @@ def read_interval(text: str) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def _range(text: str) -> npt.NDArray[np.float64]:
+def _range(text: str) -> "FloatArray":
+    import numpy as np
+
     parts = text.split(":")
     if len(parts) != 3:
         raise UserError(f"lrs: got {text!r}, wanted LOW:HIGH:COUNT, such as 0:1:41.")
