@@ -18,6 +18,7 @@ import pytest
         "lrtransfer.theory.finite_width",
         "lrtransfer.theory.limit",
         "lrtransfer.theory.minimize",
+        "lrtransfer.theory.curve",
     ],
 )
 def test_no_torch(module: str) -> None:

@@ -16,6 +16,7 @@ from .doctor import Doctor
 from .recipe import Recipe
 from .report import Report
 from .status import Status
+from .theory.group import Theory
 from .tune import Tune
 
 EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 70, 130
@@ -24,6 +25,7 @@ Command = (
     Annotated[Tune, tyro.conf.subcommand("tune")]
     | Annotated[Recipe, tyro.conf.subcommand("recipe")]
     | Annotated[Check, tyro.conf.subcommand("check")]
+    | Annotated[Theory, tyro.conf.subcommand("theory")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Status, tyro.conf.subcommand("status")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]

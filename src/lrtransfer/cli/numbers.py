@@ -19,6 +19,22 @@ def whole(key: str, text: str) -> int:
         raise ConfigError(f"{key}: got {text!r}, wanted a whole number, such as 3.") from None
 
 
+def at_least(least: int) -> Callable[[str, str], int]:
+    """Return a reader of whole numbers that are not below a bound.
+
+    Arguments:
+        least: The bound.
+    """
+
+    def read(key: str, text: str) -> int:
+        value = whole(key, text)
+        if value < least:
+            raise ConfigError(f"{key}: got {value}, wanted at least {least}.")
+        return value
+
+    return read
+
+
 def number(key: str, text: str) -> float:
     """Read a number, also in the form 2^-8.
 

@@ -86,15 +86,22 @@ def read_scheme(scheme: str) -> Any:
     Raises:
         UserError: If the file cannot be read.
     """
+    return read_rows("scheme", Path(scheme)) if scheme.endswith(".toml") else scheme
+
+
+def read_rows(key: str, path: Path) -> dict[str, Any]:
+    """Return the rows of exponents of a TOML file.
+
+    Raises:
+        UserError: If it cannot be read; the message begins with the key.
+    """
     import tomllib
 
-    if not scheme.endswith(".toml"):
-        return scheme
     try:
-        return tomllib.loads(Path(scheme).read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"scheme: got {scheme} ({error}), wanted a readable TOML file with a table per role."
+            f"{key}: got {path} ({error}), wanted a readable TOML file with a table per role."
         ) from None
 
 

@@ -24,6 +24,7 @@ and ⟨b̃_{l+1}, b̃_{l+1}⟩.
 Nothing is divided: the same code runs on floats, complex numbers, balls and exact polynomials.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -64,6 +65,26 @@ class Chain:
     decays: tuple[bool, ...]
     momentum: Any
     weight_decay: Any
+
+
+def chain_of(problem: Problem, *, features: int, number: Callable[[float], Any] = float) -> Chain:
+    """Return the chain of a problem under μP, in any kind of number.
+
+    Arguments:
+        problem: Depth, what trains, optimizer.
+        features: Length of an input in the coordinates that the objective uses.
+        number: Makes such a number of a float.
+    """
+    trained = tuple(problem.is_trained(layer) for layer in problem.layers)
+    return Chain(
+        rank=problem.data.outputs,
+        features=features,
+        input_variance=number(1) / problem.data.dimension,
+        moves=trained,
+        decays=trained,
+        momentum=number(problem.momentum),
+        weight_decay=number(problem.weight_decay),
+    )
 
 
 class Family:
@@ -238,24 +259,24 @@ def limit_losses(problem: Problem, lrs: Numbers, *, steps: int) -> Numbers:
         >>> limit_losses(problem, np.array([0.2]), steps=1).round(12).tolist()  # K y = 5 y
         [[5.0, 0.0]]
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        phi = limit_trajectory(problem, lrs, steps=steps)
+        loss: Numbers = problem.data.loss(phi).T
+    return loss
+
+
+def limit_trajectory(problem: Problem, lrs: Numbers, *, steps: int) -> Numbers:
+    """Return the limit's end-to-end weights φ at steps 0 … t, shape (steps + 1, R, r, k).
+
+    Raises:
+        UserError: If the scheme is not μP, or steps is negative.
+    """
     if problem.scheme != SCHEMES["mup"]:
         raise UserError(
-            "limit_losses: got another scheme, wanted mup: the others have no such limit at a "
-            "fixed learning rate. Use finite_losses."
+            "limit: got another scheme, wanted mup: the others have no such limit at a fixed "
+            "learning rate. Give a width."
         )
     if steps < 0:
         raise UserError(f"steps: got {steps}, wanted at least 0.")
-    trained = tuple(problem.is_trained(layer) for layer in problem.layers)
-    chain = Chain(
-        rank=problem.data.outputs,
-        features=problem.data.basis.shape[1],
-        input_variance=1 / problem.data.dimension,
-        moves=trained,
-        decays=trained,
-        momentum=problem.momentum,
-        weight_decay=problem.weight_decay,
-    )
-    with np.errstate(over="ignore", invalid="ignore"):
-        phi = trajectory(chain, _Samples(problem), lrs, steps=steps)
-        loss: Numbers = problem.data.loss(phi).T
-    return loss
+    chain = chain_of(problem, features=problem.data.basis.shape[1])
+    return trajectory(chain, _Samples(problem), lrs, steps=steps)

@@ -6,7 +6,7 @@ machine precision: :math:`\ell'(x) = \mathrm{Im}\, \ell(x + ih) / h`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -16,7 +16,9 @@ from .regression import FloatArray, Numbers
 
 NODES = 17  # per piece: a polynomial of degree 16 is resolved at once
 RESOLVED = 1e-7  # share of the last coefficients in the largest
-COARSE, FINEST = 4, 10  # halvings of the interval before a piece may be left, and at most
+COARSE, FINEST = 5, 10  # halvings of the interval before a piece may be left, and at most
+KEPT = 8  # starting points that are refined
+ROUNDING = 2e-16
 _STEP = 1e-30
 _CHUNK = 512  # learning rates evaluated at a time
 
@@ -29,11 +31,13 @@ class Minimum:
         lr: Where it lies.
         loss: Value there.
         error: Estimated error of `lr`, where the second derivative is not 0.
+        rounding: Estimated error of `loss`.
     """
 
     lr: float
     loss: float
     error: float
+    rounding: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +63,10 @@ class _Piece:
 def minimize(
     loss: Callable[[Numbers], Numbers], interval: tuple[float, float]
 ) -> tuple[Minimum, ...]:
-    """Return the local minima of a loss on an interval, best first.
+    """Return the lowest local minima of a loss on an interval, at most 8, best first.
 
-    A minimum is missed if it is narrower than about 1/270 of the interval and the loss all around
-    it exceeds that at the lower end.
+    A minimum is missed if it is narrower than about 1/500 of the interval and the loss all around
+    it exceeds that at the lower end, or narrower than a 1/17,000th.
 
     Arguments:
         loss: Analytic function of real or complex learning rates, shape (R,) to (R,).
@@ -79,30 +83,29 @@ def minimize(
     low, high = interval
     if not (np.isfinite([low, high]).all() and low < high):
         raise UserError(f"interval: got {low} to {high}, wanted two finite rates, a < b.")
-    starts, edge = _search(loss, low, high)
-    ends = _values(loss, np.array([low, high]))
-    slopes = _slopes(loss, np.array([low, high]))
-    minima = [_refine(loss, start, piece) for start, piece in starts]
-    if slopes[0] > 0:
-        minima.append(Minimum(low, float(ends[0]), 0.0))
-    if slopes[1] < 0:
-        minima.append(Minimum(high, float(ends[1]), 0.0))
-    minima = _distinct([m for m in minima if np.isfinite(m.loss)] or edge)
-    if not minima:
+    starts = _search(loss, low, high)
+    if not starts:
         raise UserError(
             f"interval: got {low} to {high}, on which the loss is nowhere finite, wanted one that "
             "holds rates at which training does not diverge. Lower its ends."
         )
-    return tuple(sorted(minima, key=lambda m: m.loss))
+    minima = _refine(loss, starts, interval)
+    return tuple(sorted(_distinct(loss, minima), key=lambda m: m.loss))
 
 
-def _search(
-    loss: Callable[[Numbers], Numbers], low: float, high: float
-) -> tuple[list[tuple[float, _Piece]], list[Minimum]]:
-    """Return starting points with their pieces, and the best node as a last resort."""
+@dataclass(frozen=True)
+class _Start:
+    """Hold where to look for a minimum, how low it seems, and how far it may be."""
+
+    lr: float
+    loss: float
+    reach: float
+
+
+def _search(loss: Callable[[Numbers], Numbers], low: float, high: float) -> list[_Start]:
+    """Return the lowest starting points; nodes that no interpolant resolves are among them."""
     start = float(_values(loss, np.array([low]))[0])
-    best = Minimum(low, start, high - low)
-    pieces, starts = [_Piece(low, high, 0)], list[tuple[float, _Piece]]()
+    pieces, starts = [_Piece(low, high, 0)], list[_Start]()
     while pieces:
         nodes = np.concatenate([piece.nodes for piece in pieces])
         values = _values(loss, nodes).reshape(-1, NODES)
@@ -110,15 +113,19 @@ def _search(
         for piece, value in zip(pieces, values, strict=True):
             with np.errstate(invalid="ignore"):
                 hopeless = not (value <= start).any()
-            if np.isfinite(value).any() and np.nanmin(value) < best.loss:
-                at = int(np.nanargmin(value))
-                best = Minimum(float(piece.nodes[at]), float(value[at]), piece.high - piece.low)
             if np.isfinite(value).all() and _is_resolved(coefficients := _interpolate(value)):
-                starts += [(x, piece) for x in _critical(coefficients, piece)]
+                starts += _critical(coefficients, piece, (low, high))
             elif piece.level < (COARSE if hopeless else FINEST):
                 rest += piece.halves()
+            elif np.isfinite(value).any():
+                starts.append(_lowest(piece, value))
         pieces = rest
-    return starts, [best] if np.isfinite(best.loss) else []
+    return sorted(starts, key=lambda s: s.loss)[:KEPT]
+
+
+def _lowest(piece: _Piece, values: FloatArray) -> _Start:
+    at = int(np.nanargmin(np.where(np.isfinite(values), values, np.nan)))
+    return _Start(float(piece.nodes[at]), float(values[at]), (piece.high - piece.low) / NODES)
 
 
 def _values(loss: Callable[[Numbers], Numbers], lrs: FloatArray) -> FloatArray:
@@ -147,45 +154,69 @@ def _is_resolved(coefficients: FloatArray) -> bool:
     return bool(variation[-3:].max() <= RESOLVED * variation.max())
 
 
-def _critical(coefficients: FloatArray, piece: _Piece) -> list[float]:
-    """Return where the interpolant has a minimum inside the piece."""
+def _critical(
+    coefficients: FloatArray, piece: _Piece, interval: tuple[float, float]
+) -> list[_Start]:
+    """Return where the interpolant has a minimum on the piece, ends of the interval included."""
     slope = chebyshev.chebder(coefficients)
     scale = np.abs(slope).max()
     if scale == 0:
         return []
     roots = chebyshev.chebroots(chebyshev.chebtrim(slope, 1e-13 * scale))
     real = roots.real[(np.abs(roots.imag) < 1e-4) & (np.abs(roots.real) <= 1 + 1e-6)]
-    rising = real[chebyshev.chebval(real, chebyshev.chebder(slope)) > 0]
+    points = [*real[chebyshev.chebval(real, chebyshev.chebder(slope)) > 0]]
+    points += [-1.0] * bool(piece.low == interval[0] and chebyshev.chebval(-1, slope) > 0)
+    points += [1.0] * bool(piece.high == interval[1] and chebyshev.chebval(1, slope) < 0)
     middle, half = (piece.low + piece.high) / 2, (piece.high - piece.low) / 2
-    return [float(middle + half * x) for x in rising]
+    values = chebyshev.chebval(np.array(points), coefficients)
+    return [
+        _Start(float(middle + half * x), float(value), 2 * half)
+        for x, value in zip(points, values, strict=True)
+    ]
 
 
-def _refine(loss: Callable[[Numbers], Numbers], start: float, piece: _Piece) -> Minimum:
-    """Find the zero of the derivative by secants from two points beside the start."""
-    width = piece.high - piece.low
-    x0, x1 = start - 1e-5 * width, start + 1e-5 * width
-    d0, d1 = _slopes(loss, np.array([x0, x1]))
-    step = width
+def _refine(
+    loss: Callable[[Numbers], Numbers], starts: list[_Start], interval: tuple[float, float]
+) -> list[Minimum]:
+    """Find the zeros of the derivative by secants, all at once; without leaving the interval."""
+    x0, reach = (np.array([getattr(s, name) for s in starts]) for name in ("lr", "reach"))
+    x1 = np.clip(np.where(x0 > interval[0], x0 - 1e-5 * reach, x0 + 1e-5 * reach), *interval)
+    d0, d1 = _slopes(loss, x0), _slopes(loss, x1)
+    step = np.full_like(x0, np.inf)
     for _ in range(8):
-        if d1 == d0 or not np.isfinite(d1):
+        with np.errstate(all="ignore"):
+            new = d1 * (x1 - x0) / (d1 - d0)
+        moves = np.isfinite(new) & (np.abs(new) < np.abs(step)) & (np.abs(new) < reach)
+        if not moves.any():
             break
-        last, step = step, d1 * (x1 - x0) / (d1 - d0)
-        if abs(step) >= abs(last):
-            step = last
-            break
-        x0, d0, x1 = x1, d1, x1 - step
-        d1 = _slopes(loss, np.array([x1]))[0]
-        if abs(step) <= 4e-16 * abs(x1):
-            break
-    value = float(_values(loss, np.array([x1]))[0])
-    return Minimum(float(x1), value, max(abs(float(step)), 2e-16 * abs(float(x1))))
+        step = np.where(moves, new, step)
+        x0, d0 = np.where(moves, x1, x0), np.where(moves, d1, d0)
+        x1 = np.clip(np.where(moves, x1 - new, x1), *interval)
+        d1 = _slopes(loss, x1)
+    x = np.where(np.isfinite(step), x1, [s.lr for s in starts])
+    values = _values(loss, x)
+    rounding = ROUNDING * np.abs(_values(loss, np.array([interval[0]]))) + 8 * ROUNDING * values
+    errors = np.where(np.isfinite(step), np.maximum(np.abs(step), ROUNDING * np.abs(x)), reach)
+    errors[(x == interval[0]) | (x == interval[1])] = 0
+    columns = (x.tolist(), values.tolist(), errors.tolist(), rounding.tolist())
+    return [Minimum(*row) for row in zip(*columns, strict=True)]
 
 
-def _distinct(minima: list[Minimum]) -> list[Minimum]:
-    """Leave out what two neighbouring pieces both found."""
+def _distinct(loss: Callable[[Numbers], Numbers], minima: list[Minimum]) -> list[Minimum]:
+    """Join neighbours without a higher loss between them: one minimum, found twice or flat."""
     kept: list[Minimum] = []
     for minimum in sorted(minima, key=lambda m: m.lr):
-        near = 1e-7 * abs(minimum.lr)
-        if not kept or minimum.lr - kept[-1].lr > near:
+        if not kept or _is_barrier(loss, kept[-1], minimum):
             kept.append(minimum)
+        else:
+            low, high = sorted((kept[-1], minimum), key=lambda m: m.loss)
+            is_flat = high.loss - low.loss <= low.rounding + high.rounding
+            error = abs(high.lr - low.lr) + high.error if is_flat else 0
+            kept[-1] = replace(low, error=max(low.error, error))
     return kept
+
+
+def _is_barrier(loss: Callable[[Numbers], Numbers], left: Minimum, right: Minimum) -> bool:
+    between = np.linspace(left.lr, right.lr, 9)[1:-1]
+    height = max(left.loss, right.loss) + max(left.rounding, right.rounding)
+    return bool((_values(loss, between) > height).any())

@@ -88,7 +88,7 @@ class Regression:
     def whole(self) -> "Batch":
         """All samples as one batch."""
         u, s, _ = self._thin
-        return Batch(np.diag(s), u.T @ self.targets, self.count)
+        return Batch(np.diag(s), u.T @ self.targets, np.arange(self.count))
 
     @cached_property
     def floor(self) -> float:
@@ -106,7 +106,7 @@ class Regression:
     def batch(self, samples: npt.NDArray[np.intp]) -> "Batch":
         """Return some of the samples as a batch."""
         q, r = np.linalg.qr(self.inputs[samples] @ self.basis)
-        return Batch(r, q.T @ self.targets[samples], len(samples))
+        return Batch(r, q.T @ self.targets[samples], samples)
 
     def loss(self, phi: Numbers) -> Numbers:
         r"""Return :math:`\frac{1}{2N} \sum_i \lVert f(x_i) - y_i \rVert^2` of φ (…, r, k)."""
@@ -122,12 +122,12 @@ class Batch:
     Attributes:
         rows: Inputs in the basis, shape (m, r), m ≤ r.
         targets: Targets of these rows, shape (m, k).
-        count: How many samples they stand for.
+        samples: Indices of the samples that they stand for.
     """
 
     rows: FloatArray
     targets: FloatArray
-    count: int
+    samples: npt.NDArray[np.intp]
 
     def residual(self, phi: Numbers) -> Numbers:
         """Return the outputs less the targets, shape (…, m, k)."""
@@ -136,7 +136,7 @@ class Batch:
 
     def gradient(self, phi: Numbers) -> Numbers:
         """Return the gradient q of the batch's loss by φ, shape (…, r, k)."""
-        gradient: Numbers = self.rows.T @ self.residual(phi) / self.count
+        gradient: Numbers = self.rows.T @ self.residual(phi) / len(self.samples)
         return gradient
 
 

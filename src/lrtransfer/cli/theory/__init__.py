@@ -1,0 +1,1 @@
+"""`lrtransfer theory`: exact learning rates of deep linear networks."""

@@ -1,0 +1,38 @@
+"""`lrtransfer theory`: one subcommand per question."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from ...errors import UserError
+from ..command import Command
+from .curve import Curve
+from .optimum import Optimum
+from .polynomial import Polynomial
+
+Question = (
+    Annotated[Optimum, tyro.conf.subcommand("optimum")]
+    | Annotated[Curve, tyro.conf.subcommand("curve")]
+    | Annotated[Polynomial, tyro.conf.subcommand("polynomial")]
+)
+
+
+@dataclass(frozen=True)
+class Theory(Command):
+    """Compute learning rates of deep linear networks exactly, at finite and infinite width.
+
+    Example: lrtransfer theory curve --synthetic 500,10,0.1,0 --depth 3 --steps 5 --lrs 0:2:9
+    """
+
+    question: Question
+
+    def run(self) -> int:
+        """Answer the question."""
+        try:
+            return self.question.run()
+        except MemoryError:
+            raise UserError(
+                "theory: got a problem that needs more memory than there is, wanted a smaller one. "
+                "Lower --steps, --depth, --width or the number of learning rates."
+            ) from None

@@ -1,0 +1,128 @@
+"""The limit loss as an exact polynomial in the learning rate, for the data as given in float64."""
+
+from dataclasses import dataclass, field
+
+import flint
+import numpy as np
+
+from .deep_linear import Problem
+from .degrees import limit_degree
+from .limit import chain_of, trajectory
+from .real_roots import Deadline, OutOfBudgetError
+from .regression import FloatArray, Numbers
+
+MOST_DEGREE = 600  # of the loss; its coefficients have up to some 100 bits per degree
+MOST_NUMBERS = 10**6  # entries of X
+MOST_INPUTS = 100  # d
+
+
+@dataclass(frozen=True, eq=False)
+class ExactLoss:
+    """Hold polynomials.
+
+    Attributes:
+        weights: End-to-end weights of the inputs in powers of η, shape (d, k).
+        polynomial: Limit loss in powers of η.
+        floor: Loss of the best linear function, which it is never below.
+    """
+
+    weights: Numbers
+    polynomial: flint.fmpq_poly
+    floor: flint.fmpq
+
+
+def exact_loss(problem: Problem, *, steps: int, deadline: Deadline) -> ExactLoss:
+    r"""Return the limit loss under μP after t steps in exact arithmetic.
+
+    Arguments:
+        problem: Data, depth, what trains, optimizer.
+        steps: t.
+        deadline: When to give up.
+
+    Raises:
+        OutOfBudgetError: Past the deadline, or if the degree or the data are too large to try.
+
+    Example:
+        >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
+        >>> exact_loss(problem, steps=1, deadline=Deadline()).polynomial  # (1 − 5η)² · 5
+        125*x^2 + (-50)*x + 5
+    """
+    data, degree = problem.data, 2 * limit_degree(problem, steps=steps)
+    if degree > MOST_DEGREE or data.inputs.size > MOST_NUMBERS or data.dimension > MOST_INPUTS:
+        raise OutOfBudgetError
+    chain = chain_of(problem, features=data.dimension, number=exact)
+    lrs = np.empty(1, object)
+    lrs[0] = flint.fmpq_poly([0, 1])
+    phi = trajectory(chain, _Exact(problem, deadline), lrs, steps=steps)[-1][0]
+    whole = _moments(problem, np.arange(data.count))
+    return ExactLoss(phi, whole.loss(phi), whole.floor)
+
+
+def exact(x: float) -> flint.fmpq:
+    """Return the rational number that a float is."""
+    return flint.fmpq(*float(x).as_integer_ratio())
+
+
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    r"""Samples, as the loss :math:`\tfrac12 \langle φ, Aφ \rangle - \langle φ, c \rangle + e`."""
+
+    second: Numbers  # A = XᵀX / N
+    mixed: Numbers  # c = Xᵀy / N
+    energy: flint.fmpq  # e = ‖y‖² / 2N
+
+    def gradient(self, phi: Numbers) -> Numbers:
+        gradient: Numbers = self.second @ phi - self.mixed
+        return gradient
+
+    def loss(self, phi: Numbers) -> flint.fmpq_poly:
+        loss = (phi * (self.second @ phi / 2 - self.mixed)).sum() + self.energy
+        return flint.fmpq_poly(loss)
+
+    @property
+    def floor(self) -> flint.fmpq:
+        """Loss where A φ = c."""
+        size, outputs = self.mixed.shape
+        rows = np.hstack([self.second, self.mixed])
+        reduced, rank = flint.fmpq_mat(rows.tolist()).rref()
+        best = np.full((size, outputs), flint.fmpq(0), object)
+        for i in range(rank):
+            pivot = next(j for j in range(size) if reduced[i, j] != 0)
+            best[pivot] = [reduced[i, size + k] for k in range(outputs)]
+        gain: flint.fmpq = (best * self.mixed).sum() / 2
+        return self.energy - gain
+
+
+def _moments(problem: Problem, samples: Numbers) -> _Moments:
+    data, count = problem.data, len(samples)
+    x, y = _matrix(data.inputs[samples]), _matrix(data.targets[samples])
+    return _Moments(
+        second=_array(x.transpose() * x) / count,
+        mixed=_array(x.transpose() * y) / count,
+        energy=_array(y.transpose() * y).trace() / (2 * count),
+    )
+
+
+def _matrix(values: FloatArray) -> flint.fmpq_mat:
+    """Return a matrix of FLINT's, which multiplies over one common denominator."""
+    return flint.fmpq_mat([[exact(x) for x in row] for row in values.tolist()])
+
+
+def _array(matrix: flint.fmpq_mat) -> Numbers:
+    array: Numbers = np.array(matrix.tolist(), object)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class _Exact:
+    problem: Problem
+    deadline: Deadline
+    seen: dict[bytes, _Moments] = field(default_factory=dict)
+
+    def gradient(self, step: int, phi: Numbers) -> Numbers:
+        self.deadline.check()
+        samples = self.problem.batch(step).samples
+        key = samples.tobytes()
+        if key not in self.seen:
+            self.seen[key] = _moments(self.problem, samples)
+        return self.seen[key].gradient(phi)

@@ -1,0 +1,103 @@
+"""The optimal learning rate of each draw at width n, without a grid of learning rates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UserError
+from .deep_linear import Problem
+from .finite_width import Weights, draw_weights, finite_losses, finite_trajectory
+from .first_step import first_step_rate
+from .minimize import Minimum, minimize
+from .optimum import Interval, limit_optimum
+from .regression import FloatArray, Numbers
+from .schemes import SCHEMES
+
+REACH = 4  # multiples of the draw's own first-step rate that are searched
+
+
+@dataclass(frozen=True, eq=False)
+class FiniteOptima:
+    """Hold the optimum of every draw.
+
+    Attributes:
+        width: n.
+        lrs: Optimal learning rates, shape (S,).
+        losses: Losses there, shape (S,).
+        limit: Optimum in the limit under μP; None under other schemes.
+    """
+
+    width: int
+    lrs: FloatArray
+    losses: FloatArray
+    limit: float | None
+
+    @property
+    def mean(self) -> float:
+        """Mean of the optima."""
+        return float(self.lrs.mean())
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation between draws; None for a single one."""
+        return float(self.lrs.std(ddof=1)) if len(self.lrs) > 1 else None
+
+    @property
+    def bias(self) -> float | None:
+        """Mean less the limit."""
+        return None if self.limit is None else self.mean - self.limit
+
+
+def finite_optima(
+    problem: Problem, *, width: int, steps: int, seeds: int, interval: Interval | None = None
+) -> FiniteOptima:
+    """Return the learning rate of the lowest loss after t steps, draw by draw.
+
+    Arguments:
+        problem: Data, depth, parametrization, optimizer.
+        width: n.
+        steps: t, at least 1.
+        seeds: Number S of draws.
+        interval: Learning rates to search; by default from 0 to four times the optimum of the
+            draw's linearized first step.
+
+    Raises:
+        UserError: If there is no optimum, or an argument is out of range.
+
+    Example:
+        >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
+        >>> found = finite_optima(problem, width=256, steps=1, seeds=20)
+        >>> round(found.limit, 12), abs(found.bias) < found.sd < 0.05
+        (0.2, True)
+    """
+    if min(width, steps, seeds) < 1:
+        raise UserError(
+            f"optimum: got width={width}, steps={steps}, seeds={seeds}, wanted each at least 1."
+        )
+    draws = (draw_weights(problem, width=width, seed=seed) for seed in range(seeds))
+    best = [draw_optimum(problem, weights, steps=steps, interval=interval) for weights in draws]
+    limit = None
+    if problem.scheme == SCHEMES["mup"]:
+        limit = limit_optimum(problem, steps=steps, interval=interval).lr
+    return FiniteOptima(
+        width=width,
+        lrs=np.array([minimum.lr for minimum in best]),
+        losses=np.array([minimum.loss for minimum in best]),
+        limit=limit,
+    )
+
+
+def draw_optimum(
+    problem: Problem, weights: Weights, *, steps: int, interval: Interval | None = None
+) -> Minimum:
+    """Return the lowest minimum of one draw's loss after t steps."""
+    if interval is None:
+        first = first_step_rate(
+            problem, lambda lrs: finite_trajectory(problem, weights, lrs, steps=1)
+        )
+        interval = (0.0, REACH * first)
+
+    def loss(lrs: Numbers) -> Numbers:
+        return finite_losses(problem, weights, lrs, steps=steps)[:, -1]
+
+    return minimize(loss, interval)[0]

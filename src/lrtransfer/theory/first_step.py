@@ -1,0 +1,42 @@
+r"""The scale of learning rates that matter: the optimum of the linearized first step.
+
+.. math:: \eta_1 = -\frac{\langle r_0, f' \rangle}{\lVert f' \rVert^2},
+    \qquad r_0 = f_0 - y,\quad f' = \frac{d f}{d\eta}\Big|_{\eta = 0} \text{ after one step}
+
+In the limit under μP this is the optimum after one step, :math:`\frac{N}{L} y^\top K y /
+\lVert K y \rVert^2` (arXiv 2511.01734, Theorem 1).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import UserError
+from .deep_linear import Problem
+from .regression import Numbers
+
+_STEP = 1e-30
+
+
+def first_step_rate(problem: Problem, trajectory: Callable[[Numbers], Numbers]) -> float:
+    r"""Return η₁, or :math:`\lVert r_0 \rVert / \lVert f' \rVert` if the first step is no descent.
+
+    Arguments:
+        problem: The data.
+        trajectory: Returns φ at steps 0 and 1, shape (2, R, r, k), of learning rates (R,).
+
+    Raises:
+        UserError: If the first step moves no output.
+    """
+    phi = trajectory(np.array([1j * _STEP]))
+    residual = problem.data.whole.residual(phi[0].real)
+    slope = problem.data.whole.rows @ phi[1].imag / _STEP
+    size = float((slope**2).sum())
+    if not problem.data.has_pull or size == 0:
+        raise UserError(
+            "data: got targets orthogonal to every input column (K y = 0), wanted K y != 0: the "
+            "first step moves no output, so that there is no optimum. Centre the inputs or check "
+            "that the rows of X and y belong together."
+        )
+    descent = -float((residual * slope).sum()) / size
+    return descent if descent > 0 else float(np.sqrt((residual**2).sum() / size))

@@ -1,0 +1,158 @@
+"""The optimal learning rate in the limit of infinite width, certified where that is in reach."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import flint
+
+from ..errors import UserError
+from .certify import Certified, Enclosure, certify
+from .deep_linear import Problem
+from .exact_loss import ExactLoss, exact, exact_loss
+from .first_step import first_step_rate
+from .limit import limit_losses, limit_trajectory
+from .minimize import minimize
+from .real_roots import Deadline, OutOfBudgetError, enclose, isolate, root_bound, square_free
+from .regression import Numbers
+
+Interval = tuple[float, float]
+
+REACH = 4  # multiples of the first step's optimum that are searched without certification
+
+
+@dataclass(frozen=True)
+class Minimiser:
+    """Hold an interval around one minimiser.
+
+    Attributes:
+        low: Lower end.
+        high: Upper end.
+        loss: Limit loss there.
+    """
+
+    low: float
+    high: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class LimitOptimum:
+    """Hold the global minimisers of the limit loss on an interval.
+
+    Attributes:
+        minimisers: In order of the learning rate. If certified, every global minimiser lies in one
+            of these intervals; otherwise they are float64 answers with estimated errors.
+        unique: Whether there is one only, as Theorem 3 assumes; None where it is not decided.
+        certified: Whether the above is proved, for the data as given.
+        complete: Whether beyond the interval the loss is proved to exceed that at rate 0.
+        interval: Learning rates searched.
+        method: How.
+    """
+
+    minimisers: tuple[Minimiser, ...]
+    unique: bool | None
+    certified: bool
+    complete: bool
+    interval: Interval
+    method: str
+
+    @property
+    def lr(self) -> float:
+        """Middle of the lowest minimiser, the one at the smallest rate if several are."""
+        best = min(self.minimisers, key=lambda m: m.loss)
+        return (best.low + best.high) / 2
+
+
+def limit_optimum(
+    problem: Problem, *, steps: int, interval: Interval | None = None, budget: float = 30.0
+) -> LimitOptimum:
+    r"""Return the global minimisers over η of the limit loss under μP after t steps.
+
+    Arguments:
+        problem: Data, depth, what trains, optimizer.
+        steps: t, at least 1.
+        interval: Learning rates to search. By default [0, b] with b the smallest bound beyond which
+            the loss is proved to exceed that at rate 0; where that is out of reach, four times the
+            optimum of the first step.
+        budget: Seconds for the proof; without success the answer is a float64 one.
+
+    Raises:
+        UserError: If there is no limit or no optimum, or an argument is out of range.
+
+    Example:
+        >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
+        >>> found = limit_optimum(problem, steps=1)
+        >>> round(found.lr, 12), found.unique, found.interval  # (1 − 5η)² · 5
+        (0.2, True, (0.0, 0.4))
+
+    References:
+        Hayou (2025), Theorems 1 and 3. https://arxiv.org/abs/2511.01734
+    """
+    if steps < 1:
+        raise UserError(f"steps: got {steps}, wanted at least 1: at step 0 every rate is as good.")
+    first = first_step_rate(problem, lambda lrs: limit_trajectory(problem, lrs, steps=1))
+    deadline = Deadline(time.monotonic() + budget)
+    try:
+        return _certified(exact_loss(problem, steps=steps, deadline=deadline), interval, deadline)
+    except OutOfBudgetError:
+        return _computed(problem, steps, interval or (0.0, REACH * first), budget)
+
+
+def _certified(loss: ExactLoss, interval: Interval | None, deadline: Deadline) -> LimitOptimum:
+    low, high = (0.0, _bound(loss, deadline)) if interval is None else interval
+    found = certify(loss.polynomial, exact(low), exact(high), floor=loss.floor, deadline=deadline)
+    return LimitOptimum(
+        minimisers=tuple(_rounded(enclosure) for enclosure in found.minimisers),
+        unique=found.unique,
+        certified=True,
+        complete=interval is None,
+        interval=(low, high),
+        method=_method(loss, found),
+    )
+
+
+def _method(loss: ExactLoss, found: Certified) -> str:
+    degree = loss.polynomial.degree()
+    tie = "; equality of values undecided" if found.unique is None else ""
+    return f"all critical points of the exact polynomial of degree {degree}{tie}"
+
+
+def _bound(loss: ExactLoss, deadline: Deadline) -> float:
+    """Return the least float beyond which the loss exceeds that at 0."""
+    p = loss.polynomial
+    gain = square_free((p - p[0]) // flint.fmpq_poly([0, 1]))
+    last = next(isolate(gain, flint.fmpq(0), root_bound(gain), deadline=deadline))
+    return _above(enclose(gain, last, bits=60, deadline=deadline))
+
+
+def _rounded(enclosure: Enclosure) -> Minimiser:
+    low = -_above(-enclosure.lr)
+    return Minimiser(low, _above(enclosure.lr), float(enclosure.loss.mid()))
+
+
+def _above(x: flint.arb) -> float:
+    """Return a float that is not below any number of the ball."""
+    upper = x.upper()
+    rounded = float(upper.mid())
+    return rounded if flint.arb(rounded) >= upper else math.nextafter(rounded, math.inf)
+
+
+def _computed(problem: Problem, steps: int, interval: Interval, budget: float) -> LimitOptimum:
+    def loss(lrs: Numbers) -> Numbers:
+        return limit_losses(problem, lrs, steps=steps)[:, -1]
+
+    minima = minimize(loss, interval)
+    lowest = minima[0]
+    tied = [m for m in minima if m.loss <= lowest.loss + m.rounding + lowest.rounding]
+    return LimitOptimum(
+        minimisers=tuple(
+            Minimiser(m.lr - m.error, m.lr + m.error, m.loss)
+            for m in sorted(tied, key=lambda m: m.lr)
+        ),
+        unique=None,
+        certified=False,
+        complete=False,
+        interval=interval,
+        method=f"float64 search; no proof within {budget:g} s",
+    )
