@@ -17,6 +17,7 @@ from .errors import UserError
 FloatArray = npt.NDArray[np.float64]
 
 SMALLEST_VARIANCE = 1e-150  # of points that lie on a line and have no errors
+STEEPEST = 8.0  # largest exponent looked for under noise that hides the sign
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +145,61 @@ def fit_power_law(
         )
     sd = None if relative_sd is None else np.asarray(relative_sd, dtype=np.float64) / np.log(2)
     return fit_line(np.log2(x), np.log2(y), sd=sd, level=level)
+
+
+@dataclass(frozen=True)
+class Exponent:
+    """Hold an exponent with its interval; an end is infinite where the points do not bound it."""
+
+    value: float
+    low: float
+    high: float
+
+
+def fit_signed_power_law(
+    x: npt.ArrayLike, y: npt.ArrayLike, *, sd: npt.ArrayLike, level: float = 0.95
+) -> Exponent:
+    r"""Fit :math:`y = c\,x^b` where noise may change the sign of y, so that it has no logarithm.
+
+    .. math:: \chi^2(b) = \min_c \sum_i (y_i - c\,x_i^b)^2 / s_i^2, \qquad
+        \{b : \chi^2(b) - \min \chi^2 \le q\, t_{W-2}^2\}
+
+    is the interval (a profile likelihood), with :math:`q = \max(1, \min \chi^2 / (W - 2))`.
+
+    Arguments:
+        x: Positive abscissae, shape (W,), W >= 3.
+        y: Ordinates of any sign, shape (W,).
+        sd: Their standard errors, positive, shape (W,).
+        level: Coverage of the interval.
+
+    Returns:
+        The exponent b, sought between -STEEPEST and STEEPEST.
+
+    Raises:
+        UserError: As `fit_line`.
+
+    Example:
+        >>> law = fit_signed_power_law([1, 2, 4, 8], [8.1, 4.0, 2.1, -0.5], sd=[0.1] * 4)
+        >>> law.low < -1 < law.high
+        True
+    """
+    from scipy.special import stdtrit
+
+    x, y, sd = (np.asarray(values, dtype=np.float64) for values in (x, y, sd))
+    _check_points(x, y, sd, known=True)
+    exponents = np.linspace(-STEEPEST, STEEPEST, 3201)
+    powers = np.exp(exponents[:, None] * (np.log(x) - np.log(x).mean())) / sd
+    powers /= np.linalg.norm(powers, axis=1, keepdims=True)
+    misfit = (y / sd) @ (y / sd) - (powers @ (y / sd)) ** 2
+    dof, best = len(x) - 2, misfit.min()
+    allowed = best + max(1, best / dof) * float(stdtrit(dof, (1 + level) / 2)) ** 2
+    within = exponents[misfit <= allowed]
+    low, high = float(within[0]), float(within[-1])
+    return Exponent(
+        value=float(exponents[misfit.argmin()]),
+        low=low if low > -STEEPEST else -math.inf,
+        high=high if high < STEEPEST else math.inf,
+    )
 
 
 def _weighted_line(x: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[float, FloatArray]:

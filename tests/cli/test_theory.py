@@ -35,7 +35,6 @@ def test_the_limit_after_one_step_is_the_closed_form(capsys: pytest.CaptureFixtu
     assert answer["loss"][1] == pytest.approx([5, 5], abs=1e-12)
     assert answer["loss"][2] == pytest.approx([5, 0], abs=1e-12)
     assert answer["sd"] is None
-    assert answer["lr_unit"] == "1"
 
 
 def test_a_finite_width_has_a_spread(capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,6 +183,12 @@ BAD_INPUT = [
         "K y = 0), wanted K y != 0: the first step moves no output",
     ),
     (["polynomial", *FINE, "--seed", "-1"], "seed: got -1, wanted at least 0"),
+    (["fluctuation", *FINE, "--widths", "8,16"], "wanted at least three different widths"),
+    (["fluctuation", *FINE, "--seeds", "1"], "seeds: got 1, wanted at least 2"),
+    (["fluctuation", *FINE, "--scheme", "sp"], "limit: got another scheme, wanted mup"),
+    (["fluctuation", *FINE, "--band", "0"], "band: got 0, wanted at least 1"),
+    (["exponents", *FINE, "--draws", "0"], "draws: got 0, wanted at least 1"),
+    (["exponents", *FINE, "--abc", "small.toml", "--steps", "2"], "outputs start at n^-1"),
     (
         ["polynomial", "--data", "ok.npz", "--depth", "3", "--steps", "4", "--width", "8"],
         "steps: got 4, at which the loss has degree 936",
@@ -202,6 +207,7 @@ def write_bad_files() -> None:
     np.savez("pull.npz", X=[[1.0], [1.0]], y=[1.0, -1.0])
     Path("text.npz").write_text("no archive")
     Path("rows.toml").write_text("head = { a = 1 }")
+    Path("small.toml").write_text("hidden = { b = 0.5 }\noutput = { b = 1.5 }")
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_INPUT, ids=str)
@@ -286,6 +292,36 @@ def test_the_polynomial_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "The output has degree 1, the loss 2;" in capsys.readouterr().out
 
 
+def test_the_fluctuation_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["fluctuation", *FINE, "--widths", "16,32,64,128", "--seeds", "40"]
+    answer = document(capsys, *options, "--band", "1024")
+    assert answer["limit"] == pytest.approx(0.2)
+    assert [row["width"] for row in answer["widths"]] == [16, 32, 64, 128]
+    assert answer["spread_exponent"]["low"] < -0.5 < answer["spread_exponent"]["high"]
+    assert answer["variance"] > 0
+    assert answer["band"]["width"] == 1024
+    assert answer["band"]["low"] < 0.2 < answer["band"]["high"]
+    assert main(["theory", *options]) == 0
+    output = capsys.readouterr().out
+    assert "The spread between draws goes as n^-0." in output
+    assert "At width 128 about 95 % of draws lie in" in output
+
+
+def test_the_exponent_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = document(capsys, "exponents", *FINE, "--scheme", "sp")
+    assert (answer["exponent"], answer["limit"], answer["start"]) == (-1, "random", "random")
+    assert answer["quantiles"]["0.5"] == pytest.approx(0.2)  # d = 1: the same for every draw
+    assert main(["theory", "exponents", *FINE, "--scheme", "sp"]) == 0
+    output = capsys.readouterr().out
+    assert "after 1 steps scales as n^-1" in output
+    assert "has a random limit" in output
+    assert main(["theory", "exponents", *FINE]) == 0
+    output = capsys.readouterr().out
+    assert "does not depend on n" in output
+    assert "It tends to 0.2." in output
+    assert "Features are learned; outputs before training vanish; what moves: hidden." in output
+
+
 def test_bad_input_ends_the_process_with_2() -> None:
     arguments = [sys.executable, "-m", "lrtransfer", "theory", *CURVE, "--width", "abc"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
@@ -328,7 +364,7 @@ def test_too_little_memory_is_said(
     assert "needs more memory than there is" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["", "curve", "optimum", "polynomial"])
+@pytest.mark.parametrize("name", ["", "curve", "optimum", "polynomial", "fluctuation", "exponents"])
 def test_help_shows_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["theory", *name.split(), "--help"])

@@ -20,13 +20,11 @@ class Curve:
         lrs: η, shape (R,).
         loss: Mean over seeds at steps 0 … t, shape (R, t + 1); infinite or NaN once it overflows.
         sd: Standard deviation between seeds, likewise; None for one seed and for the limit.
-        lr_exponent: E: the learning rates are multiples of n^E.
     """
 
     lrs: FloatArray
     loss: Numbers
     sd: Numbers | None
-    lr_exponent: float
 
 
 def loss_curve(
@@ -57,7 +55,7 @@ def loss_curve(
             "seeds >= 1, width >= 1 or None."
         )
     if width is None:
-        return Curve(lrs, _limit(problem, lrs, steps), None, 0.0)
+        return Curve(lrs, _limit(problem, lrs, steps), None)
     runs = []
     for seed in range(seeds):
         weights = draw_weights(problem, width=width, seed=seed)
@@ -65,7 +63,7 @@ def loss_curve(
     with np.errstate(over="ignore", invalid="ignore"):
         loss = np.mean(runs, axis=0)
         sd = np.std(runs, axis=0, ddof=1) if seeds > 1 else None
-    return Curve(lrs, loss, sd, 0.0)
+    return Curve(lrs, loss, sd)
 
 
 def _limit(problem: Problem, lrs: FloatArray, steps: int) -> Numbers:

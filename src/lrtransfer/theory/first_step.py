@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import UserError
 from .deep_linear import Problem
-from .regression import Numbers
+from .regression import ROUNDING, FloatArray, Numbers
 
 _STEP = 1e-30
 
@@ -32,7 +32,7 @@ def first_step_rate(problem: Problem, trajectory: Callable[[Numbers], Numbers]) 
     residual = problem.data.whole.residual(phi[0].real)
     slope = problem.data.whole.rows @ phi[1].imag / _STEP
     size = float((slope**2).sum())
-    if not problem.data.has_pull or size == 0:
+    if _is_still(problem, phi[0, 0].real) or size == 0:
         raise UserError(
             "data: got targets orthogonal to every input column (K y = 0), wanted K y != 0: the "
             "first step moves no output, so that there is no optimum. Centre the inputs or check "
@@ -40,3 +40,12 @@ def first_step_rate(problem: Problem, trajectory: Callable[[Numbers], Numbers]) 
         )
     descent = -float((residual * slope).sum()) / size
     return descent if descent > 0 else float(np.sqrt((residual**2).sum() / size))
+
+
+def _is_still(problem: Problem, phi: FloatArray) -> bool:
+    """Return whether the first gradient at φ is nothing but rounding."""
+    samples = problem.batch(0).samples
+    x, y = problem.data.inputs[samples], problem.data.targets[samples]
+    residual = x @ (problem.data.basis @ phi) - y
+    size = np.linalg.norm(x) * np.linalg.norm(residual)
+    return bool(np.linalg.norm(x.T @ residual) <= ROUNDING * size)

@@ -33,6 +33,7 @@ import numpy as np
 from ..errors import UserError
 from .deep_linear import Problem
 from .descent import Descent, descend
+from .regime import CLOSE, Regime
 from .regression import Numbers
 from .schemes import SCHEMES
 
@@ -67,23 +68,32 @@ class Chain:
     weight_decay: Any
 
 
-def chain_of(problem: Problem, *, features: int, number: Callable[[float], Any] = float) -> Chain:
-    """Return the chain of a problem under μP, in any kind of number.
+def chain_of(
+    problem: Problem,
+    *,
+    features: int,
+    number: Callable[[float], Any] = float,
+    regime: Regime | None = None,
+) -> Chain:
+    """Return the chain of a problem, in any kind of number.
 
     Arguments:
         problem: Depth, what trains, optimizer.
         features: Length of an input in the coordinates that the objective uses.
         number: Makes such a number of a float.
+        regime: Says what moves; by default that of μP, under which all that trains moves.
     """
     trained = tuple(problem.is_trained(layer) for layer in problem.layers)
+    moving = problem.trained if regime is None else regime.moving
+    decays = regime is None or regime.lr_power < CLOSE  # else ηλ vanishes
     return Chain(
         rank=problem.data.outputs,
         features=features,
         input_variance=number(1) / problem.data.dimension,
-        moves=trained,
+        moves=tuple(problem.role(layer) in moving for layer in problem.layers),
         decays=trained,
         momentum=number(problem.momentum),
-        weight_decay=number(problem.weight_decay),
+        weight_decay=number(problem.weight_decay if decays else 0),
     )
 
 
@@ -265,18 +275,26 @@ def limit_losses(problem: Problem, lrs: Numbers, *, steps: int) -> Numbers:
     return loss
 
 
-def limit_trajectory(problem: Problem, lrs: Numbers, *, steps: int) -> Numbers:
+def limit_trajectory(
+    problem: Problem, lrs: Numbers, *, steps: int, regime: Regime | None = None
+) -> Numbers:
     """Return the limit's end-to-end weights φ at steps 0 … t, shape (steps + 1, R, r, k).
 
+    Arguments:
+        problem: Data, depth, what trains, optimizer.
+        lrs: η, shape (R,); with a regime in its units n^-E.
+        steps: Last step t.
+        regime: One that learns features, of any rows of exponents; by default that of μP.
+
     Raises:
-        UserError: If the scheme is not μP, or steps is negative.
+        UserError: If the scheme is not μP and no regime is given, or steps is negative.
     """
-    if problem.scheme != SCHEMES["mup"]:
+    if regime is None and problem.scheme != SCHEMES["mup"]:
         raise UserError(
             "limit: got another scheme, wanted mup: the others have no such limit at a fixed "
             "learning rate. Give a width."
         )
     if steps < 0:
         raise UserError(f"steps: got {steps}, wanted at least 0.")
-    chain = chain_of(problem, features=problem.data.basis.shape[1])
+    chain = chain_of(problem, features=problem.data.basis.shape[1], regime=regime)
     return trajectory(chain, _Samples(problem), lrs, steps=steps)

@@ -56,16 +56,11 @@ def as_document(curve: "LossCurve") -> dict[str, Any]:
         "lrs": curve.lrs.tolist(),
         "loss": _rows(curve.loss),
         "sd": None if curve.sd is None else _rows(curve.sd),
-        "lr_unit": _unit(curve),
     }
 
 
 def _rows(values: Any) -> list[list[float | None]]:
     return [[x if math.isfinite(x) else None for x in row] for row in values.tolist()]
-
-
-def _unit(curve: "LossCurve") -> str:
-    return f"n^{curve.lr_exponent:g}" if curve.lr_exponent else "1"
 
 
 def as_text(curve: "LossCurve", width: int | None) -> None:
@@ -75,8 +70,7 @@ def as_text(curve: "LossCurve", width: int | None) -> None:
     where = "infinite width" if width is None else f"width {width:,}"
     last = curve.loss.shape[1] - 1
     steps = sorted({0, last // 4, last // 2, last})
-    unit = "" if _unit(curve) == "1" else f" / {_unit(curve)}"
-    headers = (f"lr{unit}", *(f"step {step}" for step in steps))
+    headers = ("lr", *(f"step {step}" for step in steps))
     table = Table(*headers, title=f"Loss at {where}")
     for i, lr in enumerate(curve.lrs):
         table.add_row(f"{lr:.6g}", *(_cell(curve, i, step) for step in steps))

@@ -8,6 +8,8 @@ import tyro
 from ...errors import UserError
 from ..command import Command
 from .curve import Curve
+from .exponents import Exponents
+from .fluctuation import Fluctuation
 from .optimum import Optimum
 from .polynomial import Polynomial
 
@@ -15,6 +17,8 @@ Question = (
     Annotated[Optimum, tyro.conf.subcommand("optimum")]
     | Annotated[Curve, tyro.conf.subcommand("curve")]
     | Annotated[Polynomial, tyro.conf.subcommand("polynomial")]
+    | Annotated[Fluctuation, tyro.conf.subcommand("fluctuation")]
+    | Annotated[Exponents, tyro.conf.subcommand("exponents")]
 )
 
 

@@ -1,0 +1,127 @@
+"""How the optimal learning rate scales with width under any abc row, and what it tends to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UserError
+from .deep_linear import Problem
+from .first_step import first_step_rate
+from .kernel import kernel_optima, kernel_trajectory
+from .limit import limit_trajectory
+from .minimize import minimize
+from .regime import Regime, regime_of
+from .regression import FloatArray, Numbers, Regression
+
+_Path = Callable[[Numbers, int], Numbers]
+
+REACH = 4  # multiples of the linearized first step's optimum that are searched
+
+
+@dataclass(frozen=True, eq=False)
+class LrScaling:
+    r"""Hold the law of :math:`n^{E} \eta_n` as n grows.
+
+    Attributes:
+        exponent: −E, so that the optimum is of order n to this exponent.
+        regime: Kind of limit.
+        samples: Rescaled optima in the limit, sorted, shape (draws,); a single one where the limit
+            is a number.
+    """
+
+    exponent: float
+    regime: Regime
+    samples: FloatArray
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether the limit is a number instead of a random variable."""
+        return self.regime.is_deterministic
+
+    def quantile(self, level: float) -> float:
+        """Return a quantile of the limit."""
+        return float(np.quantile(self.samples, level))
+
+
+def lr_scaling(problem: Problem, *, steps: int, draws: int = 1000, seed: int = 0) -> LrScaling:
+    r"""Return the width exponent of the optimal learning rate and the law of its limit.
+
+    Arguments:
+        problem: Data, depth, abc row, what trains, optimizer.
+        steps: t, at least 1.
+        draws: Number of outputs before training that are drawn where the limit is random.
+        seed: Seed of these draws.
+
+    Raises:
+        UserError: If there is no optimum, an argument is out of range, or the row learns features
+            so fast that more than one step has no limit.
+
+    Example:
+        >>> data = Regression([[1.0], [2.0]], [2.0, 4.0])
+        >>> for name in ("mup", "sp", "ntp"):
+        ...     found = lr_scaling(Problem(data, depth=2, scheme=name), steps=1, draws=9)
+        ...     print(name, found.exponent, found.is_deterministic, round(found.quantile(0.5), 6))
+        mup 0.0 True 0.2
+        sp -1.0 False 0.2
+        ntp 0.0 False 0.2
+    """
+    if steps < 1 or draws < 1:
+        raise UserError(f"exponents: got {steps} steps, {draws} draws, wanted at least 1 of each.")
+    regime = regime_of(problem)
+    if regime.kind == "beyond" and steps > 1:
+        raise UserError(
+            f"scheme: got a row under which outputs start at n^{regime.start:g}, wanted at least "
+            "n^-0.5: the second step of a narrower start has no limit at this learning rate. "
+            "Ask for --steps 1."
+        )
+    if regime.start_kind == "dominant":
+        problem = _without_targets(problem)
+    samples = _optima(problem, regime, steps=steps, draws=draws, seed=seed)
+    return LrScaling(exponent=0.0 - regime.lr_power, regime=regime, samples=np.sort(samples))
+
+
+def _optima(problem: Problem, regime: Regime, *, steps: int, draws: int, seed: int) -> FloatArray:
+    if regime.kind != "kernel":
+        return np.array([_optimum(problem, _features_path(problem, regime), steps)])
+    shape = (problem.data.basis.shape[1], problem.data.outputs)
+    starts = np.zeros((1, *shape))
+    if not regime.is_deterministic:
+        rng = np.random.default_rng(seed)
+        starts = rng.standard_normal((draws, *shape)) / np.sqrt(problem.data.dimension)
+    paths = [_kernel_path(problem, regime, start) for start in starts]
+    first_step_rate(problem, lambda lrs: paths[0](lrs, 1))  # refuses where nothing moves
+    if problem.momentum == problem.weight_decay == 0 and problem.batches is None:
+        return kernel_optima(problem, regime, starts, steps=steps)
+    return np.array([_optimum(problem, path, steps) for path in paths])
+
+
+def _without_targets(problem: Problem) -> Problem:
+    """Return the problem as outputs see it that outgrow every target."""
+    return Problem(
+        Regression(problem.data.inputs, np.zeros_like(problem.data.targets)),
+        depth=problem.depth,
+        scheme=problem.scheme,
+        trained=problem.trained,
+        momentum=problem.momentum,
+        weight_decay=problem.weight_decay,
+        batches=None if problem.batches is None else [b.samples for b in problem.batches],
+    )
+
+
+def _features_path(problem: Problem, regime: Regime) -> _Path:
+    return lambda lrs, steps: limit_trajectory(problem, lrs, steps=steps, regime=regime)
+
+
+def _kernel_path(problem: Problem, regime: Regime, start: FloatArray) -> _Path:
+    return lambda lrs, steps: kernel_trajectory(problem, regime, start, lrs, steps=steps)
+
+
+def _optimum(problem: Problem, path: _Path, steps: int) -> float:
+    first = first_step_rate(problem, lambda lrs: path(lrs, 1))
+
+    def loss(lrs: Numbers) -> Numbers:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return problem.data.loss(path(lrs, steps)[-1])
+
+    return minimize(loss, (0.0, REACH * first))[0].lr

@@ -1,0 +1,116 @@
+"""Spread and bias of the optimum, and their law after one step."""
+
+import numpy as np
+import pytest
+
+from lrtransfer.errors import UserError
+from lrtransfer.theory.deep_linear import Problem
+from lrtransfer.theory.finite_width import draw_weights, finite_losses
+from lrtransfer.theory.first_step_variance import first_step_variance
+from lrtransfer.theory.fluctuation import fluctuation
+from lrtransfer.theory.optimum import limit_optimum
+from lrtransfer.theory.regression import Regression, synthetic
+
+from .problems import SETTINGS, problem
+
+
+def drawn_optima(setting: Problem, *, width: int, draws: int) -> np.ndarray:
+    """Return optima after one step at depth 1 from the few numbers that they depend on.
+
+    With G = W_0ᵀ W_0 (d, d), φ(0) ~ N(0, G ‖V‖² / n) given the rest, and one step moves outputs by
+    −η n ‖V‖² X G Xᵀ e: so very wide networks cost no more than narrow ones.
+    """
+    rng = np.random.default_rng(0)
+    data = setting.data
+    x, y, (count, d) = data.inputs, data.targets[:, 0], data.inputs.shape
+    # Bartlett: G is A Aᵀ / d with A lower triangular, χ on the diagonal.
+    a = np.tril(rng.standard_normal((draws, d, d)), -1)
+    a[:, range(d), range(d)] = np.sqrt(rng.chisquare(width - np.arange(d), (draws, d)))
+    norm = rng.chisquare(width, draws) / width  # n ‖V‖²
+    weights = np.einsum("mij,mj->mi", a, rng.standard_normal((draws, d)))
+    f = (weights * np.sqrt(norm / d)[:, None] / width) @ x.T
+    gradient = (f - y) @ x / count
+    kernel = np.einsum("mij,mkj,mk->mi", a, a, gradient) / (d * width)
+    step = -norm[:, None] * (kernel @ x.T)
+    optima: np.ndarray = -((f - y) * step).sum(axis=1) / (step**2).sum(axis=1)
+    return optima
+
+
+@pytest.mark.parametrize("data", [synthetic(count=50, dimension=4, noise=0.3, seed=3), None])
+def test_the_variance_at_depth_1(data: Regression | None) -> None:
+    setting = problem(depth=1) if data is None else Problem(data, depth=1)
+    variance = first_step_variance(setting)
+    assert variance is not None
+    optima = drawn_optima(setting, width=50_000, draws=40_000)
+    assert 50_000 * optima.var() == pytest.approx(variance, rel=0.04)
+    assert optima.mean() == pytest.approx(limit_optimum(setting, steps=1).lr, rel=1e-3)
+
+
+def variance_ratio(depth: int, *, width: int, pairs: int) -> float:
+    """Return the variance of draws at a width as a multiple of the closed form.
+
+    To first order η_n − η is −ℓ'_n(η) / ℓ'', whose variance needs no minimisation.
+    """
+    setting = Problem(synthetic(count=200, dimension=5, noise=0.1, seed=4), depth=depth)
+    lr, data = limit_optimum(setting, steps=1).lr, setting.data
+    curvature = ((depth * data.pull / data.count) ** 2).sum() / data.count
+    squares = []
+    for seed in range(pairs):
+        weights = draw_weights(setting, width=width, seed=seed)
+        for draw in (weights, weights.mirrored()):
+            loss = finite_losses(setting, draw, np.array([lr + 1e-30j]), steps=1)[0, -1]
+            squares.append((loss.imag / 1e-30 / curvature) ** 2)
+    variance = first_step_variance(setting)
+    assert variance is not None
+    return float(width * np.mean(squares) / variance)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_the_variance_at_other_depths(depth: int) -> None:
+    assert 0.85 < variance_ratio(depth, width=256, pairs=300) < 1.6  # 1 + c/n with c about 60
+
+
+@pytest.mark.slow
+def test_the_variance_at_depth_3() -> None:
+    assert variance_ratio(3, width=1024, pairs=2500) == pytest.approx(1.05, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["weight decay", "all layers", "minibatches", "two outputs"])
+def test_no_variance_is_claimed_elsewhere(name: str) -> None:
+    assert first_step_variance(problem(depth=2, **SETTINGS[name])) is None
+
+
+def test_spread_bias_and_band() -> None:
+    setting = Problem(synthetic(count=500, dimension=1, noise=0.1, seed=123), depth=2)
+    found = fluctuation(setting, steps=1, widths=[32, 64, 128, 256, 512], seeds=120)
+    assert found.limit == pytest.approx(limit_optimum(setting, steps=1).lr)
+    assert found.spread.low < -0.5 < found.spread.high < 0
+    assert found.bias.low < -1 < found.bias.high < 0
+    assert found.variance == pytest.approx(first_step_variance(setting))
+    low, high = found.band(512)
+    inside = np.mean([(low < lr < high) for lr in found.scatters[-1].lrs.ravel()])
+    assert inside == pytest.approx(0.95, abs=0.04)
+    assert found.scatters[-1].sd == pytest.approx(found.scatters[-1].lrs.std(), rel=0.01)
+
+
+def test_later_steps_are_measured() -> None:
+    setting = Problem(synthetic(count=200, dimension=10, noise=0.1, seed=5), depth=2)
+    limit = limit_optimum(setting, steps=2)
+    found = fluctuation(
+        setting, steps=2, widths=[32, 64, 128, 256], seeds=40, interval=(0, 2 * limit.lr)
+    )
+    assert found.variance is None
+    assert found.spread.low < -0.5 < found.spread.high < 0
+    half = np.subtract(*found.band(256)[::-1]) / 2
+    assert half == pytest.approx(1.96 * found.scatters[-1].sd, rel=1e-3)
+
+
+def test_several_limits_are_refused() -> None:
+    setting = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=3)
+    with pytest.raises(UserError, match="got a limit with several minimisers"):
+        fluctuation(setting, steps=2, widths=[8, 16, 32], seeds=2)
+
+
+def test_too_few_widths_are_refused() -> None:
+    with pytest.raises(UserError, match="wanted at least three different widths"):
+        fluctuation(problem(depth=1), steps=1, widths=[8, 8, 16], seeds=2)
