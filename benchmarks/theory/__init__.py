@@ -1,0 +1,1 @@
+"""Measure all figures of the theory and write them into docs/theory-figures.md."""
