@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lrtransfer.errors import UserError
-from lrtransfer.scaling import fit_line, fit_power_law
+from lrtransfer.scaling import fit_line, fit_power_law, fit_signed_power_law
 
 
 def test_without_errors_it_is_least_squares() -> None:
@@ -120,3 +120,26 @@ def test_bad_points_are_refused(
 def test_power_law_needs_positive_numbers() -> None:
     with pytest.raises(UserError, match=r"got x = .* wanted positive numbers.* Leave"):
         fit_power_law([1, 2, 0], [1, 2, 3])
+
+
+@pytest.mark.parametrize("exponent", [-1.0, 0.5])
+def test_a_signed_power_law_covers_the_truth(exponent: float) -> None:
+    rng, n = np.random.default_rng(0), np.array([64, 128, 256, 512])
+    truth, sd = -(n / 64.0) ** exponent, np.array([0.3, 0.1, 0.1, 0.1])
+    held = []
+    for _ in range(400):
+        law = fit_signed_power_law(n, truth + sd * rng.standard_normal(4), sd=sd)
+        held.append(law.low <= exponent <= law.high)
+    assert np.mean(held) >= 0.95
+
+
+def test_noise_has_no_exponent() -> None:
+    law = fit_signed_power_law([1, 2, 4, 8], [0.1, -0.2, 0.1, -0.1], sd=[1.0] * 4)
+    assert (law.low, law.high) == (-math.inf, math.inf)
+
+
+def test_points_without_noise_have_the_exponent() -> None:
+    n = np.array([64.0, 128, 256])
+    law = fit_signed_power_law(n, -3 / n, sd=1e-9 / n)
+    assert law.value == pytest.approx(-1, abs=0.003)
+    assert law.low == pytest.approx(law.high, abs=0.01)

@@ -1,11 +1,15 @@
 """The infinite-width limit against its closed form and against finite widths."""
 
+import flint
 import numpy as np
 import pytest
 
 from lrtransfer.errors import UserError
+from lrtransfer.theory.deep_linear import Problem
+from lrtransfer.theory.exact_loss import exact
 from lrtransfer.theory.finite_width import draw_weights, finite_losses
-from lrtransfer.theory.limit import limit_losses
+from lrtransfer.theory.limit import chain_of, limit_losses, trajectory
+from lrtransfer.theory.regression import Numbers
 
 from .problems import SETTINGS, problem
 
@@ -63,3 +67,30 @@ def test_spread_falls_as_the_root_of_width() -> None:
 def test_another_scheme_has_no_such_limit() -> None:
     with pytest.raises(UserError, match="wanted mup"):
         limit_losses(problem(depth=1, scheme="sp"), np.ones(1), steps=1)
+
+
+class FiftyDigits:
+    """All samples in ball arithmetic, in the coordinates of the inputs."""
+
+    def __init__(self, setting: Problem) -> None:
+        ball = np.vectorize(lambda value: flint.arb(exact(value)), otypes=[object])
+        self.x, self.y = ball(setting.data.inputs), ball(setting.data.targets)
+
+    def gradient(self, step: int, phi: Numbers) -> Numbers:
+        gradient: Numbers = self.x.T @ (self.x @ phi - self.y) / len(self.x)
+        return gradient
+
+
+@pytest.mark.parametrize("name", ["plain", "momentum", "weight decay", "all layers", "two outputs"])
+def test_fifty_digits_agree(name: str) -> None:
+    setting = problem(depth=3, **SETTINGS[name])
+    with flint.ctx.workprec(232):
+        samples = FiftyDigits(setting)
+        chain = chain_of(setting, features=3, number=lambda value: flint.arb(exact(value)))
+        rates = np.empty(1, object)
+        rates[0] = flint.arb(exact(0.1))
+        phi = trajectory(chain, samples, rates, steps=20)[:, 0]
+        losses = ((samples.x @ phi - samples.y) ** 2).sum(axis=(-2, -1)) / (2 * len(samples.x))
+        assert all(loss.rel_accuracy_bits() > 166 for loss in losses)  # 50 digits
+    found = limit_losses(setting, np.array([0.1]), steps=20)[0]
+    np.testing.assert_allclose(found, losses.astype(float), rtol=1e-12)

@@ -120,8 +120,7 @@ def _kernel_path(problem: Problem, regime: Regime, start: FloatArray) -> _Path:
 def _optimum(problem: Problem, path: _Path, steps: int) -> float:
     first = first_step_rate(problem, lambda lrs: path(lrs, 1))
 
-    def loss(lrs: Numbers) -> Numbers:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return problem.data.loss(path(lrs, steps)[-1])
+    def excess(lrs: Numbers) -> Numbers:
+        return problem.data.excess(path(lrs, steps)[-1])
 
-    return minimize(loss, (0.0, REACH * first))[0].lr
+    return minimize(excess, (0.0, REACH * first))[0].lr

@@ -1,12 +1,12 @@
 """The optimal learning rate of each draw at width n, without a grid of learning rates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import UserError
 from .deep_linear import Problem
-from .finite_width import Weights, draw_weights, finite_losses, finite_trajectory
+from .finite_width import Weights, draw_weights, finite_trajectory
 from .first_step import first_step_rate
 from .minimize import Minimum, minimize
 from .optimum import Interval, limit_optimum
@@ -97,7 +97,8 @@ def draw_optimum(
         )
         interval = (0.0, REACH * first)
 
-    def loss(lrs: Numbers) -> Numbers:
-        return finite_losses(problem, weights, lrs, steps=steps)[:, -1]
+    def excess(lrs: Numbers) -> Numbers:
+        return problem.data.excess(finite_trajectory(problem, weights, lrs, steps=steps)[-1])
 
-    return minimize(loss, interval)[0]
+    best = minimize(excess, interval)[0]
+    return replace(best, loss=best.loss + problem.data.floor)

@@ -69,7 +69,8 @@ def minimize(
     it exceeds that at the lower end, or narrower than a 1/17,000th.
 
     Arguments:
-        loss: Analytic function of real or complex learning rates, shape (R,) to (R,).
+        loss: Analytic function of real or complex learning rates, shape (R,) to (R,), a sum of
+            squares.
         interval: Ends a < b; they count as minima if the loss falls towards them.
 
     Raises:
@@ -182,24 +183,36 @@ def _refine(
     x0, reach = (np.array([getattr(s, name) for s in starts]) for name in ("lr", "reach"))
     x1 = np.clip(np.where(x0 > interval[0], x0 - 1e-5 * reach, x0 + 1e-5 * reach), *interval)
     d0, d1 = _slopes(loss, x0), _slopes(loss, x1)
-    step = np.full_like(x0, np.inf)
+    step, curvature = np.full_like(x0, np.inf), np.full_like(x0, np.nan)
     for _ in range(8):
         with np.errstate(all="ignore"):
-            new = d1 * (x1 - x0) / (d1 - d0)
+            bend = (d1 - d0) / (x1 - x0)
+            new = d1 / bend
         moves = np.isfinite(new) & (np.abs(new) < np.abs(step)) & (np.abs(new) < reach)
         if not moves.any():
             break
-        step = np.where(moves, new, step)
+        step, curvature = np.where(moves, new, step), np.where(moves, bend, curvature)
         x0, d0 = np.where(moves, x1, x0), np.where(moves, d1, d0)
         x1 = np.clip(np.where(moves, x1 - new, x1), *interval)
         d1 = _slopes(loss, x1)
     x = np.where(np.isfinite(step), x1, [s.lr for s in starts])
     values = _values(loss, x)
-    rounding = ROUNDING * np.abs(_values(loss, np.array([interval[0]]))) + 8 * ROUNDING * values
-    errors = np.where(np.isfinite(step), np.maximum(np.abs(step), ROUNDING * np.abs(x)), reach)
+    start = abs(float(_values(loss, np.array([interval[0]]))[0]))
+    rounding = _rounding(values, start)
+    with np.errstate(all="ignore"):
+        blur = 8 * ROUNDING * np.sqrt(start / np.abs(curvature))  # what rounding does to the slope
+    errors = np.maximum(np.maximum(np.abs(step), blur), ROUNDING * np.abs(x))
+    errors = np.where(np.isfinite(errors), np.minimum(errors, reach), reach)
     errors[(x == interval[0]) | (x == interval[1])] = 0
     columns = (x.tolist(), values.tolist(), errors.tolist(), rounding.tolist())
     return [Minimum(*row) for row in zip(*columns, strict=True)]
+
+
+def _rounding(values: FloatArray, start: float) -> FloatArray:
+    """Return the errors of sums of squares whose roots are differences of the size of the start."""
+    error = 8 * ROUNDING
+    rounding: FloatArray = error * np.sqrt(np.abs(values * start)) + error**2 * start
+    return rounding
 
 
 def _distinct(loss: Callable[[Numbers], Numbers], minima: list[Minimum]) -> list[Minimum]:

@@ -11,7 +11,7 @@ from .certify import Certified, Enclosure, certify
 from .deep_linear import Problem
 from .exact_loss import ExactLoss, exact, exact_loss
 from .first_step import first_step_rate
-from .limit import limit_losses, limit_trajectory
+from .limit import limit_trajectory
 from .minimize import minimize
 from .real_roots import Deadline, OutOfBudgetError, enclose, isolate, root_bound, square_free
 from .regression import Numbers
@@ -139,15 +139,15 @@ def _above(x: flint.arb) -> float:
 
 
 def _computed(problem: Problem, steps: int, interval: Interval, budget: float) -> LimitOptimum:
-    def loss(lrs: Numbers) -> Numbers:
-        return limit_losses(problem, lrs, steps=steps)[:, -1]
+    def excess(lrs: Numbers) -> Numbers:
+        return problem.data.excess(limit_trajectory(problem, lrs, steps=steps)[-1])
 
-    minima = minimize(loss, interval)
+    minima = minimize(excess, interval)
     lowest = minima[0]
     tied = [m for m in minima if m.loss <= lowest.loss + m.rounding + lowest.rounding]
     return LimitOptimum(
         minimisers=tuple(
-            Minimiser(m.lr - m.error, m.lr + m.error, m.loss)
+            Minimiser(m.lr - m.error, m.lr + m.error, m.loss + problem.data.floor)
             for m in sorted(tied, key=lambda m: m.lr)
         ),
         unique=None,

@@ -110,9 +110,13 @@ class Regression:
 
     def loss(self, phi: Numbers) -> Numbers:
         r"""Return :math:`\frac{1}{2N} \sum_i \lVert f(x_i) - y_i \rVert^2` of φ (…, r, k)."""
-        residual = self.whole.residual(phi)
-        loss: Numbers = (residual**2).sum(axis=(-2, -1)) / (2 * self.count) + self.floor
+        loss: Numbers = self.excess(phi) + self.floor
         return loss
+
+    def excess(self, phi: Numbers) -> Numbers:
+        """Return the loss less its floor, accurate where it is almost 0."""
+        excess: Numbers = (self.whole.residual(phi) ** 2).sum(axis=(-2, -1)) / (2 * self.count)
+        return excess
 
 
 @dataclass(frozen=True, eq=False)
