@@ -125,7 +125,7 @@ def test_power_law_needs_positive_numbers() -> None:
 @pytest.mark.parametrize("exponent", [-1.0, 0.5])
 def test_a_signed_power_law_covers_the_truth(exponent: float) -> None:
     rng, n = np.random.default_rng(0), np.array([64, 128, 256, 512])
-    truth, sd = -(n / 64.0) ** exponent, np.array([0.3, 0.1, 0.1, 0.1])
+    truth, sd = -((n / 64.0) ** exponent), np.array([0.3, 0.1, 0.1, 0.1])
     held = []
     for _ in range(400):
         law = fit_signed_power_law(n, truth + sd * rng.standard_normal(4), sd=sd)

@@ -30,7 +30,7 @@ def measure() -> Section:
         lr = SHARE * data.count / depth * float((y * pull).sum() / (pull * pull).sum())
         limit = _along_targets(problem, limit_trajectory(problem, np.array([lr]), steps=max(STEPS)))
         means = [
-            _pairs(problem, lr, n, count) - limit[:, None]
+            _pairs(problem, lr, n, count) - limit[:, None, None]
             for n, count in zip(MEAN_WIDTHS, MEAN_PAIRS, strict=True)
         ]
         spreads = [

@@ -2,18 +2,19 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from ..statistics.answer import Optimum, SchemeAnswer
+from ..statistics.answer import Optimum, Regret, SchemeAnswer
 from ..statistics.columns import seed_noise
 from ..sweeps.tune import StudyResult
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 
@@ -26,10 +27,15 @@ def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
     return {
         "study": result.study.name,
         "runs": asdict(result.counts),
-        "schemes": {name: _scheme(answer) for name, answer in result.answers.items()},
+        "schemes": schemes_document(result.answers),
         "warnings": warnings(result),
         "report": report,
     }
+
+
+def schemes_document(answers: Mapping[str, SchemeAnswer]) -> dict[str, Any]:
+    """Return what is concluded for each scheme, as in the JSON document of `tune --json`."""
+    return {name: _scheme(answer) for name, answer in answers.items()}
 
 
 def _scheme(answer: SchemeAnswer) -> dict[str, Any]:
@@ -38,6 +44,7 @@ def _scheme(answer: SchemeAnswer) -> dict[str, Any]:
         "reason": answer.reason,
         "covers": answer.covers,
         "regret": asdict(answer.regret) if answer.regret else None,
+        "regrets": [asdict(regret) for regret in answer.regrets],
         "drift": asdict(answer.drift) if answer.drift else None,
         "optima": [asdict(optimum) for optimum in answer.optima],
         "prediction": asdict(answer.prediction) if answer.prediction else None,
@@ -76,14 +83,9 @@ def noise(result: StudyResult) -> str:
 def as_text(result: StudyResult, page: Path | None) -> None:
     """Print the optima as a table, then each scheme's verdict with what it rests on."""
     from rich.console import Console
-    from rich.padding import Padding
 
     console = Console(highlight=False)
-    console.print(_optima_table(result))
-    for answer in result.answers.values():
-        console.print(f"\n[bold]{answer.scheme}: {answer.verdict}[/]. {escape(answer.reason)}")
-        for line in _verdict_lines(answer, result.study.target):
-            console.print(Padding.indent(escape(line), 2))
+    print_answers(result.answers, target=result.study.target, console=console)
     counts = result.counts
     console.print(
         f"\n{counts.finished} of {counts.planned} runs finished, {counts.diverged} diverged, "
@@ -100,14 +102,27 @@ def as_text(result: StudyResult, page: Path | None) -> None:
         console.print(f"Report: {escape(str(page))}", soft_wrap=True)
 
 
-def _optima_table(result: StudyResult) -> "Table":
+def print_answers(answers: Mapping[str, SchemeAnswer], *, target: int, console: "Console") -> None:
+    """Print the optima of all schemes, then each scheme's verdict with what it rests on."""
+    from rich.padding import Padding
+
+    console.print(_optima_table(answers.values()))
+    for answer in answers.values():
+        console.print(
+            f"\n[bold]{escape(answer.scheme)}: {answer.verdict}[/]. {escape(answer.reason)}"
+        )
+        for line in _verdict_lines(answer, target):
+            console.print(Padding.indent(escape(line), 2))
+
+
+def _optima_table(answers: Iterable[SchemeAnswer]) -> "Table":
     from rich.table import Table
 
     headers = ("scheme", "width", "optimum log2 lr", "95 % interval", "lr", "status")
     table = Table(*headers, title="Learning rate with the lowest held-out loss")
-    for answer in result.answers.values():
+    for answer in answers:
         for optimum in answer.optima:
-            table.add_row(answer.scheme, str(optimum.width), *_cells(optimum))
+            table.add_row(escape(answer.scheme), str(optimum.width), *_cells(optimum))
         table.add_section()
     return table
 
@@ -117,6 +132,15 @@ def _cells(optimum: Optimum) -> tuple[str, ...]:
     if optimum.log2_lr is None:
         return "", interval, "", optimum.status
     return f"{optimum.log2_lr:.2f}", interval, f"{2**optimum.log2_lr:.4g}", optimum.status
+
+
+def _regret(regret: Regret) -> str:
+    """Return a regret with its interval, as shares of the best loss and in units of the loss."""
+    low, high = ("?" if end is None else f"{100 * end:.3g} %" for end in (regret.low, regret.high))
+    return (
+        f"{100 * regret.estimate:.3g} %, interval {low} … {high}; "
+        f"{regret.estimate * regret.best_loss:.3g} of the best loss {regret.best_loss:.4g}"
+    )
 
 
 def _bound(value: float | None) -> str:
@@ -136,6 +160,8 @@ def _verdict_lines(answer: SchemeAnswer, target: int) -> Iterator[str]:
         )
     else:
         yield f"learning rate for width {target}: cannot be said from these runs"
+    for regret in answer.regrets:
+        yield f"regret at width {regret.width}: {_regret(regret)}"
     yield answer.covers
     for line in answer.evidence:
         yield f"would settle it: {line}"

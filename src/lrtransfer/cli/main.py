@@ -18,11 +18,13 @@ from .report import Report
 from .status import Status
 from .theory.group import Theory
 from .tune import Tune
+from .verdict import Verdict
 
 EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 70, 130
 
 Command = (
     Annotated[Tune, tyro.conf.subcommand("tune")]
+    | Annotated[Verdict, tyro.conf.subcommand("verdict")]
     | Annotated[Recipe, tyro.conf.subcommand("recipe")]
     | Annotated[Check, tyro.conf.subcommand("check")]
     | Annotated[Theory, tyro.conf.subcommand("theory")]

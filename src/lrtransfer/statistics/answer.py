@@ -67,6 +67,7 @@ class Regret:
         high: Upper end; None when the rate used lies outside the rates tried there.
         tolerance: The share up to which the rate is said to transfer.
         log2_lr: The rate used: the optimum of the base width (or the narrowest measured).
+        best_loss: Lowest mean loss measured at the width, of which the shares are taken.
         outside: Side on which the rate used lies beyond the rates tried at `width`, or None;
             then `estimate` is the regret of the nearest rate tried.
     """
@@ -78,6 +79,7 @@ class Regret:
     high: float | None
     tolerance: float
     log2_lr: float
+    best_loss: float
     outside: Side | None = None
 
 
@@ -104,7 +106,8 @@ class SchemeAnswer:
         verdict: Decided by the regret interval against the tolerance, by nothing else.
         reason: One sentence for people: what decided, or what is missing.
         covers: What the verdict speaks of, and what it does not.
-        regret: Zero-shot regret at the widest measured width, if it can be stated.
+        regret: Zero-shot regret at the target or the widest measured width, if it can be stated.
+        regrets: Zero-shot regret at every measured width but the base, where it can be stated.
         drift: Slope of x* over log2 width, in octaves per doubling, if it can be stated.
         optima: One per width, by increasing width.
         prediction: Learning rate for the target, if it can be stated.
@@ -122,3 +125,4 @@ class SchemeAnswer:
     prediction: Prediction | None
     fits: tuple[CurveFit, ...]
     evidence: tuple[str, ...]
+    regrets: tuple[Regret, ...] = ()

@@ -117,6 +117,7 @@ def rule(used: RateUsed, wide: WidthFit, *, tolerance: float, at_target: bool) -
         high=high if bounded else None,
         tolerance=tolerance,
         log2_lr=used.log2_lr,
+        best_loss=wide.columns.best_loss,
         outside=outside,
     )
     verdict, reason = _verdict(regret, low)

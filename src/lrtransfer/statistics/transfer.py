@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..errors import TableError
-from .answer import CurveFit, SchemeAnswer
+from .answer import CurveFit, Regret, SchemeAnswer
 from .drift import drift_of, predict
 from .evidence import missing_evidence
 from .optimum import WidthFit, fit_widths
@@ -26,6 +26,7 @@ def judge(
     target_width: int,
     base_width: int | None = None,
     tolerance: float = 0.01,
+    absolute_tolerance: float | None = None,
     conditions: str = "",
     seed: int = 0,
 ) -> dict[str, SchemeAnswer]:
@@ -40,6 +41,7 @@ def judge(
         target_width: Width the learning rate is wanted for.
         base_width: Width whose optimum would be used; None for the narrowest measured.
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
+        absolute_tolerance: The same in units of the loss; if given, it takes the share's place.
         conditions: What all runs have in common, such as "200 steps of 1,024 tokens, AdamW".
         seed: Seed of the posterior draws.
 
@@ -56,10 +58,10 @@ def judge(
         >>> answer.verdict, answer.regret.width, answer.drift
         ('transfers', 128, None)
     """
-    _check_options(target_width, tolerance)
+    _check_options(target_width, tolerance, absolute_tolerance)
     _check_rows(table.observations)
     _check_widths(table, base_width)
-    question = _Question(target_width, base_width, tolerance, conditions, seed)
+    question = _Question(target_width, base_width, tolerance, absolute_tolerance, conditions, seed)
     # One thread, for equal bits: sums split over threads differ in their last digits.
     with threadpool_limits(limits=1, user_api="blas"):
         return {scheme: _answer(question, scheme, table.curves(scheme)) for scheme in table.schemes}
@@ -72,8 +74,15 @@ class _Question:
     target_width: int
     base_width: int | None
     tolerance: float
+    absolute_tolerance: float | None
     conditions: str
     seed: int
+
+    def share_at(self, wide: WidthFit) -> float:
+        """Return the tolerance as a share of the best loss at a width."""
+        if self.absolute_tolerance is None:
+            return self.tolerance
+        return self.absolute_tolerance / wide.columns.best_loss
 
 
 def _answer(question: _Question, scheme: str, curves: Sequence[LossCurve]) -> SchemeAnswer:
@@ -98,6 +107,7 @@ def _answer(question: _Question, scheme: str, curves: Sequence[LossCurve]) -> Sc
         reason=ruling.reason,
         covers=_covers(sorted(by_width), question),
         regret=ruling.regret,
+        regrets=_regrets(base, fits, question),
         drift=drift_of(optima),
         optima=optima,
         prediction=prediction,
@@ -112,12 +122,22 @@ def _wide(by_width: dict[int, WidthFit], base: int, target: int) -> WidthFit | N
     return others.get(target, others.get(max(by_width)))
 
 
+def _regrets(
+    base: WidthFit | None, fits: Sequence[WidthFit], question: _Question
+) -> tuple[Regret, ...]:
+    """Return what the base's optimum costs at every other width."""
+    if base is None:
+        return ()
+    rulings = (_rule(base, fit, question) for fit in fits if fit is not base)
+    return tuple(ruling.regret for ruling in rulings if ruling.regret is not None)
+
+
 def _rule(base: WidthFit, wide: WidthFit, question: _Question) -> Ruling:
     used = rate_used(base.optimum)
     if used is None:
         return Ruling("inconclusive", f"Width {base.columns.width} shows no optimum to be used.")
     at_target = wide.columns.width == question.target_width
-    return rule(used, wide, tolerance=question.tolerance, at_target=at_target)
+    return rule(used, wide, tolerance=question.share_at(wide), at_target=at_target)
 
 
 def _covers(widths: Sequence[int], question: _Question) -> str:
@@ -139,7 +159,7 @@ def _band(fit: WidthFit) -> CurveFit:
     return CurveFit(fit.columns.width, x[within], middle, low, high)
 
 
-def _check_options(target_width: int, tolerance: float) -> None:
+def _check_options(target_width: int, tolerance: float, absolute_tolerance: float | None) -> None:
     if target_width <= 0:
         raise TableError(
             f"judge: got target_width={target_width}, wanted a positive width. "
@@ -149,6 +169,11 @@ def _check_options(target_width: int, tolerance: float) -> None:
         raise TableError(
             f"judge: got tolerance={tolerance}, wanted a positive share of the best loss. "
             "Give 0.01 for 1 %."
+        )
+    if absolute_tolerance is not None and not 0 < absolute_tolerance < math.inf:
+        raise TableError(
+            f"judge: got absolute_tolerance={absolute_tolerance}, wanted a positive number in "
+            "units of the loss, such as 0.02."
         )
 
 

@@ -1,0 +1,92 @@
+"""`lrtransfer verdict`: the answer for runs made anywhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from ..errors import TableError
+from .command import Command, Json, print_json, wide_console
+from .numbers import at_least, number
+from .tune import option
+
+if TYPE_CHECKING:
+    from ..statistics.exports import Runs
+
+
+@dataclass(frozen=True)
+class Verdict(Command):
+    """Judge whether the learning rate transfers, from a table of runs made anywhere.
+
+    A row per run: width, learning rate and loss, optionally seed, scheme, steps, batch and tokens.
+
+    Example: lrtransfer verdict runs.csv --columns width=d_model,loss=val_loss --target-width 4096
+    """
+
+    runs: tyro.conf.Positional[Path]
+    """CSV, JSON lines, JSON or Parquet; exports of W&B, MLflow, TensorBoard and Optuna as they
+    come."""
+    target_width: Annotated[str | None, option("N")] = None
+    """Width for which the learning rate is wanted; by default the widest."""
+    base_width: Annotated[str | None, option("N")] = None
+    """Width whose optimum would be used; by default the narrowest."""
+    tolerance_regret: Annotated[str | None, option("SHARE")] = None
+    """Share of the best loss up to which the rate is said to transfer; by default 0.01."""
+    tolerance_regret_abs: Annotated[str | None, option("LOSS")] = None
+    """The same in units of the loss."""
+    columns: Annotated[str | None, option("FIELD=NAME,…")] = None
+    """Names of columns, such as width=d_model,lr=learning_rate,loss=val_loss."""
+    json: Json = False
+
+    def run(self) -> int:
+        """Read, judge and print."""
+        if self.tolerance_regret is not None and self.tolerance_regret_abs is not None:
+            raise TableError(
+                "tolerance: got --tolerance-regret and --tolerance-regret-abs, wanted one of them."
+            )
+        options: dict[str, Any] = {
+            name: read(name, text)
+            for name, read in {"target_width": at_least(1), "base_width": at_least(1)}.items()
+            if (text := getattr(self, name)) is not None
+        }
+        if self.tolerance_regret is not None:
+            options["tolerance"] = number("tolerance_regret", self.tolerance_regret)
+        if self.tolerance_regret_abs is not None:
+            options["absolute_tolerance"] = number(
+                "tolerance_regret_abs", self.tolerance_regret_abs
+            )
+        from ..statistics.exports import read_runs
+
+        runs = read_runs(self.runs, columns=_columns(self.columns))
+        self._judge(runs, options)
+        return 0
+
+    def _judge(self, runs: "Runs", options: dict[str, Any]) -> None:
+        from rich.markup import escape
+
+        from ..statistics.transfer import judge
+        from .answer import print_answers, schemes_document
+
+        widest = max(row.width for row in runs.table.observations)
+        target = options.pop("target_width", widest)
+        answers = judge(runs.table, target_width=target, conditions=runs.conditions, **options)
+        if self.json:
+            print_json({"schemes": schemes_document(answers), "warnings": list(runs.warnings)})
+            return
+        console = wide_console()
+        print_answers(answers, target=target, console=console)
+        for note in runs.warnings:
+            console.print(f"[bold]Note:[/] {escape(note)}.")
+
+
+def _columns(text: str | None) -> dict[str, str]:
+    if text is None:
+        return {}
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(field.strip() and name.strip() for field, _, name in pairs):
+        raise TableError(
+            f"columns: got {text!r}, wanted FIELD=NAME between commas, such as "
+            "width=d_model,lr=learning_rate,loss=val_loss."
+        )
+    return {field.strip(): name.strip() for field, _, name in pairs}

@@ -1,0 +1,119 @@
+"""`lrtransfer verdict` as a user meets it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lrtransfer.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write_runs(
+    name: str, *, drift: float, scheme: str = "", widths: tuple[int, ...] = (64, 128, 256)
+) -> str:
+    """Write parabolas in log2 lr whose optimum moves by so many octaves per doubling."""
+    rng = np.random.default_rng(0)
+    header = "d_model,learning_rate,seed,val_loss" + (",scheme" if scheme else "")
+    lines = [header]
+    for i, width in enumerate(widths):
+        for x in range(-11, -1):
+            for seed in range(3):
+                loss = 3 + (x + 6.3 - drift * i) ** 2 / 16 + 0.002 * rng.standard_normal()
+                lines.append(f"{width},{2.0**x},{seed},{loss}" + (f",{scheme}" if scheme else ""))
+    Path(name).write_text("\n".join(lines) + "\n")
+    return name
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main(["verdict", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_steady_optimum_transfers(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = document(capsys, write_runs("runs.csv", drift=0), "--target-width", "1024")
+    found = answer["schemes"]["all"]
+    assert found["verdict"] == "transfers"
+    assert [regret["width"] for regret in found["regrets"]] == [128, 256]
+    assert found["regret"] == found["regrets"][1]
+    assert found["prediction"]["width"] == 1024
+    assert "read width from column 'd_model'" in answer["warnings"]
+
+
+def test_a_moving_optimum_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    name = write_runs("runs.csv", drift=-2)
+    assert document(capsys, name)["schemes"]["all"]["verdict"] == "does not transfer"
+    assert main(["verdict", name]) == 0
+    output = capsys.readouterr().out
+    assert "all: does not transfer" in output
+    assert "regret at width 128:" in output
+    assert "of the best loss 3" in output
+    assert "Note: read width from column 'd_model'." in output
+
+
+def test_the_tolerance_may_be_absolute(capsys: pytest.CaptureFixture[str]) -> None:
+    name = write_runs("runs.csv", drift=-0.5)  # costs 1/16 at 256: 2 % of 3
+    for option, verdict in (("0.2", "transfers"), ("0.01", "does not transfer")):
+        found = document(capsys, name, "--tolerance-regret-abs", option)["schemes"]["all"]
+        assert found["verdict"] == verdict
+        absolute = found["regret"]["tolerance"] * found["regret"]["best_loss"]
+        assert absolute == pytest.approx(float(option))
+    found = document(capsys, name, "--tolerance-regret", "0.1")["schemes"]["all"]
+    assert found["verdict"] == "transfers"
+
+
+def test_schemes_do_not_depend_on_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = Path(write_runs("mup.csv", drift=0, scheme="mup")).read_text()
+    other = Path(write_runs("sp.csv", drift=-1, scheme="sp")).read_text()
+    Path("both.csv").write_text(alone + other.split("\n", 1)[1])
+    both = document(capsys, "both.csv")["schemes"]
+    assert list(both) == ["mup", "sp"]
+    assert both["mup"] == document(capsys, "mup.csv")["schemes"]["mup"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.csv"], "No such file"),
+        (["runs.csv", "--columns", "width"], "columns: got 'width', wanted FIELD=NAME"),
+        (["runs.csv", "--columns", "width=size"], "got width=size, wanted a column"),
+        (["runs.csv", "--base-width", "99"], "got base_width=99"),
+        (["runs.csv", "--target-width", "0"], "target_width: got 0, wanted at least 1"),
+        (["runs.csv", "--tolerance-regret", "0"], "got tolerance=0"),
+        (["runs.csv", "--tolerance-regret-abs", "nan"], "got absolute_tolerance=nan"),
+        (
+            ["runs.csv", "--tolerance-regret", "0.1", "--tolerance-regret-abs", "1"],
+            "wanted one of them",
+        ),
+        (["one.csv"], "wanted at least two widths"),
+    ],
+)
+def test_bad_input_is_one_error(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_runs("runs.csv", drift=0)
+    write_runs("one.csv", drift=0, widths=(64,))
+    assert main(["verdict", *arguments]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert message in output.err
+
+
+def test_no_torch_is_loaded() -> None:
+    write_runs("runs.csv", drift=0)
+    code = (
+        "import sys; from lrtransfer.cli.main import main; main(['verdict', 'runs.csv']); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "transfers" in done.stdout

@@ -1,0 +1,160 @@
+"""Runs as they are exported: what is read, what is refused, what is said."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from lrtransfer.errors import TableError
+from lrtransfer.statistics.exports import Runs, read_runs
+from lrtransfer.statistics.table import Observation
+
+WANTED = (
+    Observation("all", 128, 0.01, 0, 3.5),
+    Observation("all", 128, 0.02, 0, 3.25),
+    Observation("all", 256, 0.01, 0, None, diverged=True),
+)
+
+# As the trackers write them: a table of runs of W&B; `mlflow runs` and the page of MLflow; the
+# HParams tab of TensorBoard; `study.trials_dataframe().to_csv()` of Optuna.
+EXPORTS = {
+    "wandb.csv": (
+        '"Name","State","Notes","d_model","learning_rate","train/loss","val/loss"\n'
+        '"sage-1","finished","-","128","0.01","3.1","3.5"\n'
+        '"sage-2","finished","-","128","0.02","3.0","3.25"\n'
+        '"sage-3","finished","-","256","0.01","NaN","NaN"\n'
+        '"sage-4","crashed","-","256","0.02","3.0",""\n'
+    ),
+    "mlflow.csv": (
+        "run_id,status,start_time,metrics.val_loss,params.lr,params.hidden_size,tags.user\n"
+        "a1,FINISHED,2026-01-01,3.5,0.01,128,me\n"
+        "a2,FINISHED,2026-01-01,3.25,0.02,128,me\n"
+        "a3,FINISHED,2026-01-01,nan,0.01,256,me\n"
+        "a4,FAILED,2026-01-01,3.0,0.02,256,me\n"
+    ),
+    "mlflow_page.csv": (
+        "Start Time,Duration,Run ID,Name,Source Type,Source Name,User,Status,lr,width,val_loss\n"
+        "2026-01-01,1s,a1,x,LOCAL,t.py,me,FINISHED,0.01,128,3.5\n"
+        "2026-01-01,1s,a2,x,LOCAL,t.py,me,FINISHED,0.02,128,3.25\n"
+        "2026-01-01,1s,a3,x,LOCAL,t.py,me,FINISHED,0.01,256,nan\n"
+    ),
+    "tensorboard.csv": (
+        "trial_id,show_metrics,lr,width,hparam/val_loss\n"
+        "1,false,0.010000,128.00,3.5000\n2,false,0.020000,128.00,3.2500\n3,,0.01,256,NaN\n"
+    ),
+    "optuna.csv": (
+        ",number,value,datetime_start,params_lr,params_width,state\n"
+        "0,0,3.5,2026-01-01,0.01,128,COMPLETE\n1,1,3.25,2026-01-01,0.02,128,COMPLETE\n"
+        "2,2,inf,2026-01-01,0.01,256,COMPLETE\n3,3,9.0,2026-01-01,0.02,256,TrialState.PRUNED\n"
+    ),
+    "semicolons.csv": "\ufeffwidth;lr;loss\n128;0.01;3.5\n128;0.02;3.25\n256;1e-2;-inf\n",
+    "tabs.tsv": "width\tlr\tloss\n128\t0.01\t3.5\n128\t0.02\t3.25\n256\t0.01\tInfinity\n",
+}
+ROWS = [
+    {"config": {"lr": 0.01, "width": 128}, "summary": {"val_loss": 3.5}},
+    {"config": {"lr": 0.02, "width": 128}, "summary": {"val_loss": 3.25}},
+    {"config": {"lr": 0.01, "width": 256}, "summary": {"val_loss": float("nan")}},
+]
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_exports_are_read_as_they_come(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(EXPORTS[name], encoding="utf-8")
+    runs = read_runs(tmp_path / name)
+    assert runs.table.observations == WANTED
+    assert any("1 runs diverged" in note for note in runs.warnings)
+
+
+def test_other_formats_are_read(tmp_path: Path) -> None:
+    lines = tmp_path / "runs.jsonl"
+    lines.write_text("\n".join(map(json.dumps, ROWS)) + "\n")
+    listed = tmp_path / "runs.json"
+    listed.write_text(json.dumps(ROWS))
+    table = tmp_path / "runs.parquet"
+    columns = {"width": [128, 128, 256], "lr": [0.01, 0.02, 0.01], "loss": [3.5, 3.25, None]}
+    parquet.write_table(pa.table(columns | {"loss": [3.5, 3.25, float("nan")]}), table)
+    for path in (lines, listed, table):
+        assert read_runs(path).table.observations == WANTED
+
+
+def from_csv(folder: Path, text: str, **columns: str) -> Runs:
+    path = folder / "runs.csv"
+    path.write_text(text)
+    return read_runs(path, columns=columns)
+
+
+def test_held_out_losses_come_before_training_losses(tmp_path: Path) -> None:
+    text = "width,lr,loss,val_loss\n64,0.1,1.0,2.0\n"
+    assert from_csv(tmp_path, text).table.observations[0].loss == 2
+    assert from_csv(tmp_path, text, loss="loss").table.observations[0].loss == 1
+
+
+def test_what_was_not_made_is_told(tmp_path: Path) -> None:
+    runs = from_csv(tmp_path, "width,lr,loss,state\n64,0.1,2,ok\n64,0.2,,ok\n64,0.3,2,crashed\n")
+    assert len(runs.table.observations) == 1
+    assert "1 rows have no loss, and count as not made" in runs.warnings
+    assert "1 rows are called crashed, and count as not made" in runs.warnings
+
+
+def test_repeated_runs_without_a_seed_are_numbered(tmp_path: Path) -> None:
+    runs = from_csv(tmp_path, "width,lr,loss\n64,0.1,2\n64,0.1,3\n64,0.2,2\n")
+    assert [row.seed for row in runs.table.observations] == [0, 1, 0]
+    assert any("there is no seed" in note for note in runs.warnings)
+
+
+def test_histories_end_at_their_last_step(tmp_path: Path) -> None:
+    rows = [(64, lr, step, 3 - step / 100) for lr in (0.1, 0.2) for step in (10, 50, 100)]
+    text = "width,lr,step,loss\n" + "".join(f"{w},{lr},{s},{x}\n" for w, lr, s, x in rows)
+    runs = from_csv(tmp_path, text + "64,0.4,20,nan\n")
+    assert [row.loss for row in runs.table.observations] == [2, 2, None]
+    assert runs.conditions == "100 steps"
+    assert any("4 rows of another steps" in note for note in runs.warnings)
+
+
+def test_lengths_that_grow_with_width_are_told(tmp_path: Path) -> None:
+    runs = from_csv(tmp_path, "width,lr,tokens,loss\n64,0.1,100,2\n128,0.1,400,2\n")
+    assert len(runs.table.observations) == 2
+    assert any("training length or batch differs" in note for note in runs.warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("lr,loss\n0.1,2\n", {}, "got columns lr, loss, wanted also width. Name them"),
+        ("width,lr,loss\n64,0.1,two\n", {}, "got loss in runs.csv, row 1: 'two', wanted a number"),
+        ("width,lr,loss\n64,,2\n", {}, "got lr '' in runs.csv, row 1, wanted a finite number"),
+        ("width,lr,loss\n64.5,0.1,2\n", {}, "got width 64.5 and seed None .* wanted whole numbers"),
+        ("width,lr,loss\n64,0.1,\n", {}, "in which no row has a loss"),
+        ("width,lr,loss\n", {}, "without a row"),
+        ("width,lr,loss\n64,0.1,2\n", {"loss": "score"}, "got loss=score, wanted a column of"),
+        ("width,lr,loss\n64,0.1,2\n", {"size": "width"}, "got size=width, wanted a field among"),
+    ],
+)
+def test_bad_tables_are_one_error(
+    text: str, columns: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TableError, match=message):
+        from_csv(tmp_path, text, **columns)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("runs.txt", b"", "wanted a file that ends in .csv, .tsv"),
+        ("none.csv", None, "No such file"),
+        ("runs.jsonl", b"{oops", "wanted a table in the format of its suffix"),
+        ("runs.jsonl", b"[1]", "is no object with columns"),
+        ("runs.json", b"{}", "no list of objects"),
+        ("runs.parquet", b"PAR1", "wanted a table in the format of its suffix"),
+        ("runs.csv", b"\xff\xfe\x00", "wanted a table in the format of its suffix"),
+    ],
+)
+def test_bad_files_are_one_error(
+    name: str, content: bytes | None, message: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(TableError, match=message):
+        read_runs(tmp_path / name)
