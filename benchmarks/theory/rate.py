@@ -92,7 +92,7 @@ def _measures(draws: list[_Width], limit: float) -> dict[str, list[float]]:
     widest = float(draws[-1].exact.mean())
     measures = {
         "one draw (rms)": [_rms(w.exact - limit) for w in draws],
-        "bias |mean of all draws − limit|": [abs(float(w.exact.mean()) - limit) for w in draws],
+        "bias of all draws (absolute)": [abs(float(w.exact.mean()) - limit) for w in draws],
         f"mean of {SEEDS} draws (rms)": [_rms(_groups(w.exact[:, 0]) - limit) for w in draws],
         f"mean of {SEEDS} draws against the widest mean": [
             _rms(_groups(w.exact[:, 0]) - widest) for w in draws

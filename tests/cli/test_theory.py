@@ -129,6 +129,7 @@ BAD_INPUT = [
     (["curve", *bad_file("other.npz"), "--lrs", "1"], "(X, y missing)"),
     (["curve", *bad_file("text.npz"), "--lrs", "1"], "wanted an .npz file of plain numbers"),
     (["curve", *bad_file("none.npz"), "--lrs", "1"], "No such file"),
+    (["curve", *bad_file("cut.npz"), "--lrs", "1"], "wanted an .npz file of plain numbers"),
     (["curve", *BASIC, "--lrs", "1"], "got neither of --data and --synthetic, wanted one"),
     ([*CURVE, "--synthetic", "9,2,0,0"], "got both of --data and --synthetic, wanted one"),
     (
@@ -206,6 +207,7 @@ def write_bad_files() -> None:
     np.savez("other.npz", Z=np.ones(2))
     np.savez("pull.npz", X=[[1.0], [1.0]], y=[1.0, -1.0])
     Path("text.npz").write_text("no archive")
+    Path("cut.npz").write_bytes(Path("nan.npz").read_bytes()[:-40])
     Path("rows.toml").write_text("head = { a = 1 }")
     Path("small.toml").write_text("hidden = { b = 0.5 }\noutput = { b = 1.5 }")
 

@@ -73,8 +73,12 @@ def test_other_formats_are_read(tmp_path: Path) -> None:
     listed = tmp_path / "runs.json"
     listed.write_text(json.dumps(ROWS))
     table = tmp_path / "runs.parquet"
-    columns = {"width": [128, 128, 256], "lr": [0.01, 0.02, 0.01], "loss": [3.5, 3.25, None]}
-    parquet.write_table(pa.table(columns | {"loss": [3.5, 3.25, float("nan")]}), table)
+    columns = {
+        "width": [128, 128, 256, 256],
+        "lr": [0.01, 0.02, 0.01, 0.02],
+        "loss": [3.5, 3.25, float("nan"), None],
+    }
+    parquet.write_table(pa.table(columns), table)
     for path in (lines, listed, table):
         assert read_runs(path).table.observations == WANTED
 
@@ -107,10 +111,22 @@ def test_repeated_runs_without_a_seed_are_numbered(tmp_path: Path) -> None:
 def test_histories_end_at_their_last_step(tmp_path: Path) -> None:
     rows = [(64, lr, step, 3 - step / 100) for lr in (0.1, 0.2) for step in (10, 50, 100)]
     text = "width,lr,step,loss\n" + "".join(f"{w},{lr},{s},{x}\n" for w, lr, s, x in rows)
-    runs = from_csv(tmp_path, text + "64,0.4,20,nan\n")
+    runs = from_csv(tmp_path, text + "64,0.4,20,nan\n64,0.4,50,nan\n64,0.4,100,nan\n")
     assert [row.loss for row in runs.table.observations] == [2, 2, None]
     assert runs.conditions == "100 steps"
     assert any("4 rows of another steps" in note for note in runs.warnings)
+
+
+def test_blanks_of_pandas_are_blanks(tmp_path: Path) -> None:
+    runs = from_csv(tmp_path, "width,lr,seed,steps,loss\n64,0.1,nan,nan,2\n64,0.2,nan,nan,3\n")
+    assert len(runs.table.observations) == 2
+    assert runs.warnings == ()
+
+
+@pytest.mark.parametrize(("loss", "count"), [("inf", 2), ("nan", 2), ("2.5", 1), ("", 1)])
+def test_a_run_that_failed_by_diverging_counts(loss: str, count: int, tmp_path: Path) -> None:
+    text = f"width,lr,loss,state\n64,0.1,2,finished\n64,0.2,{loss},preempted\n"
+    assert len(from_csv(tmp_path, text).table.observations) == count
 
 
 def test_lengths_that_grow_with_width_are_told(tmp_path: Path) -> None:
@@ -127,6 +143,7 @@ def test_lengths_that_grow_with_width_are_told(tmp_path: Path) -> None:
         ("width,lr,loss\n64,,2\n", {}, "got lr '' in runs.csv, row 1, wanted a finite number"),
         ("width,lr,loss\n64.5,0.1,2\n", {}, "got width 64.5 and seed None .* wanted whole numbers"),
         ("width,lr,loss\n64,0.1,\n", {}, "in which no row has a loss"),
+        ("width,lr,loss,seed\n64,0.1,2,inf\n", {}, "got seed in .* wanted a finite number"),
         ("width,lr,loss\n", {}, "without a row"),
         ("width,lr,loss\n64,0.1,2\n", {"loss": "score"}, "got loss=score, wanted a column of"),
         ("width,lr,loss\n64,0.1,2\n", {"size": "width"}, "got size=width, wanted a field among"),
@@ -147,6 +164,8 @@ def test_bad_tables_are_one_error(
         ("runs.jsonl", b"{oops", "wanted a table in the format of its suffix"),
         ("runs.jsonl", b"[1]", "is no object with columns"),
         ("runs.json", b"{}", "no list of objects"),
+        ("runs.json", b"[" * 100_000, "wanted a table in the format of its suffix"),
+        ("runs.jsonl", b'{"width": 8, "lr": 1, "loss": 1' + b"0" * 400 + b"}", "wanted a number"),
         ("runs.parquet", b"PAR1", "wanted a table in the format of its suffix"),
         ("runs.csv", b"\xff\xfe\x00", "wanted a table in the format of its suffix"),
     ],

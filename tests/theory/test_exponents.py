@@ -58,7 +58,8 @@ def test_the_law_is_that_of_wide_networks(name: str, exponent: float, determinis
     assert np.median(rescaled) == pytest.approx(law.quantile(0.5), rel=0.15)
     if not deterministic:
         spread = law.quantile(0.75) - law.quantile(0.25)
-        assert np.subtract(*np.quantile(rescaled, [0.75, 0.25])) == pytest.approx(spread, rel=0.7)
+        found_spread = np.subtract(*np.quantile(rescaled, [0.75, 0.25]))
+        assert found_spread == pytest.approx(spread, rel=0.5)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -94,6 +95,24 @@ def test_plain_descent_has_a_formula() -> None:
             return setting.data.loss(kernel_trajectory(setting, regime, start, lrs, steps=3)[-1])
 
         assert minimize(loss, (0, 2 * optimum))[0].lr == pytest.approx(optimum, rel=1e-12)
+
+
+def test_many_steps_do_not_underflow() -> None:
+    data = Regression(np.diag([1.0, 1.5, 2.0]), np.ones(3))
+    setting = Problem(data, depth=2, scheme="ntp")
+    rates = 2 / 3 * np.array([1, 1.5, 2]) ** 2 / 3  # κ s² / N with κ = L / d
+    expected = 2 / (rates.min() + rates.max())
+    for steps in (1_000, 100_000):
+        law = lr_scaling(setting, steps=steps, draws=5)
+        assert law.samples == pytest.approx(np.full(5, expected), rel=0.01)
+
+
+def test_a_single_trained_matrix_learns_no_features() -> None:
+    setting = problem(depth=2, trained=("output",))
+    assert regime_of(setting).kind == "kernel"
+    assert lr_scaling(setting, steps=3).quantile(0.5) == pytest.approx(
+        limit_optimum(setting, steps=3).lr, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -56,6 +56,14 @@ def test_equals_the_plain_loop(name: str, depth: int) -> None:
     np.testing.assert_allclose(finite_losses(setting, weights, lrs, steps=20), expected, rtol=1e-10)
 
 
+@pytest.mark.parametrize("exponent", [99, -99])
+def test_factors_out_of_range_are_refused(exponent: float) -> None:
+    setting = problem(depth=1, scheme={"hidden": {"c": exponent}})
+    weights = draw_weights(setting, width=256, seed=0)
+    with pytest.raises(UserError, match=f"got a factor n\\^{-exponent} at width 256"):
+        finite_losses(setting, weights, np.array([0.1]), steps=1)
+
+
 @pytest.mark.parametrize("scheme", ["sp", "ntp", {"hidden": {"a": 0.2, "b": 0.4, "c": 0.3}}])
 @pytest.mark.parametrize("trained", [ALL, ("hidden",)])
 def test_equals_the_plain_loop_under_every_scheme(

@@ -111,6 +111,11 @@ def test_several_limits_are_refused() -> None:
         fluctuation(setting, steps=2, widths=[8, 16, 32], seeds=2)
 
 
+def test_an_interval_beside_the_optima_is_refused() -> None:
+    with pytest.raises(UserError, match="at an end of which every optimum of width 8 lies"):
+        fluctuation(problem(depth=1), steps=1, widths=[8, 16, 32], seeds=2, interval=(0, 1e-4))
+
+
 def test_too_few_widths_are_refused() -> None:
     with pytest.raises(UserError, match="wanted at least three different widths"):
         fluctuation(problem(depth=1), steps=1, widths=[8, 8, 16], seeds=2)

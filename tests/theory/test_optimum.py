@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lrtransfer.errors import UserError
+from lrtransfer.theory import limit
 from lrtransfer.theory.deep_linear import Problem
 from lrtransfer.theory.exact_loss import exact, exact_loss
 from lrtransfer.theory.finite_optimum import finite_optima
@@ -64,6 +65,8 @@ def test_one_input_has_several_minimisers() -> None:
     found = limit_optimum(setting, steps=2)
     assert found.unique is False
     assert found.minimisers[1].loss == pytest.approx(data.floor)
+    assert found.minimisers[0].low <= found.lr <= found.minimisers[0].high
+    assert finite_optima(setting, width=32, steps=2, seeds=2).bias is None
     grid = np.linspace(*found.interval, 100_001)
     at_floor = limit_losses(setting, grid, steps=2)[:, -1] < data.floor + 1e-6
     runs = np.split(grid[at_floor], 1 + np.flatnonzero(np.diff(np.flatnonzero(at_floor)) > 1))
@@ -81,7 +84,7 @@ def test_without_proof_the_answer_is_the_same() -> None:
     assert computed.unique is None
     assert computed.lr == pytest.approx(proved.lr, rel=1e-12)
     (minimiser,) = computed.minimisers
-    assert minimiser.low <= proved.lr <= minimiser.high or minimiser.high - minimiser.low < 1e-12
+    assert minimiser.low <= proved.lr <= minimiser.high
 
 
 @pytest.mark.parametrize(("scheme", "steps"), [("mup", 1), ("mup", 4), ("sp", 1), ("ntp", 2)])
@@ -94,6 +97,34 @@ def test_no_grid_finds_a_better_rate(scheme: str, steps: int) -> None:
         losses = finite_losses(setting, weights, grid, steps=steps)[:, -1]
         assert loss <= losses.min() * (1 + 1e-12)
     assert (found.limit is None) == (found.bias is None) == (scheme != "mup")
+
+
+def test_a_step_away_from_the_optimum_has_rate_0() -> None:
+    # The one sample of the first step pulls away from all others.
+    data = Regression([[1.0], [1.0], [1.0], [1.0]], [-1.0, 2.0, 2.0, 2.0])
+    found = limit_optimum(Problem(data, depth=2, batches=[[0]]), steps=1)
+    assert found.certified
+    assert found.complete
+    assert found.minimisers[0].low == found.minimisers[0].high == 0
+
+
+def test_a_batch_that_moves_nothing_is_named() -> None:
+    data = Regression([[1.0], [2.0]], [0.0, 4.0])
+    with pytest.raises(UserError, match="batches: got a first batch that moves no output"):
+        limit_optimum(Problem(data, depth=2, batches=[[0], [1]]), steps=2)
+
+
+@pytest.mark.parametrize("interval", [(2.0, 1.0), (1.0, 1.0), (0.0, float("nan"))])
+def test_no_interval_is_refused(interval: tuple[float, float]) -> None:
+    with pytest.raises(UserError, match="wanted two finite rates"):
+        limit_optimum(problem(depth=1), steps=1, interval=interval)
+
+
+def test_more_rates_than_fit_at_once_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting, lrs = problem(depth=2), np.linspace(0.01, 0.2, 7)
+    whole = limit_losses(setting, lrs, steps=3)
+    monkeypatch.setattr(limit, "MEMORY", 1)
+    np.testing.assert_array_equal(limit_losses(setting, lrs, steps=3), whole)
 
 
 def test_no_first_step_no_optimum() -> None:

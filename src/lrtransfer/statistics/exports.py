@@ -44,7 +44,10 @@ HORIZON = ("steps", "batch", "tokens")
 _PREFIX = re.compile(
     r"^(params?|config|hparams?|metrics?|summary|user_attrs|system_attrs|args)[._/]+"
 )
-_NOT_MADE = {"failed", "fail", "crashed", "killed", "running", "waiting", "pruned", "scheduled"}
+_NOT_MADE = {
+    "failed", "fail", "crashed", "killed", "running", "waiting", "pruned", "scheduled",
+    "preempted", "preempting", "pending", "queued", "canceled", "cancelled", "deleted",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -141,14 +144,14 @@ def _run(row: Cells, names: Mapping[str, str], where: str) -> _Run | str:
     """Return the run of a row, or why it was not made."""
     cells = {field: row.get(name) for field, name in names.items()}
     state = str(cells.get("state") or "").strip().lower().rpartition(".")[2]
-    loss = _number(cells["loss"], f"loss in {where}")
-    if state in _NOT_MADE and not (loss is not None and math.isnan(loss)):
+    loss = _loss(cells["loss"], f"loss in {where}")
+    if state in _NOT_MADE and (loss is None or math.isfinite(loss)):
         return f"are called {state}"
     if loss is None:
         return "have no loss"
     width, lr = (_required(cells[field], field, where) for field in ("width", "lr"))
     seed = _number(cells.get("seed"), f"seed in {where}")
-    if width != int(width) or (seed is not None and seed != int(seed)):
+    if width % 1 or (seed is not None and seed % 1):
         raise TableError(
             f"runs: got width {width} and seed {seed} in {where}, wanted whole numbers."
         )
@@ -161,16 +164,27 @@ def _run(row: Cells, names: Mapping[str, str], where: str) -> _Run | str:
     return _Run(observation, horizon, seed is not None)
 
 
-def _number(cell: Any, what: str) -> float | None:
-    """Return a cell's number; None where it is blank."""
+def _loss(cell: Any, what: str) -> float | None:
+    """Return a cell's number, NaN and infinity included; None where it is blank."""
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return None
     try:
         return float(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TableError(
-            f"runs: got {what}: {cell!r}, wanted a number. Correct it or leave the cell blank."
+            f"runs: got {what}: {str(cell)[:40]!r}, wanted a number. Correct it or leave the cell "
+            "blank."
         ) from None
+
+
+def _number(cell: Any, what: str) -> float | None:
+    """Return a cell's finite number; None where it is blank, or NaN as pandas writes blanks."""
+    value = _loss(cell, what)
+    if value is None or math.isnan(value):
+        return None
+    if math.isinf(value):
+        raise TableError(f"runs: got {what}: {cell!r}, wanted a finite number or a blank cell.")
+    return value
 
 
 def _required(cell: Any, field: str, where: str) -> float:
@@ -198,13 +212,13 @@ def _one_horizon(runs: list[_Run]) -> tuple[list[_Run], list[str], str]:
             if not run.observation.diverged:
                 cells[run.horizon].add((run.observation.lr, run.observation.seed))
         if not cells:
-            kept += group
+            kept += _last_rows(group)
             continue
         best = max(cells, key=lambda h: (len(cells[h]), [value or 0.0 for value in h]))
         lengths[key] = best
         chosen = [r for r in group if r.observation.diverged or r.horizon == best]
         dropped += len(group) - len(chosen)
-        kept += chosen
+        kept += _last_rows(chosen)
     notes = []
     if dropped:
         notes.append(
@@ -218,6 +232,17 @@ def _one_horizon(runs: list[_Run]) -> tuple[list[_Run], list[str], str]:
         )
         return kept, notes, "training lengths that differ between widths"
     return kept, notes, _conditions(next(iter(lengths.values()), ()))
+
+
+def _last_rows(runs: list[_Run]) -> list[_Run]:
+    """Leave out rows of one history: diverged runs told again at another training length."""
+    kept, seen = list[_Run](), dict[tuple[float, int], tuple[float | None, ...]]()
+    for run in runs:
+        row = run.observation
+        first = seen.setdefault((row.lr, row.seed), run.horizon)
+        if not row.diverged or run.horizon == first:
+            kept.append(run)
+    return kept
 
 
 def _conditions(horizon: tuple[float | None, ...]) -> str:

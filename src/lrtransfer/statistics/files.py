@@ -30,7 +30,7 @@ def read_cells(path: Path) -> list[Cells]:
         )
     try:
         rows = read(path)
-    except (OSError, ValueError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise TableError(
             f"runs: got {path} ({error}), wanted a table in the format of its suffix."
         ) from None

@@ -87,12 +87,15 @@ def certify(
     unique = None
     for bits in BITS:
         found = [(c, c.enclosure(loss, bits, deadline)) for c in candidates]
-        lowest = min((e.loss.upper() for _, e in found), key=lambda upper: upper.mid())
-        found = [(c, e) for c, e in found if not e.loss > lowest]
+        with flint.ctx.workprec(4 * bits):  # the ends of balls are rounded to this precision
+            lowest = min((e.loss.upper() for _, e in found), key=lambda upper: upper.mid())
+            found = [(c, e) for c, e in found if not e.loss > lowest]
         candidates = [c for c, _ in found]
         if len(found) == 1:
             unique = True
-        elif _touch(loss, candidates, floor) or _tie(loss, slope, ends, found):
+        elif _touch(loss, candidates, floor, deadline) or (
+            loss.degree() <= LARGEST_TIE and _tie(loss, slope, ends, found, bits, deadline)
+        ):
             unique = False
         if unique is not None:
             break
@@ -100,20 +103,22 @@ def certify(
     return Certified(tuple(e for _, e in found), unique)
 
 
-def _touch(loss: flint.fmpq_poly, candidates: list[_Candidate], floor: flint.fmpq) -> bool:
+def _touch(
+    loss: flint.fmpq_poly, candidates: list[_Candidate], floor: flint.fmpq, deadline: Deadline
+) -> bool:
     """Return whether every candidate is a zero of loss − floor."""
     zeros = (loss - floor).gcd(loss.derivative())
     if zeros.degree() < 1:
         return False
     simple = square_free(zeros)
-    return all(_has_root(simple, candidate.root) for candidate in candidates)
+    return all(_has_root(simple, candidate.root, deadline) for candidate in candidates)
 
 
-def _has_root(p: flint.fmpz_poly, root: Isolated) -> bool:
+def _has_root(p: flint.fmpz_poly, root: Isolated, deadline: Deadline) -> bool:
     """Return whether p, whose roots are among those isolated, has this one."""
     if root.low == root.high:
         return bool(p(root.low) == 0)
-    roots = isolate(p, root.low, root.high, deadline=Deadline())
+    roots = isolate(p, root.low, root.high, deadline=deadline)
     return any(r.low < root.high and r.high > root.low for r in roots)
 
 
@@ -122,17 +127,18 @@ def _tie(
     slope: flint.fmpz_poly,
     ends: list[flint.fmpq],
     found: list[tuple[_Candidate, Enclosure]],
+    bits: int,
+    deadline: Deadline,
 ) -> bool:
     """Return whether the balls of all values hold the same one critical value and no other."""
-    if loss.degree() > LARGEST_TIE:
-        return False
     values = square_free(_critical_values(loss, slope, ends))
-    low = min((e.loss.lower() for _, e in found), key=lambda x: x.mid())
-    high = max((e.loss.upper() for _, e in found), key=lambda x: x.mid())
+    with flint.ctx.workprec(4 * bits):
+        low = min((e.loss.lower() for _, e in found), key=lambda x: x.mid())
+        high = max((e.loss.upper() for _, e in found), key=lambda x: x.mid())
     ball = (_exact(low), _exact(high))
     if ball[0] == ball[1]:
         return True
-    return len(list(isolate(values, *ball, deadline=Deadline()))) == 1
+    return len(list(isolate(values, *ball, deadline=deadline))) == 1
 
 
 def _critical_values(

@@ -6,7 +6,8 @@ With M trained matrices, each of degree :math:`w_t` after t steps, outputs have 
 .. math:: w_0 = 0, \quad w_{t+1} = 1 + (M - 1) w_t + D_t,
     \qquad D_{t+1} = M + (2M - 1) D_t
 
-In the limit under μP the first step moves outputs by a multiple of η alone: :math:`D_1 = 1`.
+In the limit under μP outputs start at 0, and without weight decay the first step moves them by a
+multiple of η alone: :math:`D_1 = 1`.
 """
 
 from .deep_linear import Problem
@@ -31,7 +32,7 @@ def limit_degree(problem: Problem, *, steps: int) -> int:
         >>> [limit_degree(problem, steps=t) for t in range(5)]
         [0, 1, 8, 43, 218]
     """
-    return _degree(problem, steps, first=1)
+    return _degree(problem, steps, first=_trained(problem) if problem.weight_decay else 1)
 
 
 def _degree(problem: Problem, steps: int, *, first: int) -> int:

@@ -24,7 +24,7 @@ class FiniteOptima:
         width: n.
         lrs: Optimal learning rates, shape (S,).
         losses: Losses there, shape (S,).
-        limit: Optimum in the limit under μP; None under other schemes.
+        limit: Optimum in the limit under μP; None under other schemes, or if it has several.
     """
 
     width: int
@@ -59,7 +59,7 @@ def finite_optima(
         steps: t, at least 1.
         seeds: Number S of draws.
         interval: Learning rates to search; by default from 0 to four times the optimum of the
-            draw's linearized first step.
+            draw's linearized first step, or as far as the limit is searched.
 
     Raises:
         UserError: If there is no optimum, or an argument is out of range.
@@ -74,11 +74,16 @@ def finite_optima(
         raise UserError(
             f"optimum: got width={width}, steps={steps}, seeds={seeds}, wanted each at least 1."
         )
-    draws = (draw_weights(problem, width=width, seed=seed) for seed in range(seeds))
-    best = [draw_optimum(problem, weights, steps=steps, interval=interval) for weights in draws]
-    limit = None
+    limit, reach = None, 0.0
     if problem.scheme == SCHEMES["mup"]:
-        limit = limit_optimum(problem, steps=steps, interval=interval).lr
+        found = limit_optimum(problem, steps=steps, interval=interval)
+        limit = None if found.unique is False else found.lr
+        reach = found.interval[1]
+    draws = (draw_weights(problem, width=width, seed=seed) for seed in range(seeds))
+    best = [
+        draw_optimum(problem, weights, steps=steps, interval=interval, reach=reach)
+        for weights in draws
+    ]
     return FiniteOptima(
         width=width,
         lrs=np.array([minimum.lr for minimum in best]),
@@ -88,14 +93,23 @@ def finite_optima(
 
 
 def draw_optimum(
-    problem: Problem, weights: Weights, *, steps: int, interval: Interval | None = None
+    problem: Problem,
+    weights: Weights,
+    *,
+    steps: int,
+    interval: Interval | None = None,
+    reach: float = 0.0,
 ) -> Minimum:
-    """Return the lowest minimum of one draw's loss after t steps."""
+    """Return the lowest minimum of one draw's loss after t steps.
+
+    Without an interval rates are searched from 0 to four times the optimum of the linearized first
+    step, and at least to `reach`.
+    """
     if interval is None:
         first = first_step_rate(
             problem, lambda lrs: finite_trajectory(problem, weights, lrs, steps=1)
         )
-        interval = (0.0, REACH * first)
+        interval = (0.0, max(REACH * first, reach))
 
     def excess(lrs: Numbers) -> Numbers:
         return problem.data.excess(finite_trajectory(problem, weights, lrs, steps=steps)[-1])

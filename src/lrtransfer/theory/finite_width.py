@@ -26,6 +26,7 @@ Float32Array = npt.NDArray[np.float32]
 
 DOUBLE_LIMIT = 2 << 30  # bytes of hidden weights up to which they are kept in double precision
 _BLOCK = 1024  # rows of larger weights that are widened at a time
+_DECADES = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +166,19 @@ def _layers(problem: Problem, weights: Weights) -> list[_Layer]:
     layers = []
     for layer, initial in enumerate((in_basis, *weights.hidden, weights.output)):
         row = problem.scheme[problem.role(layer)]
-        rate = n**-row.speed if problem.is_trained(layer) else 0.0
-        layers.append(_Layer(initial, n**-row.spread, rate))
+        spread, speed = (_power(n, -exponent) for exponent in (row.spread, row.speed))
+        layers.append(_Layer(initial, spread, speed if problem.is_trained(layer) else 0.0))
     return layers
+
+
+def _power(width: float, exponent: float) -> float:
+    """Return a power of the width that is neither 0 nor infinite."""
+    if abs(exponent) * np.log10(width) > _DECADES:
+        raise UserError(
+            f"scheme: got a factor n^{exponent:g} at width {width:g}, wanted one within 10^±"
+            f"{_DECADES}. Use smaller exponents."
+        )
+    return float(width**exponent)
 
 
 class _Descending:

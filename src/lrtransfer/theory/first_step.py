@@ -32,7 +32,16 @@ def first_step_rate(problem: Problem, trajectory: Callable[[Numbers], Numbers]) 
     residual = problem.data.whole.residual(phi[0].real)
     slope = problem.data.whole.rows @ phi[1].imag / _STEP
     size = float((slope**2).sum())
+    if not np.isfinite(size):
+        raise UserError(
+            "data: got inputs so large that the first step overflows, wanted smaller ones. Scale X."
+        )
     if _is_still(problem, phi[0, 0].real) or size == 0:
+        if problem.batches is not None:
+            raise UserError(
+                "batches: got a first batch that moves no output, wanted one that does, to tell "
+                "the scale of the learning rates. Change --batch-seed or --batch-size."
+            )
         raise UserError(
             "data: got targets orthogonal to every input column (K y = 0), wanted K y != 0: the "
             "first step moves no output, so that there is no optimum. Centre the inputs or check "

@@ -175,6 +175,12 @@ def fluctuation(
         _scatter(problem, width, seeds=seeds, steps=steps, interval=interval, limit=limit.lr)
         for width in sorted(set(widths))
     )
+    for scatter in scatters:
+        if scatter.at_edge == scatter.lrs.size:
+            raise UserError(
+                f"interval: got {interval}, at an end of which every optimum of width "
+                f"{scatter.width} lies, wanted one that holds them. Widen it."
+            )
     n = [s.width for s in scatters]
     spread = fit_power_law(
         n, [s.sd for s in scatters], relative_sd=[s.sd_error / s.sd for s in scatters], level=level

@@ -16,6 +16,7 @@ from .regime import CLOSE, Regime
 from .regression import FloatArray, Numbers
 
 _HALVINGS = 100
+_TINY = 1e-300
 
 
 def kernel_trajectory(
@@ -70,8 +71,11 @@ def kernel_optima(
     low, high = np.full(len(starts), 1 / decay.max()), np.full(len(starts), 1 / decay.min())
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        slope = -(energy * decay * (1 - middle[:, None] * decay) ** (2 * steps - 1)).sum(axis=1)
-        low, high = np.where(slope < 0, middle, low), np.where(slope < 0, high, middle)
+        left = 1 - middle[:, None] * decay
+        largest = np.where(energy > 0, np.abs(left), 0).max(axis=1, keepdims=True)
+        shares = left / np.maximum(largest, _TINY)  # their high powers neither vanish nor overflow
+        rises = (energy * decay * np.clip(shares, -1, 1) ** (2 * steps - 1)).sum(axis=1) < 0
+        low, high = np.where(rises, low, middle), np.where(rises, middle, high)
     optima: FloatArray = (low + high) / 2
     return optima
 

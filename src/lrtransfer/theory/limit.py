@@ -37,6 +37,9 @@ from .regime import CLOSE, Regime
 from .regression import Numbers
 from .schemes import SCHEMES
 
+MEMORY = 1 << 29  # bytes that the recursion may hold
+_BYTES = 6 * 16  # per space and pair of rows: three matrices of two families, complex
+
 
 class Objective(Protocol):
     """What the recursion asks of the data."""
@@ -297,4 +300,15 @@ def limit_trajectory(
     if steps < 0:
         raise UserError(f"steps: got {steps}, wanted at least 0.")
     chain = chain_of(problem, features=problem.data.basis.shape[1], regime=regime)
-    return trajectory(chain, _Samples(problem), lrs, steps=steps)
+    block = _block(chain, steps)
+    parts = [
+        trajectory(chain, _Samples(problem), lrs[i : i + block], steps=steps)
+        for i in range(0, max(len(lrs), 1), block)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _block(chain: Chain, steps: int) -> int:
+    """Return how many learning rates fit into memory at a time."""
+    spaces, size = len(chain.moves) - 1, (steps + 1) * chain.rank
+    return max(1, MEMORY // (_BYTES * spaces * size**2))

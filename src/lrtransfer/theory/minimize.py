@@ -81,9 +81,7 @@ def minimize(
         >>> round(best.lr, 9), round(other.lr, 9)
         (-1.012273131, 0.987257477)
     """
-    low, high = interval
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise UserError(f"interval: got {low} to {high}, wanted two finite rates, a < b.")
+    low, high = check_interval(interval)
     starts = _search(loss, low, high)
     if not starts:
         raise UserError(
@@ -92,6 +90,18 @@ def minimize(
         )
     minima = _refine(loss, starts, interval)
     return tuple(sorted(_distinct(loss, minima), key=lambda m: m.loss))
+
+
+def check_interval(interval: tuple[float, float]) -> tuple[float, float]:
+    """Return an interval if it is one.
+
+    Raises:
+        UserError: If it is empty or infinite.
+    """
+    low, high = interval
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise UserError(f"interval: got {low} to {high}, wanted two finite rates, a < b.")
+    return low, high
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from .deep_linear import Problem
 from .exact_loss import ExactLoss, exact, exact_loss
 from .first_step import first_step_rate
 from .limit import limit_trajectory
-from .minimize import minimize
+from .minimize import check_interval, minimize
 from .real_roots import Deadline, OutOfBudgetError, enclose, isolate, root_bound, square_free
 from .regression import Numbers
 
@@ -59,9 +59,9 @@ class LimitOptimum:
 
     @property
     def lr(self) -> float:
-        """Middle of the lowest minimiser, the one at the smallest rate if several are."""
-        best = min(self.minimisers, key=lambda m: m.loss)
-        return (best.low + best.high) / 2
+        """Middle of the first minimiser."""
+        first = self.minimisers[0]
+        return (first.low + first.high) / 2
 
 
 def limit_optimum(
@@ -91,22 +91,28 @@ def limit_optimum(
     """
     if steps < 1:
         raise UserError(f"steps: got {steps}, wanted at least 1: at step 0 every rate is as good.")
+    if interval is not None:
+        check_interval(interval)
     first = first_step_rate(problem, lambda lrs: limit_trajectory(problem, lrs, steps=1))
+    usual = (0.0, REACH * first)
     deadline = Deadline(time.monotonic() + budget)
     try:
-        return _certified(exact_loss(problem, steps=steps, deadline=deadline), interval, deadline)
+        loss = exact_loss(problem, steps=steps, deadline=deadline)
+        low, high = interval or (0.0, _bound(loss, deadline) or usual[1])
+        return _certified(loss, low, high, is_complete=interval is None, deadline=deadline)
     except OutOfBudgetError:
-        return _computed(problem, steps, interval or (0.0, REACH * first), budget)
+        return _computed(problem, steps, interval or usual, budget)
 
 
-def _certified(loss: ExactLoss, interval: Interval | None, deadline: Deadline) -> LimitOptimum:
-    low, high = (0.0, _bound(loss, deadline)) if interval is None else interval
+def _certified(
+    loss: ExactLoss, low: float, high: float, *, is_complete: bool, deadline: Deadline
+) -> LimitOptimum:
     found = certify(loss.polynomial, exact(low), exact(high), floor=loss.floor, deadline=deadline)
     return LimitOptimum(
         minimisers=tuple(_rounded(enclosure) for enclosure in found.minimisers),
         unique=found.unique,
         certified=True,
-        complete=interval is None,
+        complete=is_complete,
         interval=(low, high),
         method=_method(loss, found),
     )
@@ -118,12 +124,12 @@ def _method(loss: ExactLoss, found: Certified) -> str:
     return f"all critical points of the exact polynomial of degree {degree}{tie}"
 
 
-def _bound(loss: ExactLoss, deadline: Deadline) -> float:
-    """Return the least float beyond which the loss exceeds that at 0."""
+def _bound(loss: ExactLoss, deadline: Deadline) -> float | None:
+    """Return the least float beyond which the loss exceeds that at 0; None if it does at once."""
     p = loss.polynomial
     gain = square_free((p - p[0]) // flint.fmpq_poly([0, 1]))
-    last = next(isolate(gain, flint.fmpq(0), root_bound(gain), deadline=deadline))
-    return _above(enclose(gain, last, bits=60, deadline=deadline))
+    last = next(isolate(gain, flint.fmpq(0), root_bound(gain), deadline=deadline), None)
+    return None if last is None else _above(enclose(gain, last, bits=60, deadline=deadline))
 
 
 def _rounded(enclosure: Enclosure) -> Minimiser:

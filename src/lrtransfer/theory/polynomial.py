@@ -125,16 +125,16 @@ def _limit(problem: Problem, steps: int) -> LossPolynomial:
 
 
 def _floats(p: flint.fmpq_poly) -> list[float]:
-    return [int(c.p) / int(c.q) for c in flint.fmpq_poly(p).coeffs()]
+    try:
+        return [int(c.p) / int(c.q) for c in flint.fmpq_poly(p).coeffs()]
+    except OverflowError:
+        raise _out_of_range() from None
 
 
 def _from_circle(problem: Problem, phi: Numbers, radius: float) -> LossPolynomial:
     """Return the coefficients of outputs with these values φ on the circle, shape (D + 1, r, k)."""
     if not np.isfinite(phi).all():
-        raise UserError(
-            "polynomial: got coefficients beyond the range of float64, wanted fewer steps. "
-            "Lower --steps."
-        )
+        raise _out_of_range()
     data = problem.data
     scaled = np.fft.fft(phi, axis=0).real / len(phi)  # c_j ρ^j
     residual = data.whole.rows @ scaled
@@ -143,5 +143,16 @@ def _from_circle(problem: Problem, phi: Numbers, radius: float) -> LossPolynomia
     loss = np.array([np.convolve(row, row) for row in rows]).sum(axis=0) / (2 * data.count)
     loss[0] += data.floor
     output = data.inputs @ (data.basis @ scaled)
-    powers = radius ** np.arange(len(loss))
-    return LossPolynomial(output / powers[: len(phi), None, None], loss / powers, radius)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        powers = radius ** np.arange(len(loss))
+        output, loss = output / powers[: len(phi), None, None], loss / powers
+    if not (np.isfinite(output).all() and np.isfinite(loss).all()):
+        raise _out_of_range()
+    return LossPolynomial(output, loss, radius)
+
+
+def _out_of_range() -> UserError:
+    return UserError(
+        "polynomial: got coefficients beyond the range of float64, wanted smaller ones. Lower "
+        "--steps, or scale the inputs: inputs c times as large make rates 1/c² as large."
+    )

@@ -13,7 +13,7 @@ The largest E of the roles that train rules: the optimal rate is of order :math:
 with a smaller one do not move in the limit. At this rate hidden vectors move, relative to their
 size, by :math:`n^{-1/2-F}`: features are learned where F = −1/2; where F is larger the network
 stays linear in its weights (kernel), from outputs that vanish (F < 0), are random (F = 0) or grow
-(F > 0).
+(F > 0). Outputs that are linear in a single trained matrix are of that kind at every F.
 """
 
 from collections.abc import Mapping
@@ -33,18 +33,20 @@ class Regime:
         start: F: outputs before training are of order n^F.
         lr_power: E: the optimal learning rate is of order n^-E.
         moving: Roles that move in the limit.
+        is_linear: Whether outputs are linear in what trains: a single matrix.
     """
 
     start: float
     lr_power: float
     moving: tuple[str, ...]
+    is_linear: bool
 
     @property
     def kind(self) -> str:
-        """One of features, kernel, beyond: F at, above, below −1/2."""
-        if abs(self.start + 0.5) < CLOSE:
-            return "features"
-        return "kernel" if self.start > -0.5 else "beyond"
+        """One of features, kernel, beyond: F at, above, below −1/2; kernel for a single matrix."""
+        if self.is_linear or self.start > CLOSE - 0.5:
+            return "kernel"
+        return "features" if self.start > -0.5 - CLOSE else "beyond"
 
     @property
     def start_kind(self) -> str:
@@ -68,7 +70,7 @@ def regime_of(problem: Problem) -> Regime:
     Example:
         >>> data = Regression([[1.0]], [1.0])
         >>> regime_of(Problem(data, depth=3, scheme="sp"))
-        Regime(start=0.0, lr_power=1.0, moving=('hidden',))
+        Regime(start=0.0, lr_power=1.0, moving=('hidden',), is_linear=False)
     """
     powers = {role: power for role, power in _powers(problem).items() if role in problem.trained}
     largest = max(powers.values())
@@ -82,6 +84,7 @@ def regime_of(problem: Problem) -> Regime:
         start=0.5 - row.input.spread - row.output.spread + problem.depth * delta,
         lr_power=largest,
         moving=tuple(role for role, power in powers.items() if power > largest - CLOSE),
+        is_linear=sum(problem.is_trained(layer) for layer in problem.layers) == 1,
     )
 
 

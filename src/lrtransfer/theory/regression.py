@@ -5,11 +5,13 @@ singular value decomposition :math:`X = U S Z^\top` of rank r, only :math:`\varp
 (r, k) matters: the loss is :math:`\frac{1}{2N} \lVert S\varphi - U^\top y \rVert^2` and a constant.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -151,7 +153,7 @@ def load_regression(path: Path) -> Regression:
         UserError: If the file cannot be read, holds pickled objects, or lacks an array.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if missing := {"X", "y"} - set(file.files):
                 raise UserError(
                     f"data: got {path} with {sorted(file.files)}, wanted the arrays X and y "
@@ -161,7 +163,15 @@ def load_regression(path: Path) -> Regression:
             return Regression(file["X"], file["y"])
     except UserError:
         raise
-    except (OSError, ValueError, AttributeError, TypeError, EOFError) as error:
+    except (
+        OSError,
+        ValueError,
+        AttributeError,
+        TypeError,
+        EOFError,
+        BadZipFile,
+        zlib.error,
+    ) as error:
         raise UserError(
             f"data: got {path} ({error}), wanted an .npz file of plain numbers. Write it with "
             "numpy.savez(path, X=X, y=y); pickled objects are not read."

@@ -147,6 +147,6 @@ def finite_text(found: "FiniteOptima", steps: int) -> None:
     spread = "" if found.sd is None else f", standard deviation {found.sd:.3g} between seeds"
     console.print(f"Mean {found.mean:.6g}{spread}.")
     if found.limit is None:
-        console.print("There is no one limit to compare with under this scheme.")
+        console.print("There is no one limit to compare with.")
     else:
         console.print(f"The limit is {found.limit:.6g}; the mean differs by {found.bias:+.3g}.")
