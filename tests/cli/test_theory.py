@@ -295,7 +295,7 @@ def test_the_polynomial_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_fluctuation_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["fluctuation", *FINE, "--widths", "16,32,64,128", "--seeds", "40"]
+    options = ["fluctuation", *FINE, "--widths", "16,32,64,128", "--seeds", "16"]
     answer = document(capsys, *options, "--band", "1024")
     assert answer["limit"] == pytest.approx(0.2)
     assert [row["width"] for row in answer["widths"]] == [16, 32, 64, 128]
