@@ -30,9 +30,11 @@ HELD_OUT = ("softkink", "kink")  # beyond what the model assumes; not in the tot
 STUDY_LANDSCAPES = ("quad", "skew", "wall", "cliff", "quartic", "plateau")
 STUDY_WIDTHS = (64, 128, 256, 512)
 STUDY_TARGET = 2048
+CURVATURES = (0.0, 0.2, -0.2)  # change of log2 of the valley's height per doubling, in turn
 DRIFTS = (0.0, -0.2, -0.4, -0.8)  # octaves per doubling
 REGRETS = (0.0, 0.5, 0.9, 1.1, 2.0, 4.0)  # true regret, in tolerances
 TOLERANCE = 0.01
+SLACK = 0.02 * TOLERANCE  # curves are drawn at points; the truth is known to a thousandth octave
 
 
 @dataclass
@@ -139,9 +141,7 @@ def _holds(found: Ruling, truth: float) -> bool:
     if found.regret is None or found.regret.low is None:
         return False
     high = found.regret.high
-    # the truth is known to the spacing of the distances tried: a thousandth of an octave
-    slack = 0.02 * TOLERANCE
-    return found.regret.low <= truth + slack and (high is None or truth <= high + slack)
+    return found.regret.low <= truth + SLACK and (high is None or truth <= high + SLACK)
 
 
 def _shares(name: str, counts: FloatArray) -> str:
@@ -163,9 +163,19 @@ class StudyTally:
     drifts_held: int = 0
     predictions: int = 0
     predictions_held: int = 0
+    expected: int = 0
+    expected_held: int = 0
 
-    def add(self, answer: SchemeAnswer, *, transfers: bool, drift: float, log2_lr: float) -> None:
-        """Compare one answer with the truth."""
+    def add(
+        self,
+        answer: SchemeAnswer,
+        *,
+        transfers: bool,
+        drift: float,
+        log2_lr: float,
+        regret: float,
+    ) -> None:
+        """Compare one answer with the truth; regret is that at the target."""
         if answer.verdict == "inconclusive":
             self.undecided += 1
         elif (answer.verdict == "transfers") == transfers:
@@ -179,20 +189,29 @@ class StudyTally:
         if found is not None:
             self.predictions += 1
             self.predictions_held += found.low <= 2.0**log2_lr <= found.high
+        for told in answer.regrets:
+            if not told.measured:
+                self.expected += 1
+                self.expected_held += (told.low or 0) <= regret + SLACK and (
+                    told.high is None or regret <= told.high + SLACK
+                )
 
     def __str__(self) -> str:
         """Show the counts as cells of a table."""
         return (
             f"{self.right} | {self.wrong} | {self.undecided} | "
             f"{self.drifts_held} of {self.drifts} | {self.predictions_held} of {self.predictions}"
+            f" | {self.expected_held} of {self.expected}"
         )
 
 
 def print_studies(seeds: Sequence[int], options: argparse.Namespace) -> None:
     """Print how often whole studies, judged as users judge theirs, are right."""
     print(f"\n{options.studies} studies of widths {STUDY_WIDTHS} per landscape and drift\n")
-    print("| S | drift | right | wrong | open | drift held | prediction held |")
-    print("|---" * 7 + "|")
+    print(
+        "| S | drift | right | wrong | open | drift held | prediction held | expected regret held |"
+    )
+    print("|---" * 8 + "|")
     for s in seeds:
         for drift in DRIFTS:
             counts = StudyTally()
@@ -209,9 +228,16 @@ def _judge_study(
     x: FloatArray = np.arange(-12.0, -3.0)
     first = rng.uniform(-8.0, -6.0)
     land, noise = LANDSCAPES[name], NOISES[seed[1] % len(NOISES)]
+    curvature = CURVATURES[seed[1] // len(NOISES) % len(CURVATURES)]
+
+    def excess(x: FloatArray, doubling: float) -> FloatArray:
+        scale = 2.0 ** (curvature * doubling)
+        scaled: FloatArray = scale * _with_cliff(land, x - first - drift * doubling)
+        return scaled
+
     rows = []
     for doubling, width in enumerate(STUDY_WIDTHS):
-        loss = 3 + _with_cliff(land, x - first - drift * doubling)
+        loss = 3 + excess(x, doubling)
         for s in range(seeds):
             error = noise * (2 * rng.standard_normal() + rng.standard_normal(len(x)))
             rows += [
@@ -223,10 +249,17 @@ def _judge_study(
     if used is None or answer.optima[0].status != "ok":
         counts.undecided += 1
         return
-    at_widest = np.array([used - first - drift * (len(STUDY_WIDTHS) - 1)])
-    transfers = float(_with_cliff(land, at_widest)[0]) / 3 <= TOLERANCE
-    doublings = np.log2(STUDY_TARGET / STUDY_WIDTHS[0])
-    counts.add(answer, transfers=transfers, drift=drift, log2_lr=first + drift * doublings)
+    doublings = float(np.log2(STUDY_TARGET / STUDY_WIDTHS[0]))
+    at_widest, at_target = (
+        float(excess(np.array([used]), d)[0]) / 3 for d in (len(STUDY_WIDTHS) - 1, doublings)
+    )
+    counts.add(
+        answer,
+        transfers=at_widest <= TOLERANCE,
+        drift=drift,
+        log2_lr=first + drift * doublings,
+        regret=at_target,
+    )
 
 
 def _with_cliff(land: Landscape, d: FloatArray) -> FloatArray:

@@ -42,7 +42,8 @@ def test_a_steady_optimum_transfers(capsys: pytest.CaptureFixture[str]) -> None:
     answer = document(capsys, write_runs("runs.csv", drift=0), "--target-width", "1024")
     found = answer["schemes"]["all"]
     assert found["verdict"] == "transfers"
-    assert [regret["width"] for regret in found["regrets"]] == [128, 256]
+    told = [(regret["width"], regret["measured"]) for regret in found["regrets"]]
+    assert told == [(128, True), (256, True), (1024, False)]
     assert found["regret"] == found["regrets"][1]
     assert found["prediction"]["width"] == 1024
     assert "read width from column 'd_model'" in answer["warnings"]

@@ -161,7 +161,8 @@ def _verdict_lines(answer: SchemeAnswer, target: int) -> Iterator[str]:
     else:
         yield f"learning rate for width {target}: cannot be said from these runs"
     for regret in answer.regrets:
-        yield f"regret at width {regret.width}: {_regret(regret)}"
+        kind = "regret" if regret.measured else "regret expected"
+        yield f"{kind} at width {regret.width}: {_regret(regret)}"
     yield answer.covers
     for line in answer.evidence:
         yield f"would settle it: {line}"

@@ -60,7 +60,7 @@ class Regret:
 
     Attributes:
         width: Width at which the price is paid.
-        measured: Whether runs were made at that width.
+        measured: Whether runs were made at that width; else it is expected from the prediction.
         estimate: (loss at the rate used - best loss) / best loss; where the rate is only bounded,
             that of the best rate within the bound.
         low: Lower end of its 95 % interval.
@@ -107,7 +107,8 @@ class SchemeAnswer:
         reason: One sentence for people: what decided, or what is missing.
         covers: What the verdict speaks of, and what it does not.
         regret: Zero-shot regret at the target or the widest measured width, if it can be stated.
-        regrets: Zero-shot regret at every measured width but the base, where it can be stated.
+        regrets: Zero-shot regret at every measured width but the base, where it can be stated; last
+            what is expected at a target beyond them.
         drift: Slope of x* over log2 width, in octaves per doubling, if it can be stated.
         optima: One per width, by increasing width.
         prediction: Learning rate for the target, if it can be stated.

@@ -6,12 +6,14 @@ fitted by random effects (`scaling`).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..scaling import LineFit, fit_line
 from .answer import Interval, Optimum, Prediction
 from .curve import STEP
+from .table import FloatArray
 
 BEND = 0.06  # prior standard deviation of the bend, octaves per doubling²
 WIDEST = 10.0  # octaves either way: a factor of a thousand is no prediction
@@ -65,22 +67,62 @@ def predict(optima: Sequence[Optimum], *, width: int) -> Prediction | None:
         >>> round(found.lr, 6), round(found.high / found.lr, 1)
         (0.015625, 3.5)
     """
+    spread = _spread(optima, width)
+    if spread is None:
+        return None
+    half = float(np.hypot(spread.line, NORMAL * spread.bend))
+    return Prediction(
+        width=width,
+        lr=2.0**spread.value,
+        low=2.0 ** (spread.value - half),
+        high=2.0 ** (spread.value + half),
+        assumption=ASSUMPTION,
+    )
+
+
+def draw_optima(
+    optima: Sequence[Optimum], *, width: int, count: int, rng: np.random.Generator
+) -> FloatArray | None:
+    """Draw x* at a width from what `predict` states as an interval.
+
+    Arguments:
+        optima: Optima of one scheme.
+        width: Width to predict for.
+        count: Number of draws.
+        rng: Their source.
+
+    Returns:
+        x*, shape (count,); None where there is no prediction.
+    """
+    spread = _spread(optima, width)
+    if spread is None:
+        return None
+    scatter = rng.standard_t(spread.dof, count) * spread.line / spread.quantile
+    draws: FloatArray = spread.value + scatter + rng.normal(0, abs(spread.bend), count)
+    return draws
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """Hold a prediction: its value, half the line's interval, the bend's standard deviation."""
+
+    value: float
+    line: float
+    bend: float
+    dof: int
+    quantile: float
+
+
+def _spread(optima: Sequence[Optimum], width: int) -> _Spread | None:
     line = _line(optima)
     if line is None:
         return None
     at = np.log2(width)
     value, low, _ = line.predict(at)
     lack = (at**2 - line.leverage(at) @ line.x**2) / 2
-    half = float(np.hypot(value - low, NORMAL * BEND * lack))
-    if half > WIDEST:
+    if np.hypot(value - low, NORMAL * BEND * lack) > WIDEST:
         return None
-    return Prediction(
-        width=width,
-        lr=2.0**value,
-        low=2.0 ** (value - half),
-        high=2.0 ** (value + half),
-        assumption=ASSUMPTION,
-    )
+    return _Spread(value, value - low, float(BEND * lack), len(line.x) - 2, line.quantile)
 
 
 def _line(optima: Sequence[Optimum]) -> LineFit | None:

@@ -15,6 +15,7 @@ from ..errors import TableError
 from .answer import CurveFit, Regret, SchemeAnswer
 from .drift import drift_of, predict
 from .evidence import missing_evidence
+from .expected import expected_regret
 from .optimum import WidthFit, fit_widths
 from .regret import Ruling, rate_used, rule
 from .table import LossCurve, Observation, RunTable
@@ -125,11 +126,24 @@ def _wide(by_width: dict[int, WidthFit], base: int, target: int) -> WidthFit | N
 def _regrets(
     base: WidthFit | None, fits: Sequence[WidthFit], question: _Question
 ) -> tuple[Regret, ...]:
-    """Return what the base's optimum costs at every other width."""
+    """Return what the base's optimum costs at other widths, and is expected to at the target."""
     if base is None:
         return ()
     rulings = (_rule(base, fit, question) for fit in fits if fit is not base)
-    return tuple(ruling.regret for ruling in rulings if ruling.regret is not None)
+    regrets = tuple(ruling.regret for ruling in rulings if ruling.regret is not None)
+    widths = [fit.columns.width for fit in fits]
+    used = rate_used(base.optimum)
+    if used is None or question.target_width <= max(widths):
+        return regrets
+    widest = max(fits, key=lambda fit: fit.columns.width)
+    expected = expected_regret(
+        used,
+        fits,
+        width=question.target_width,
+        tolerance=question.share_at(widest),
+        rng=np.random.default_rng([question.seed, question.target_width]),
+    )
+    return regrets if expected is None else (*regrets, expected)
 
 
 def _rule(base: WidthFit, wide: WidthFit, question: _Question) -> Ruling:

@@ -1,0 +1,57 @@
+"""The regret to be expected at a width that was not measured."""
+
+import numpy as np
+import pytest
+
+from lrtransfer.statistics.answer import Regret
+from lrtransfer.statistics.table import Observation, RunTable
+from lrtransfer.statistics.transfer import judge
+
+WIDTHS = (64, 128, 256, 512)
+
+
+def expected(*, drift: float, curvature: float = 0.0, target: int = 2048) -> Regret | None:
+    """Judge parabolas with known drift and curvature; return what is expected at the target."""
+    rng, rows = np.random.default_rng(1), []
+    for k, width in enumerate(WIDTHS):
+        for x in range(-12, -2):
+            for seed in range(3):
+                height = 2.0 ** (curvature * k) / 16
+                loss = 3 + height * (x + 7 - drift * k) ** 2 + 0.001 * rng.standard_normal()
+                rows.append(Observation("mup", width, 2.0**x, seed, loss))
+    answer = judge(RunTable(tuple(rows)), target_width=target)["mup"]
+    told = [regret for regret in answer.regrets if not regret.measured]
+    assert len(told) <= 1
+    return told[0] if told else None
+
+
+@pytest.mark.parametrize(("drift", "curvature"), [(0, 0), (-0.3, 0), (-0.3, 0.2), (0.2, -0.2)])
+def test_the_interval_holds_the_truth(drift: float, curvature: float) -> None:
+    found = expected(drift=drift, curvature=curvature)
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.width == 2048
+    truth = 2.0 ** (5 * curvature) / 16 * (found.log2_lr + 7 - 5 * drift) ** 2 / 3
+    assert found.low <= truth <= found.high
+    assert found.low <= found.estimate <= found.high
+    assert found.best_loss == pytest.approx(3, abs=0.01)
+
+
+def test_a_drift_makes_the_target_dearer() -> None:
+    still, moving = expected(drift=0), expected(drift=-0.5)
+    assert still is not None
+    assert moving is not None
+    assert moving.estimate > 10 * still.estimate
+
+
+def test_farther_is_less_certain() -> None:
+    near, far = expected(drift=-0.3, target=1024), expected(drift=-0.3, target=4096)
+    assert near is not None
+    assert far is not None
+    assert near.high is not None
+    assert far.high is None or far.high > near.high
+
+
+def test_a_measured_target_needs_no_expectation() -> None:
+    assert expected(drift=0, target=512) is None
