@@ -78,6 +78,16 @@ def test_schemes_do_not_depend_on_each_other(capsys: pytest.CaptureFixture[str])
     both = document(capsys, "both.csv")["schemes"]
     assert list(both) == ["mup", "sp"]
     assert both["mup"] == document(capsys, "mup.csv")["schemes"]["mup"]
+    (comparison,) = document(capsys, "both.csv")["comparisons"]
+    assert (comparison["scheme"], comparison["reference"], comparison["width"]) == (
+        "sp",
+        "mup",
+        256,
+    )
+    assert comparison["drift"]["high"] < 0 < comparison["regret"]["low"]
+    assert main(["verdict", "both.csv"]) == 0
+    output = capsys.readouterr().out
+    assert "sp less mup: drift -" in " ".join(output.split())
 
 
 @pytest.mark.parametrize(

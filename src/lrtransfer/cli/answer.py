@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from ..statistics.answer import Optimum, Regret, SchemeAnswer
+from ..statistics.answer import Comparison, Interval, Optimum, Regret, SchemeAnswer
 from ..statistics.columns import seed_noise
 from ..sweeps.tune import StudyResult
 
@@ -132,6 +132,28 @@ def _cells(optimum: Optimum) -> tuple[str, ...]:
     if optimum.log2_lr is None:
         return "", interval, "", optimum.status
     return f"{optimum.log2_lr:.2f}", interval, f"{2**optimum.log2_lr:.4g}", optimum.status
+
+
+def print_comparisons(comparisons: Iterable[Comparison], *, console: "Console") -> None:
+    """Print how schemes differ, where the runs tell."""
+    for c in comparisons:
+        told = [
+            f"{what} {_difference(interval, scale, unit)}"
+            for what, interval, scale, unit in (
+                ("drift", c.drift, 1.0, " octaves per doubling"),
+                (f"regret at width {c.width}", c.regret, 100.0, " %"),
+                (f"best loss at width {c.width}", c.best_loss, 1.0, ""),
+            )
+            if interval is not None
+        ]
+        differences = "; ".join(told) or "these runs do not tell"
+        console.print(f"\n{escape(c.scheme)} less {escape(c.reference)}: {differences}.")
+
+
+def _difference(interval: Interval, scale: float, unit: str) -> str:
+    low, high = (None if end is None else scale * end for end in (interval.low, interval.high))
+    ends = ["?" if end is None else f"{end:+.3g}" for end in (low, high)]
+    return f"{scale * interval.estimate:+.3g}{unit} ({ends[0]} … {ends[1]})"
 
 
 def _regret(regret: Regret) -> str:

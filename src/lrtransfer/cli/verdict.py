@@ -1,6 +1,6 @@
 """`lrtransfer verdict`: the answer for runs made anywhere."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,16 +66,21 @@ class Verdict(Command):
         from rich.markup import escape
 
         from ..statistics.transfer import judge
-        from .answer import print_answers, schemes_document
+        from .answer import print_answers, print_comparisons, schemes_document
 
         widest = max(row.width for row in runs.table.observations)
         target = options.pop("target_width", widest)
         answers = judge(runs.table, target_width=target, conditions=runs.conditions, **options)
         if self.json:
-            print_json({"schemes": schemes_document(answers), "warnings": list(runs.warnings)})
+            print_json({
+                "schemes": schemes_document(answers),
+                "comparisons": [asdict(comparison) for comparison in answers.comparisons],
+                "warnings": list(runs.warnings),
+            })
             return
         console = wide_console()
         print_answers(answers, target=target, console=console)
+        print_comparisons(answers.comparisons, console=console)
         for note in runs.warnings:
             console.print(f"[bold]Note:[/] {escape(note)}.")
 

@@ -127,3 +127,26 @@ class SchemeAnswer:
     fits: tuple[CurveFit, ...]
     evidence: tuple[str, ...]
     regrets: tuple[Regret, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """State how one scheme differs from another, the reference: differences, this less that.
+
+    All intervals of one table hold together with 95 %.
+
+    Attributes:
+        scheme: Name.
+        reference: Name of the scheme that it is compared with.
+        width: Widest width that both have, of which regret and best loss speak.
+        drift: Difference of the drifts, in octaves per doubling, from widths that both have.
+        regret: Difference of the zero-shot regrets, as shares of the best losses.
+        best_loss: Difference of the losses at the best rates, from seeds that both have.
+    """
+
+    scheme: str
+    reference: str
+    width: int
+    drift: Interval | None
+    regret: Interval | None
+    best_loss: Interval | None

@@ -100,7 +100,7 @@ def rule(used: RateUsed, wide: WidthFit, *, tolerance: float, at_target: bool) -
         gap = f"lies {where} between the last rate that trained and the first that diverged"
         return Ruling("does not transfer" if low > tolerance else "inconclusive", f"{used} {gap}.")
     optimum, outside = wide.optimum, _outside(used, wide.columns)
-    if outside is not None or (low <= tolerance and _may_be_best(used, optimum)):
+    if outside is not None or (low <= tolerance and may_be_best(used, optimum)):
         low = 0.0
     bounded = (
         used.exact
@@ -138,7 +138,8 @@ def _verdict(regret: Regret, low: float) -> tuple[VerdictName, str]:
     )
 
 
-def _may_be_best(used: RateUsed, optimum: Optimum) -> bool:
+def may_be_best(used: RateUsed, optimum: Optimum) -> bool:
+    """Return whether the rate used may be the optimum itself."""
     low, high = optimum.low, optimum.high
     return (low is None or used.high >= low) and (high is None or used.low <= high)
 

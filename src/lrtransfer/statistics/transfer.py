@@ -5,20 +5,46 @@ drift and prediction are reported beside it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..errors import TableError
-from .answer import CurveFit, Regret, SchemeAnswer
+from .answer import Comparison, CurveFit, Regret, SchemeAnswer
+from .compare import SchemeFits, compare
 from .drift import drift_of, predict
 from .evidence import missing_evidence
 from .expected import expected_regret
 from .optimum import WidthFit, fit_widths
 from .regret import Ruling, rate_used, rule
-from .table import LossCurve, Observation, RunTable
+from .table import Observation, RunTable
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement(Mapping[str, SchemeAnswer]):
+    """Map every scheme of a table to its answer, which rests on its own runs alone.
+
+    Attributes:
+        answers: One per scheme, in the order of the table.
+        comparisons: Every further scheme against the first.
+    """
+
+    answers: Mapping[str, SchemeAnswer]
+    comparisons: tuple[Comparison, ...]
+
+    def __getitem__(self, scheme: str) -> SchemeAnswer:
+        """Return the answer of a scheme."""
+        return self.answers[scheme]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the schemes."""
+        return iter(self.answers)
+
+    def __len__(self) -> int:
+        """Return the number of schemes."""
+        return len(self.answers)
 
 
 def judge(
@@ -30,7 +56,7 @@ def judge(
     absolute_tolerance: float | None = None,
     conditions: str = "",
     seed: int = 0,
-) -> dict[str, SchemeAnswer]:
+) -> Judgement:
     """Judge for every scheme of a table whether its learning rate transfers.
 
     The optimum of the base width is used at the target width if that was measured, else at the
@@ -47,7 +73,7 @@ def judge(
         seed: Seed of the posterior draws.
 
     Returns:
-        One answer per scheme, in the order of the table.
+        One answer per scheme, in the order of the table, and their comparisons.
 
     Raises:
         TableError: If the table or an option cannot be used; the message says what to do.
@@ -65,7 +91,14 @@ def judge(
     question = _Question(target_width, base_width, tolerance, absolute_tolerance, conditions, seed)
     # One thread, for equal bits: sums split over threads differ in their last digits.
     with threadpool_limits(limits=1, user_api="blas"):
-        return {scheme: _answer(question, scheme, table.curves(scheme)) for scheme in table.schemes}
+        curves = {scheme: table.curves(scheme) for scheme in table.schemes}
+        fits = {name: fit_widths(found, seed=seed) for name, found in curves.items()}
+        answers = {name: _answer(question, name, found) for name, found in fits.items()}
+        compared = compare({
+            name: SchemeFits(curves[name], fits[name], question.base_of(fits[name]))
+            for name in curves
+        })
+    return Judgement(answers, compared)
 
 
 @dataclass(frozen=True)
@@ -79,6 +112,10 @@ class _Question:
     conditions: str
     seed: int
 
+    def base_of(self, fits: Sequence[WidthFit]) -> int:
+        """Return the base width of a scheme."""
+        return self.base_width or min(fit.columns.width for fit in fits)
+
     def share_at(self, wide: WidthFit) -> float:
         """Return the tolerance as a share of the best loss at a width."""
         if self.absolute_tolerance is None:
@@ -86,12 +123,11 @@ class _Question:
         return self.absolute_tolerance / wide.columns.best_loss
 
 
-def _answer(question: _Question, scheme: str, curves: Sequence[LossCurve]) -> SchemeAnswer:
-    fits = fit_widths(curves, seed=question.seed)
+def _answer(question: _Question, scheme: str, fits: tuple[WidthFit, ...]) -> SchemeAnswer:
     optima = tuple(fit.optimum for fit in fits)
     prediction = predict(optima, width=question.target_width)
     by_width = {fit.columns.width: fit for fit in fits}
-    start = min(by_width) if question.base_width is None else question.base_width
+    start = question.base_of(fits)
     base, wide = by_width.get(start), _wide(by_width, start, question.target_width)
     if base is None or wide is None:
         missing = f"width {start}" if base is None else f"a second width beside {start}"

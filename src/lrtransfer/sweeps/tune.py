@@ -167,7 +167,7 @@ def _refuse_without_results(failures: Sequence[Failure]) -> None:
         )
 
 
-def _judge(study: Study, table: RunTable, *, is_complete: bool) -> dict[str, SchemeAnswer]:
+def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Mapping[str, SchemeAnswer]:
     try:
         return judge(
             table,

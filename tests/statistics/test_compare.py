@@ -1,0 +1,101 @@
+"""Differences of schemes, paired, with intervals that hold together."""
+
+import numpy as np
+import pytest
+
+from lrtransfer.statistics.table import Observation, RunTable
+from lrtransfer.statistics.transfer import Judgement, judge
+
+WIDTHS = (64, 128, 256, 512)
+
+
+def judged(*schemes: tuple[str, float, float], seeds: int = 5, seed: int = 0) -> Judgement:
+    """Judge schemes with a name, a drift and a best loss; they share the noise of their seeds."""
+    rng, rows = np.random.default_rng(seed), []
+    for k, width in enumerate(WIDTHS):
+        shared = 0.05 * rng.standard_normal(seeds)
+        for name, drift, floor in schemes:
+            for x in range(-12, -2):
+                for s in range(seeds):
+                    loss = floor + (x + 7 - drift * k) ** 2 / 16
+                    loss += shared[s] + 0.003 * rng.standard_normal()
+                    rows.append(Observation(name, width, 2.0**x, s, loss))
+    return judge(RunTable(tuple(rows)), target_width=512)
+
+
+def true_regret(judgement: Judgement, scheme: str, drift: float) -> float:
+    """Return what the rate used truly costs, as a share of the best loss measured."""
+    regret = judgement[scheme].regret
+    assert regret is not None
+    return (regret.log2_lr + 7 - 3 * drift) ** 2 / 16 / regret.best_loss
+
+
+def test_differences_are_found() -> None:
+    (found,) = judged(("mup", 0.0, 3.0), ("sp", -0.7, 3.1)).comparisons
+    assert (found.scheme, found.reference, found.width) == ("sp", "mup", 512)
+    for interval, truth in ((found.drift, -0.7), (found.best_loss, 0.1)):
+        assert interval is not None
+        assert interval.low is not None
+        assert interval.high is not None
+        assert interval.low <= truth <= interval.high
+        assert interval.low * interval.high > 0  # and that they differ is certain
+    assert found.regret is not None
+    assert found.regret.low is not None
+    assert found.regret.low > 0
+
+
+def test_pairing_by_seed_removes_what_seeds_share() -> None:
+    (found,) = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0)).comparisons
+    assert found.best_loss is not None
+    assert found.best_loss.low is not None
+    assert found.best_loss.high is not None
+    assert found.best_loss.high - found.best_loss.low < 0.02  # seeds alone scatter by 0.05
+
+
+def test_every_scheme_is_compared_with_the_first() -> None:
+    found = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0), ("c", -0.7, 3.0), seeds=3).comparisons
+    assert [(c.scheme, c.reference) for c in found] == [("b", "a"), ("c", "a")]
+
+
+def test_intervals_hold_together() -> None:
+    held = []
+    for seed in range(40):
+        judgement = judged(("a", 0.0, 3.0), ("b", -0.2, 3.0), seeds=3, seed=seed)
+        (found,) = judgement.comparisons
+        regret = true_regret(judgement, "b", -0.2) - true_regret(judgement, "a", 0.0)
+        truths = ((found.drift, -0.2), (found.best_loss, 0.0), (found.regret, regret))
+        held.append(
+            all(
+                i is None or (i.low is not None and i.high is not None and i.low <= truth <= i.high)
+                for i, truth in truths
+            )
+        )
+    assert np.mean(held) >= 0.9
+
+
+def test_few_seeds_tell_no_difference_of_losses() -> None:
+    (found,) = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0), seeds=2).comparisons
+    assert found.best_loss is None
+    assert found.drift is not None
+
+
+def test_one_scheme_is_compared_with_nothing() -> None:
+    assert judged(("a", 0.0, 3.0), seeds=2).comparisons == ()
+
+
+def test_schemes_without_a_common_width_are_not_compared() -> None:
+    rows = [
+        Observation(name, width, 2.0**x, s, 3 + (x + 7) ** 2 / 16)
+        for name, widths in (("a", (64, 128)), ("b", (256, 512)))
+        for width in widths
+        for x in range(-12, -2)
+        for s in range(2)
+    ]
+    assert judge(RunTable(tuple(rows)), target_width=512).comparisons == ()
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+def test_answers_do_not_depend_on_comparisons(order: tuple[str, str]) -> None:
+    both = judged(*((name, 0.0, 3.0) for name in order))
+    assert set(both) == {"a", "b"}
+    assert len(both) == 2
