@@ -28,6 +28,7 @@ def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
         "study": result.study.name,
         "runs": asdict(result.counts),
         "schemes": schemes_document(result.answers),
+        "comparisons": [asdict(comparison) for comparison in result.answers.comparisons],
         "warnings": warnings(result),
         "report": report,
     }
@@ -86,6 +87,7 @@ def as_text(result: StudyResult, page: Path | None) -> None:
 
     console = Console(highlight=False)
     print_answers(result.answers, target=result.study.target, console=console)
+    print_comparisons(result.answers.comparisons, console=console)
     counts = result.counts
     console.print(
         f"\n{counts.finished} of {counts.planned} runs finished, {counts.diverged} diverged, "

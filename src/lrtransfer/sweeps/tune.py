@@ -12,9 +12,8 @@ from pathlib import Path
 
 from ..data.corpus import Corpus, standard_library
 from ..errors import ConfigError, StoreError, TableError, UserError
-from ..statistics.answer import SchemeAnswer
 from ..statistics.table import Observation, RunTable
-from ..statistics.transfer import judge
+from ..statistics.transfer import Judgement, judge
 from .execute import Listener, execute
 from .local import Failure, LocalWorkers
 from .plan import PlannedRun, Run, expand, first_cells, unique_runs
@@ -60,7 +59,7 @@ class StudyResult:
     study: Study
     counts: Counts
     table: RunTable
-    answers: Mapping[str, SchemeAnswer]
+    answers: Judgement
     parameters: Mapping[int, int]
     versions: tuple[str, ...]
     failures: tuple[Failure, ...]
@@ -167,7 +166,7 @@ def _refuse_without_results(failures: Sequence[Failure]) -> None:
         )
 
 
-def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Mapping[str, SchemeAnswer]:
+def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Judgement:
     try:
         return judge(
             table,
@@ -180,7 +179,7 @@ def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Mapping[str, 
     except TableError:
         if is_complete:
             raise
-        return {}  # the runs so far allow no conclusion yet
+        return Judgement({}, ())  # the runs so far allow no conclusion yet
 
 
 def conditions(study: Study) -> str:
