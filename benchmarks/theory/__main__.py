@@ -1,23 +1,27 @@
 """Measure all figures of the theory: python -m benchmarks.theory.
 
 Writes docs/theory-figures.md and the pictures beside it; takes about half an hour on two cores.
-Names of sections print these alone: python -m benchmarks.theory speed.
+Names of sections measure these alone and keep the others: python -m benchmarks.theory speed.
 """
 
+import json
 import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
 from . import accuracy, depth, limit, rate, speed
-from .section import Section, markdown_table
+from .section import Row, Section, markdown_table
 
+MEASURED = Path(__file__).parent / "measured.json"
 PAGE = Path(__file__).parent.parent.parent / "docs" / "theory-figures.md"
 SECTIONS: Mapping[str, Callable[[], Section]] = {
     "speed": speed.measure,
@@ -29,16 +33,22 @@ SECTIONS: Mapping[str, Callable[[], Section]] = {
 
 
 def main(names: list[str]) -> None:
-    """Measure, and print or write."""
+    """Measure the sections named, or all, and write the page with what was measured before."""
     chosen = names or list(SECTIONS)
-    alone = [_measure(name) for name in chosen if name == "speed"]  # times want a quiet machine
+    alone = {name: _measure(name) for name in chosen if name == "speed"}  # wants a quiet machine
+    rest = [name for name in chosen if name != "speed"]
     with ProcessPoolExecutor() as workers:
-        found = alone + list(workers.map(_measure, [name for name in chosen if name != "speed"]))
-    text = "\n".join((_table(found), *(f"## {s.title}\n\n{s.text}" for s in found if s.text)))
-    if names:
-        print(text)
-    else:
-        PAGE.write_text(_HEAD.format(versions=_versions()) + text + _FOOT, encoding="utf-8")
+        found = alone | dict(zip(rest, workers.map(_measure, rest), strict=True))
+    kept = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
+    kept |= {name: asdict(section) for name, section in found.items()}
+    MEASURED.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    sections = [_section(kept[name]) for name in SECTIONS if name in kept]
+    text = "\n".join((_table(sections), *(f"## {s.title}\n\n{s.text}" for s in sections if s.text)))
+    PAGE.write_text(_HEAD.format(versions=_versions()) + text + _FOOT, encoding="utf-8")
+
+
+def _section(kept: dict[str, Any]) -> Section:
+    return Section(kept["title"], tuple(Row(**row) for row in kept["rows"]), kept["text"])
 
 
 def _measure(name: str) -> Section:

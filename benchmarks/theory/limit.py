@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lrtransfer.scaling import fit_power_law, fit_signed_power_law
+from lrtransfer.scaling import Exponent, fit_power_law, fit_signed_power_law
 from lrtransfer.theory.deep_linear import Problem
 from lrtransfer.theory.finite_width import draw_weights, finite_trajectory
 from lrtransfer.theory.limit import limit_trajectory
@@ -14,8 +14,8 @@ from lrtransfer.theory.regression import FloatArray, synthetic
 from .section import Row, Section, loglog, markdown_table
 
 DEPTHS, STEPS = (2, 3), (1, 2, 4, 8)
-MEAN_WIDTHS, MEAN_PAIRS = (64, 128, 256, 512), (12_000, 6_000, 3_000, 1_500)
-SPREAD_WIDTHS, SPREAD_PAIRS = (64, 256, 1024, 4096, 8192), (400, 200, 60, 16, 12)
+MEAN_WIDTHS, MEAN_PAIRS = (64, 128, 256, 512), (6_000, 4_000, 2_000, 1_000)
+SPREAD_WIDTHS, SPREAD_PAIRS = (64, 256, 1024, 4096, 8192), (1_000, 600, 200, 24, 12)
 SHARE = 0.1  # of the first step's optimum: far from converged at every step
 
 
@@ -47,7 +47,9 @@ def measure() -> Section:
             table.append([
                 f"{depth}", f"{t}", f"{limit[t]:.4f}",
                 *_scaled(bias, error),
-                f"{law.value:.2f} ({law.low:.2f} … {law.high:.2f})",
+                _interval(law),
+                *(f"{math.sqrt(n) * s:.3f} ± {math.sqrt(n) * s * r:.3f}"
+                  for n, s, r in zip(SPREAD_WIDTHS, sd, relative, strict=True)),
                 f"{spread.slope:.3f} ({spread.slope_low:.3f} … {spread.slope_high:.3f})",
             ])  # fmt: skip
             if depth == 3 and t in {1, 4}:
@@ -55,7 +57,8 @@ def measure() -> Section:
                 plotted |= {f"|bias|, t = {t}": (MEAN_WIDTHS, np.abs(bias))}
                 errors[f"|bias|, t = {t}"] = np.array(error)
     scaled = (f"n × bias, n = {n}" for n in MEAN_WIDTHS)
-    headers = ["L", "t", "limit", *scaled, "bias ~ n^", "spread ~ n^"]
+    spread_headers = (f"√n × sd, n = {n}" for n in SPREAD_WIDTHS)
+    headers = ["L", "t", "limit", *scaled, "bias ~ n^", *spread_headers, "spread ~ n^"]
     picture = loglog(
         "theory-limit", plotted, x="width n", y="output along the targets (L = 3)", errors=errors,
         guides={"n^-1/2": -0.5},
@@ -70,7 +73,7 @@ def measure() -> Section:
     rows = (
         Row(
             "mean of outputs less the limit, exponent of n (n = 64 … 512, t ≥ 2)",
-            _span([row for row in table if row[1] != "1"], -2),
+            _span([row for row in table if row[1] != "1"], 3 + len(MEAN_WIDTHS)),
             "−1",
         ),
         Row("spread of outputs, exponent of n (n = 64 … 8192)", _span(table, -1), "−1/2"),
@@ -80,6 +83,12 @@ def measure() -> Section:
 
 def _scaled(bias: list[float], error: list[float]) -> list[str]:
     return [f"{n * b:+.2f} ± {n * e:.2f}" for n, b, e in zip(MEAN_WIDTHS, bias, error, strict=True)]
+
+
+def _interval(law: Exponent) -> str:
+    if math.isinf(law.low) and math.isinf(law.high):
+        return "not seen"
+    return f"{law.value:.2f} ({law.low:.2f} … {law.high:.2f})"
 
 
 def _listed(values: tuple[int, ...]) -> str:

@@ -55,8 +55,8 @@ def test_a_moving_optimum_does_not(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verdict", name]) == 0
     output = capsys.readouterr().out
     assert "all: does not transfer" in output
-    assert "regret at width 128:" in output
-    assert "of the best loss 3" in output
+    assert "regret at width 128:" in " ".join(output.split())
+    assert "of the best loss 3" in " ".join(output.split())
     assert "Note: read width from column 'd_model'." in output
 
 
