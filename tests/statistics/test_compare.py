@@ -73,6 +73,22 @@ def test_intervals_hold_together() -> None:
     assert np.mean(held) >= 0.9
 
 
+def test_pairs_are_of_equal_seeds() -> None:
+    # The other has a seed more, before those that both have.
+    offsets = {0: -5.0, 1: 0.0, 2: 0.3, 3: 0.9}
+    rows = [
+        Observation(name, width, 2.0**x, s, 8 + level + (x + 7) ** 2 / 16 + offsets[s])
+        for name, level, seeds in (("a", 0.0, (1, 2, 3)), ("b", 0.1, (0, 1, 2, 3)))
+        for width in (64, 128)
+        for x in range(-12, -2)
+        for s in seeds
+    ]
+    (found,) = judge(RunTable(tuple(rows)), target_width=128).comparisons
+    assert found.best_loss is not None
+    assert found.best_loss.low == pytest.approx(0.1, abs=0.01)
+    assert found.best_loss.high == pytest.approx(0.1, abs=0.01)
+
+
 def test_few_seeds_tell_no_difference_of_losses() -> None:
     (found,) = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0), seeds=2).comparisons
     assert found.best_loss is None

@@ -2,8 +2,8 @@
 
 Every scheme is compared with the first. Differences are paired: optima by width, best losses by
 seed, since schemes share initial values and batches. Regrets are not: the interval of their
-difference is that of intervals. With C differences of one table each interval
-has coverage 1 − 0.05 / C (Bonferroni), so that all hold at once with 95 %.
+difference is that of intervals. With C differences of one table each interval has coverage
+1 − 0.05 / C (Bonferroni), so that all hold at once with 95 %.
 """
 
 import math
@@ -128,10 +128,9 @@ def _best_loss(one: SchemeFits, other: SchemeFits, width: int, level: float) -> 
     mine, theirs = (_best_column(scheme, width) for scheme in (one, other))
     if mine is None or theirs is None:
         return None
-    (loss, gain), (other_loss, other_gain) = mine, theirs
-    size = min(len(loss), len(other_loss))
-    paired = loss[:size] - other_loss[:size]
-    paired = paired[np.isfinite(paired)]
+    (losses, gain), (other_losses, other_gain) = mine, theirs
+    shared = losses.keys() & other_losses.keys()
+    paired = np.array([losses[seed] - other_losses[seed] for seed in sorted(shared)])
     if len(paired) < 3:
         return None
     rng = np.random.default_rng(width)
@@ -142,10 +141,10 @@ def _best_loss(one: SchemeFits, other: SchemeFits, width: int, level: float) -> 
     return Interval(middle, low, high)
 
 
-def _best_column(scheme: SchemeFits, width: int) -> tuple[FloatArray, FloatArray] | None:
-    """Return the losses of all seeds at the best rate tried, and what curves gain beside it.
+def _best_column(scheme: SchemeFits, width: int) -> tuple[dict[int, float], FloatArray] | None:
+    """Return the loss of every seed at the best rate tried, and what curves gain beside it.
 
-    Shapes (S,) and (D,): losses, and the minimum of each drawn curve less its value at that rate.
+    The gain, shape (D,), is the minimum of each drawn curve less its value at that rate.
     """
     fit = _at(scheme, width)
     if fit is None or fit.draws is None or fit.optimum.status != "ok":
@@ -153,5 +152,10 @@ def _best_column(scheme: SchemeFits, width: int) -> tuple[FloatArray, FloatArray
     (curve,) = [curve for curve in scheme.curves if curve.width == width]
     rate = fit.columns.log2_lr[fit.columns.loss.argmin()]
     column = curve.loss[:, int(np.flatnonzero(curve.log2_lr == rate)[0])]
+    losses = {
+        seed: loss
+        for seed, loss in zip(curve.seeds, column.tolist(), strict=True)
+        if math.isfinite(loss)
+    }
     at_rate = fit.draws.loss[:, int(np.abs(fit.draws.log2_lr - rate).argmin())]
-    return column, fit.draws.loss.min(axis=1) - at_rate
+    return losses, fit.draws.loss.min(axis=1) - at_rate

@@ -34,11 +34,13 @@ class LossCurve:
         width: Width n.
         log2_lr: Learning rates as log2, increasing, shape (K,).
         loss: Final losses, shape (S, K); +inf where diverged, NaN where no run was made.
+        seeds: Seeds of the rows of `loss`, S of them; empty where they are not known.
     """
 
     width: int
     log2_lr: FloatArray
     loss: FloatArray
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,4 +70,4 @@ def _curve(width: int, rows: Iterable[Observation]) -> LossCurve:
         ended = not row.diverged and row.loss is not None and math.isfinite(row.loss)
         value = row.loss if ended else math.inf
         loss[seeds.index(row.seed), rates.index(row.lr)] = value
-    return LossCurve(width=width, log2_lr=np.log2(rates), loss=loss)
+    return LossCurve(width=width, log2_lr=np.log2(rates), loss=loss, seeds=tuple(seeds))
