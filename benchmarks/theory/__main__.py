@@ -1,6 +1,6 @@
 """Measure all figures of the theory: python -m benchmarks.theory.
 
-Writes docs/theory-figures.md and the pictures beside it; takes about half an hour on two cores.
+Writes docs/theory-figures.md and the pictures beside it; takes about forty minutes on two cores.
 Names of sections measure these alone and keep the others: python -m benchmarks.theory speed.
 """
 

@@ -146,7 +146,7 @@ BAD_INPUT = [
     ([*CURVE, "--depth", "deep"], "depth: got 'deep', wanted a whole number"),
     ([*CURVE, "--steps", "-1"], "steps: got -1, wanted at least 0"),
     ([*CURVE, "--scheme", "nothing"], "scheme: got 'nothing', wanted one of mup, sp, ntp"),
-    ([*CURVE, "--scheme", "sp"], "width: got inf under another scheme than mup"),
+    ([*CURVE, "--scheme", "sp"], "limit: got another scheme, wanted mup"),
     (
         [*CURVE, "--scheme", "sp", "--abc", "rows.toml"],
         "scheme: got --scheme and --abc, wanted one",

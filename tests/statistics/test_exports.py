@@ -1,6 +1,7 @@
 """Runs as they are exported: what is read, what is refused, what is said."""
 
 import json
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -81,6 +82,14 @@ def test_other_formats_are_read(tmp_path: Path) -> None:
     parquet.write_table(pa.table(columns), table)
     for path in (lines, listed, table):
         assert read_runs(path).table.observations == WANTED
+
+
+def test_without_pyarrow_parquet_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(TableError, match=r"pip install lrtransfer\[parquet\]"):
+        read_runs(tmp_path / "runs.parquet")
 
 
 def from_csv(folder: Path, text: str, **columns: str) -> Runs:

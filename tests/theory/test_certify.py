@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lrtransfer.theory.budget import Deadline, OutOfBudgetError
 from lrtransfer.theory.certify import Certified, certify
 from lrtransfer.theory.real_roots import (
-    Deadline,
-    OutOfBudgetError,
     enclose,
     isolate,
     root_bound,

@@ -65,10 +65,13 @@ class Runs:
     warnings: tuple[str, ...]
 
 
+Horizon = tuple[float | None, ...]  # steps, batch, tokens
+
+
 @dataclass(frozen=True)
 class _Run:
     observation: Observation
-    horizon: tuple[float | None, ...]
+    horizon: Horizon
     has_seed: bool
 
 
@@ -189,7 +192,7 @@ def _number(cell: Any, what: str) -> float | None:
 
 def _required(cell: Any, field: str, where: str) -> float:
     value = _number(cell, f"{field} in {where}")
-    if value is None or not math.isfinite(value):
+    if value is None:
         raise TableError(
             f"runs: got {field} {cell!r} in {where}, wanted a finite number. Fill it in or remove "
             "the row."
@@ -198,25 +201,17 @@ def _required(cell: Any, field: str, where: str) -> float:
 
 
 def _one_horizon(runs: list[_Run]) -> tuple[list[_Run], list[str], str]:
-    """Keep one training length per scheme and width: that with most runs, then the longest.
+    """Keep one training length per scheme and width.
 
     Diverged runs are kept whatever their length: they stopped before its end.
     """
     groups: dict[tuple[str, int], list[_Run]] = defaultdict(list)
     for run in runs:
         groups[run.observation.scheme, run.observation.width].append(run)
-    kept, dropped, lengths = list[_Run](), 0, dict[tuple[str, int], tuple[float | None, ...]]()
+    lengths = {key: _usual_horizon(group) for key, group in groups.items()}
+    kept, dropped = list[_Run](), 0
     for key, group in groups.items():
-        cells: dict[tuple[float | None, ...], set[tuple[float, int]]] = defaultdict(set)
-        for run in group:
-            if not run.observation.diverged:
-                cells[run.horizon].add((run.observation.lr, run.observation.seed))
-        if not cells:
-            kept += _last_rows(group)
-            continue
-        best = max(cells, key=lambda h: (len(cells[h]), [value or 0.0 for value in h]))
-        lengths[key] = best
-        chosen = [r for r in group if r.observation.diverged or r.horizon == best]
+        chosen = [r for r in group if r.observation.diverged or r.horizon == lengths[key]]
         dropped += len(group) - len(chosen)
         kept += _last_rows(chosen)
     notes = []
@@ -225,18 +220,28 @@ def _one_horizon(runs: list[_Run]) -> tuple[list[_Run], list[str], str]:
             f"{dropped} rows of another {' or '.join(HORIZON)} than most at their width are left "
             "out: optima at different training lengths do not compare"
         )
-    if len(set(lengths.values())) > 1:
+    different = {length for length in lengths.values() if length is not None}
+    if len(different) > 1:
         notes.append(
             "training length or batch differs between widths or schemes: what is said of width "
             "holds for both changing together"
         )
         return kept, notes, "training lengths that differ between widths"
-    return kept, notes, _conditions(next(iter(lengths.values()), ()))
+    return kept, notes, _conditions(next(iter(different), ()))
+
+
+def _usual_horizon(runs: list[_Run]) -> Horizon | None:
+    """Return the training length of most runs that ended, of equals the longest."""
+    cells: dict[Horizon, set[tuple[float, int]]] = defaultdict(set)
+    for run in runs:
+        if not run.observation.diverged:
+            cells[run.horizon].add((run.observation.lr, run.observation.seed))
+    return max(cells, key=lambda h: (len(cells[h]), [value or 0.0 for value in h]), default=None)
 
 
 def _last_rows(runs: list[_Run]) -> list[_Run]:
     """Leave out rows of one history: diverged runs told again at another training length."""
-    kept, seen = list[_Run](), dict[tuple[float, int], tuple[float | None, ...]]()
+    kept, seen = list[_Run](), dict[tuple[float, int], Horizon]()
     for run in runs:
         row = run.observation
         first = seen.setdefault((row.lr, row.seed), run.horizon)
@@ -245,7 +250,7 @@ def _last_rows(runs: list[_Run]) -> list[_Run]:
     return kept
 
 
-def _conditions(horizon: tuple[float | None, ...]) -> str:
+def _conditions(horizon: Horizon) -> str:
     parts = [
         f"{v:,.15g} {name}" for name, v in zip(HORIZON, horizon, strict=False) if v is not None
     ]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import flint
 
-from .real_roots import Deadline, Isolated, enclose, isolate, square_free
+from .budget import Deadline
+from .real_roots import Isolated, enclose, isolate, square_free
 
 BITS = (60, 240, 960)  # precision of the enclosures, raised while several could be lowest
 LARGEST_TIE = 40  # degree up to which equality of values that are not rational is decided

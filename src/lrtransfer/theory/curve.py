@@ -9,7 +9,6 @@ from .deep_linear import Problem
 from .finite_width import draw_weights, finite_losses
 from .limit import limit_losses
 from .regression import FloatArray, Numbers
-from .schemes import SCHEMES
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +42,6 @@ def loss_curve(
         UserError: If there is no such limit, or a number is out of range.
 
     Example:
-        >>> from lrtransfer.theory.deep_linear import Problem
-        >>> from lrtransfer.theory.regression import Regression
         >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
         >>> loss_curve(problem, np.array([0.2]), steps=1).loss.round(12).tolist()
         [[5.0, 0.0]]
@@ -55,7 +52,7 @@ def loss_curve(
             "seeds >= 1, width >= 1 or None."
         )
     if width is None:
-        return Curve(lrs, _limit(problem, lrs, steps), None)
+        return Curve(lrs, limit_losses(problem, lrs, steps=steps), None)
     runs = []
     for seed in range(seeds):
         weights = draw_weights(problem, width=width, seed=seed)
@@ -64,13 +61,3 @@ def loss_curve(
         loss = np.mean(runs, axis=0)
         sd = np.std(runs, axis=0, ddof=1) if seeds > 1 else None
     return Curve(lrs, loss, sd)
-
-
-def _limit(problem: Problem, lrs: FloatArray, steps: int) -> Numbers:
-    if problem.scheme != SCHEMES["mup"]:
-        raise UserError(
-            "width: got inf under another scheme than mup, wanted a finite width: the loss has no "
-            "such limit at a fixed learning rate. Give --width 1024."
-        )
-    with np.errstate(over="ignore", invalid="ignore"):
-        return limit_losses(problem, lrs, steps=steps)

@@ -1,22 +1,16 @@
 """How the optimal learning rate scales with width under any abc row, and what it tends to."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import UserError
 from .deep_linear import Problem
-from .first_step import first_step_rate
 from .kernel import kernel_optima, kernel_trajectory
 from .limit import limit_trajectory
-from .minimize import minimize
 from .regime import Regime, regime_of
-from .regression import FloatArray, Numbers, Regression
-
-_Path = Callable[[Numbers, int], Numbers]
-
-REACH = 4  # multiples of the linearized first step's optimum that are searched
+from .regression import FloatArray, Regression
+from .search import Path, lowest_minima, usual_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +84,7 @@ def _optima(problem: Problem, regime: Regime, *, steps: int, draws: int, seed: i
         rng = np.random.default_rng(seed)
         starts = rng.standard_normal((draws, *shape)) / np.sqrt(problem.data.dimension)
     paths = [_kernel_path(problem, regime, start) for start in starts]
-    first_step_rate(problem, lambda lrs: paths[0](lrs, 1))  # refuses where nothing moves
+    usual_interval(problem, paths[0])  # refuses where nothing moves
     if problem.momentum == problem.weight_decay == 0 and problem.batches is None:
         return kernel_optima(problem, regime, starts, steps=steps)
     return np.array([_optimum(problem, path, steps) for path in paths])
@@ -109,18 +103,14 @@ def _without_targets(problem: Problem) -> Problem:
     )
 
 
-def _features_path(problem: Problem, regime: Regime) -> _Path:
+def _features_path(problem: Problem, regime: Regime) -> Path:
     return lambda lrs, steps: limit_trajectory(problem, lrs, steps=steps, regime=regime)
 
 
-def _kernel_path(problem: Problem, regime: Regime, start: FloatArray) -> _Path:
+def _kernel_path(problem: Problem, regime: Regime, start: FloatArray) -> Path:
     return lambda lrs, steps: kernel_trajectory(problem, regime, start, lrs, steps=steps)
 
 
-def _optimum(problem: Problem, path: _Path, steps: int) -> float:
-    first = first_step_rate(problem, lambda lrs: path(lrs, 1))
-
-    def excess(lrs: Numbers) -> Numbers:
-        return problem.data.excess(path(lrs, steps)[-1])
-
-    return minimize(excess, (0.0, REACH * first))[0].lr
+def _optimum(problem: Problem, path: Path, steps: int) -> float:
+    interval = usual_interval(problem, path)
+    return lowest_minima(problem, path, steps=steps, interval=interval)[0].lr

@@ -7,13 +7,11 @@ import numpy as np
 from ..errors import UserError
 from .deep_linear import Problem
 from .finite_width import Weights, draw_weights, finite_trajectory
-from .first_step import first_step_rate
-from .minimize import Minimum, minimize
-from .optimum import Interval, limit_optimum
+from .minimize import Interval, Minimum
+from .optimum import limit_optimum
 from .regression import FloatArray, Numbers
 from .schemes import SCHEMES
-
-REACH = 4  # multiples of the draw's own first-step rate that are searched
+from .search import lowest_minima, usual_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +103,12 @@ def draw_optimum(
     Without an interval rates are searched from 0 to four times the optimum of the linearized first
     step, and at least to `reach`.
     """
+
+    def path(lrs: Numbers, steps: int) -> Numbers:
+        return finite_trajectory(problem, weights, lrs, steps=steps)
+
     if interval is None:
-        first = first_step_rate(
-            problem, lambda lrs: finite_trajectory(problem, weights, lrs, steps=1)
-        )
-        interval = (0.0, max(REACH * first, reach))
-
-    def excess(lrs: Numbers) -> Numbers:
-        return problem.data.excess(finite_trajectory(problem, weights, lrs, steps=steps)[-1])
-
-    best = minimize(excess, interval)[0]
+        low, high = usual_interval(problem, path)
+        interval = (low, max(high, reach))
+    best = lowest_minima(problem, path, steps=steps, interval=interval)[0]
     return replace(best, loss=best.loss + problem.data.floor)

@@ -17,7 +17,8 @@ from .deep_linear import Problem
 from .finite_optimum import draw_optimum
 from .finite_width import draw_weights
 from .first_step_variance import first_step_variance
-from .optimum import Interval, limit_optimum
+from .minimize import Interval
+from .optimum import limit_optimum
 from .regression import FloatArray
 
 REACH = 3  # multiples of the limit that are searched after more than one step

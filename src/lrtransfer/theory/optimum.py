@@ -2,23 +2,21 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import flint
 
 from ..errors import UserError
+from .budget import Deadline, OutOfBudgetError
 from .certify import Certified, Enclosure, certify
 from .deep_linear import Problem
 from .exact_loss import ExactLoss, exact, exact_loss
-from .first_step import first_step_rate
 from .limit import limit_trajectory
-from .minimize import check_interval, minimize
-from .real_roots import Deadline, OutOfBudgetError, enclose, isolate, root_bound, square_free
+from .minimize import Interval, Minimum, check_interval
+from .real_roots import enclose, isolate, root_bound, square_free
 from .regression import Numbers
-
-Interval = tuple[float, float]
-
-REACH = 4  # multiples of the first step's optimum that are searched without certification
+from .search import lowest_minima, usual_interval
 
 
 @dataclass(frozen=True)
@@ -93,15 +91,19 @@ def limit_optimum(
         raise UserError(f"steps: got {steps}, wanted at least 1: at step 0 every rate is as good.")
     if interval is not None:
         check_interval(interval)
-    first = first_step_rate(problem, lambda lrs: limit_trajectory(problem, lrs, steps=1))
-    usual = (0.0, REACH * first)
+
+    def path(lrs: Numbers, steps: int) -> Numbers:
+        return limit_trajectory(problem, lrs, steps=steps)
+
+    usual = usual_interval(problem, path)
     deadline = Deadline(time.monotonic() + budget)
     try:
         loss = exact_loss(problem, steps=steps, deadline=deadline)
         low, high = interval or (0.0, _bound(loss, deadline) or usual[1])
         return _certified(loss, low, high, is_complete=interval is None, deadline=deadline)
     except OutOfBudgetError:
-        return _computed(problem, steps, interval or usual, budget)
+        minima = lowest_minima(problem, path, steps=steps, interval=interval or usual)
+        return _computed(minima, problem.data.floor, interval or usual, budget)
 
 
 def _certified(
@@ -144,16 +146,14 @@ def _above(x: flint.arb) -> float:
     return rounded if flint.arb(rounded) >= upper else math.nextafter(rounded, math.inf)
 
 
-def _computed(problem: Problem, steps: int, interval: Interval, budget: float) -> LimitOptimum:
-    def excess(lrs: Numbers) -> Numbers:
-        return problem.data.excess(limit_trajectory(problem, lrs, steps=steps)[-1])
-
-    minima = minimize(excess, interval)
+def _computed(
+    minima: Sequence[Minimum], floor: float, interval: Interval, budget: float
+) -> LimitOptimum:
     lowest = minima[0]
     tied = [m for m in minima if m.loss <= lowest.loss + m.rounding + lowest.rounding]
     return LimitOptimum(
         minimisers=tuple(
-            Minimiser(m.lr - m.error, m.lr + m.error, m.loss + problem.data.floor)
+            Minimiser(m.lr - m.error, m.lr + m.error, m.loss + floor)
             for m in sorted(tied, key=lambda m: m.lr)
         ),
         unique=None,

@@ -14,13 +14,13 @@ import flint
 import numpy as np
 
 from ..errors import UserError
+from .budget import Deadline, OutOfBudgetError
 from .deep_linear import Problem
 from .degrees import limit_degree, output_degree
 from .exact_loss import exact_loss
 from .finite_optimum import draw_optimum
 from .finite_width import draw_weights, finite_trajectory
 from .optimum import limit_optimum
-from .real_roots import Deadline, OutOfBudgetError
 from .regression import FloatArray, Numbers
 
 MOST_DEGREE = 500  # of the loss
@@ -96,7 +96,6 @@ def loss_polynomial(
     if width is None:
         return _limit(problem, steps)
     weights = draw_weights(problem, width=width, seed=seed)
-
     radius = draw_optimum(problem, weights, steps=max(steps, 1)).lr
     circle = radius * np.exp(2j * np.pi * np.arange(degree + 1) / (degree + 1))
     with np.errstate(over="ignore", invalid="ignore"):

@@ -9,31 +9,16 @@ References:
     Collins, Akritas (1976). Polynomial real root isolation using Descartes' rule of signs.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import flint
 
+from .budget import Deadline, OutOfBudgetError
+
 PRECISION = 128  # bits that balls start with; doubled while they decide nothing
 MOST_PRECISION = 1 << 17
-
-
-class OutOfBudgetError(Exception):
-    """The answer would take longer than allowed."""
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """Say until when to compute, in seconds of `time.monotonic`."""
-
-    at: float = float("inf")
-
-    def check(self) -> None:
-        """Raise OutOfBudgetError once it has passed."""
-        if time.monotonic() > self.at:
-            raise OutOfBudgetError
 
 
 @dataclass(frozen=True)
