@@ -133,6 +133,16 @@ def test_a_signed_power_law_covers_the_truth(exponent: float) -> None:
     assert np.mean(held) >= 0.95
 
 
+def test_scatter_beyond_the_errors_widens_the_interval() -> None:
+    rng, n = np.random.default_rng(0), np.array([64, 128, 256, 512, 1024])
+    truth, sd = 1 / n, 0.02 / n
+    held = []
+    for _ in range(400):
+        law = fit_signed_power_law(n, truth + 6 * sd * rng.standard_normal(5), sd=sd)
+        held.append(law.low <= -1 <= law.high)
+    assert np.mean(held) >= 0.94
+
+
 def test_noise_has_no_exponent() -> None:
     law = fit_signed_power_law([1, 2, 4, 8], [0.1, -0.2, 0.1, -0.1], sd=[1.0] * 4)
     assert (law.low, law.high) == (-math.inf, math.inf)

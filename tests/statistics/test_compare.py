@@ -12,13 +12,14 @@ WIDTHS = (64, 128, 256, 512)
 def judged(*schemes: tuple[str, float, float], seeds: int = 5, seed: int = 0) -> Judgement:
     """Judge schemes with a name, a drift and a best loss; they share the noise of their seeds."""
     rng, rows = np.random.default_rng(seed), []
+    noises = np.random.default_rng([seed, 1]).spawn(len(schemes))
     for k, width in enumerate(WIDTHS):
         shared = 0.05 * rng.standard_normal(seeds)
-        for name, drift, floor in schemes:
+        for (name, drift, floor), noise in zip(schemes, noises, strict=True):
             for x in range(-12, -2):
                 for s in range(seeds):
                     loss = floor + (x + 7 - drift * k) ** 2 / 16
-                    loss += shared[s] + 0.003 * rng.standard_normal()
+                    loss += shared[s] + 0.003 * noise.standard_normal()
                     rows.append(Observation(name, width, 2.0**x, s, loss))
     return judge(RunTable(tuple(rows)), target_width=512)
 
@@ -55,6 +56,19 @@ def test_pairing_by_seed_removes_what_seeds_share() -> None:
 def test_every_scheme_is_compared_with_the_first() -> None:
     found = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0), ("c", -0.7, 3.0), seeds=3).comparisons
     assert [(c.scheme, c.reference) for c in found] == [("b", "a"), ("c", "a")]
+
+
+def test_more_comparisons_widen_the_intervals() -> None:
+    one = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0), seeds=3).comparisons[0].drift
+    two = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0), ("c", 0.0, 3.0), seeds=3).comparisons[0].drift
+    assert one is not None
+    assert two is not None
+    assert one.low is not None
+    assert one.high is not None
+    assert two.low is not None
+    assert two.high is not None
+    # Student's quantiles with 2 degrees of freedom (4 widths) at 0.05 / 3 and 0.05 / 6.
+    assert (two.high - two.low) / (one.high - one.low) == pytest.approx(10.89 / 7.65, rel=1e-3)
 
 
 def test_intervals_hold_together() -> None:

@@ -1,24 +1,41 @@
 """The regret to be expected at a width that was not measured."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from lrtransfer.statistics.answer import Regret
-from lrtransfer.statistics.table import Observation, RunTable
+from lrtransfer.statistics.table import FloatArray, Observation, RunTable
 from lrtransfer.statistics.transfer import judge
 
 WIDTHS = (64, 128, 256, 512)
 
 
-def expected(*, drift: float, curvature: float = 0.0, target: int = 2048) -> Regret | None:
-    """Judge parabolas with known drift and curvature; return what is expected at the target."""
+def parabola(d: FloatArray) -> FloatArray:
+    return d**2 / 16
+
+
+def skew(d: FloatArray) -> FloatArray:
+    rises: FloatArray = (2.0**d - np.log(2) * d - 1) / 8
+    return rises
+
+
+def expected(
+    *,
+    drift: float,
+    curvature: float = 0.0,
+    target: int = 2048,
+    shape: Callable[[FloatArray], FloatArray] = parabola,
+) -> Regret | None:
+    """Judge valleys with known drift and curvature; return what is expected at the target."""
     rng, rows = np.random.default_rng(1), []
     for k, width in enumerate(WIDTHS):
         for x in range(-12, -2):
             for seed in range(3):
-                height = 2.0 ** (curvature * k) / 16
-                loss = 3 + height * (x + 7 - drift * k) ** 2 + 0.001 * rng.standard_normal()
-                rows.append(Observation("mup", width, 2.0**x, seed, loss))
+                loss = 3 + 2.0 ** (curvature * k) * shape(np.array(x + 7 - drift * k))
+                loss += 0.001 * rng.standard_normal()
+                rows.append(Observation("mup", width, 2.0**x, seed, float(loss)))
     answer = judge(RunTable(tuple(rows)), target_width=target)["mup"]
     told = [regret for regret in answer.regrets if not regret.measured]
     assert len(told) <= 1
@@ -36,6 +53,23 @@ def test_the_interval_holds_the_truth(drift: float, curvature: float) -> None:
     assert found.low <= truth <= found.high
     assert found.low <= found.estimate <= found.high
     assert found.best_loss == pytest.approx(3, abs=0.01)
+
+
+@pytest.mark.parametrize("curvature", [0.4, -0.4])
+def test_the_trend_of_the_curvature_is_followed(curvature: float) -> None:
+    found = expected(drift=-0.3, curvature=curvature)
+    assert found is not None
+    truth = 2.0 ** (5 * curvature) / 16 * (found.log2_lr + 7 + 5 * 0.3) ** 2 / 3
+    assert found.estimate == pytest.approx(truth, rel=0.3)
+
+
+@pytest.mark.parametrize("drift", [-0.3, 0.3])
+def test_the_valley_is_climbed_on_its_own_side(drift: float) -> None:
+    # Steep to the right, flat to the left: the two sides differ by half.
+    found = expected(drift=drift, shape=skew)
+    assert found is not None
+    truth = float(skew(np.array(found.log2_lr + 7 - 5 * drift))) / 3
+    assert found.estimate == pytest.approx(truth, rel=0.25)
 
 
 def test_a_drift_makes_the_target_dearer() -> None:

@@ -62,6 +62,19 @@ def test_the_law_is_that_of_wide_networks(name: str, exponent: float, determinis
         assert found_spread == pytest.approx(spread, rel=0.5)
 
 
+@pytest.mark.parametrize("trained", [("hidden",), ALL])
+def test_kernels_decay_with_the_weights(trained: tuple[str, ...]) -> None:
+    setting = problem(depth=2, scheme="ntp", trained=trained, weight_decay=8)
+    c = np.array([0.02, 0.05])
+    errors = []
+    for seed in range(5):
+        weights = draw_weights(setting, width=1024, seed=seed)
+        phi = finite_trajectory(setting, weights, c, steps=4)
+        expected = kernel_trajectory(setting, regime_of(setting), phi[0, 0], c, steps=4)
+        errors.append(np.linalg.norm(phi - expected) / np.linalg.norm(expected - expected[0]))
+    assert np.mean(errors) < 0.08
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("scheme", ["ntp", "sp"])
 def test_kernel_trajectories_are_those_of_wide_networks(name: str, scheme: str) -> None:

@@ -5,10 +5,15 @@ import pytest
 
 from lrtransfer.errors import UserError
 from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.finite_width import draw_weights, finite_losses
-from lrtransfer.theory.first_step_variance import first_step_variance
+from lrtransfer.theory.finite_width import draw_weights, finite_losses, finite_trajectory
+from lrtransfer.theory.first_step_variance import (
+    first_step_variance,
+    second_order,
+    start_influence,
+)
 from lrtransfer.theory.fluctuation import fluctuation
 from lrtransfer.theory.optimum import limit_optimum
+from lrtransfer.theory.polynomial import loss_polynomial
 from lrtransfer.theory.regression import Regression, synthetic
 
 from .problems import SETTINGS, problem
@@ -68,6 +73,42 @@ def variance_ratio(depth: int, *, width: int, pairs: int) -> float:
 @pytest.mark.parametrize("depth", [2, 3])
 def test_the_variance_at_other_depths(depth: int) -> None:
     assert 0.85 < variance_ratio(depth, width=256, pairs=300) < 1.6  # 1 + c/n with c about 60
+
+
+def test_the_coefficient_of_the_squared_rate() -> None:
+    setting = Problem(synthetic(count=200, dimension=5, noise=0.1, seed=4), depth=4)
+    rho = setting.data.targets[:, 0] / setting.data.count
+    a = setting.data.pull[:, 0] / setting.data.count
+    start, square = [], []
+    for seed in range(200):
+        output = loss_polynomial(setting, steps=1, width=512, seed=seed).output[:, :, 0]
+        start.append(rho @ output[0])
+        square.append(output[2] @ a / (a @ a))
+    slope = np.dot(start, square) / np.dot(start, start)
+    noise = np.var(np.array(square) - slope * np.array(start))
+    cubic, pairs = second_order(4)
+    assert slope == pytest.approx(cubic, rel=0.1)
+    assert 512 * noise / (rho @ a) == pytest.approx(pairs, rel=0.35)
+
+
+def test_what_outputs_before_training_do() -> None:
+    # They change sign with V, while what else moves the optimum to this order does not or is noise.
+    setting = Problem(synthetic(count=200, dimension=3, noise=0.3, seed=4), depth=3)
+    lr, data = limit_optimum(setting, steps=1).lr, setting.data
+    moved = ((setting.depth * data.pull / data.count) ** 2).sum() / data.count
+    starts, odd = [], []
+    for seed in range(150):
+        weights = draw_weights(setting, width=512, seed=seed)
+        slopes = [
+            finite_losses(setting, draw, np.array([lr + 1e-30j]), steps=1)[0, -1].imag / 1e-30
+            for draw in (weights, weights.mirrored())
+        ]
+        odd.append((slopes[1] - slopes[0]) / (2 * moved))
+        starts.append(finite_trajectory(setting, weights, np.zeros(1), steps=0)[0, 0, :, 0])
+    found = np.linalg.lstsq(np.array(starts), np.array(odd), rcond=None)[0]
+    projected = data.basis.T @ data.inputs.T @ start_influence(setting)
+    expected = -projected / (moved * data.count)
+    assert np.linalg.norm(found - expected) < 0.1 * np.linalg.norm(expected)
 
 
 @pytest.mark.slow

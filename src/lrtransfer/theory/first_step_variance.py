@@ -19,9 +19,8 @@ is of order :math:`n^{-1/2}`. Derived here, for one output and hidden matrices t
 samples without weight decay; the tests hold it to draws.
 """
 
-import numpy as np
-
 from .deep_linear import Problem
+from .regression import FloatArray
 from .schemes import SCHEMES
 
 
@@ -37,31 +36,64 @@ def first_step_variance(problem: Problem) -> float | None:
     """
     if not _is_plain(problem):
         return None
-    data, depth = problem.data, problem.depth
-    y, count = data.targets[:, 0], data.count
+    terms = _Terms(problem)
+    norms = problem.depth * (problem.depth + 1) * (2 * problem.depth + 1) / 6
+    _, pairs = second_order(problem.depth)
+    lr, w, u = terms.lr, terms.influence, terms.lr * terms.phi - terms.rest
+    total = (
+        w @ terms.kernel(w)
+        + 2 * norms * (lr * terms.overlap) ** 2
+        + norms * ((u @ terms.kernel(u)) * terms.energy + (u @ terms.a) ** 2)
+        + pairs * lr**4 * terms.energy * terms.overlap**2
+    )
+    return float(total / (terms.phi @ terms.phi) ** 2)
 
-    def kernel(v: np.ndarray) -> np.ndarray:
-        product: np.ndarray = data.inputs @ (data.inputs.T @ v) / data.dimension
+
+def start_influence(problem: Problem) -> FloatArray:
+    r"""Return w: outputs f(0) before training move the optimum by :math:`-⟨w, f(0)⟩ / ‖φ‖^2`.
+
+    Shape (N,), to first order.
+    """
+    return _Terms(problem).influence
+
+
+class _Terms:
+    """The vectors and numbers of the formula."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.data, depth = problem.data, problem.depth
+        y, count = self.data.targets[:, 0], self.data.count
+        rho = y / count
+        self.a = self.kernel(rho)
+        self.phi = depth * self.a
+        self.lr = float((y @ self.phi) / (self.phi @ self.phi))
+        self.rest = y - self.lr * self.phi
+        self.energy, self.overlap = float(rho @ self.a), float(self.a @ self.phi)
+        cubic, _ = second_order(depth)
+        self.influence: FloatArray = (
+            self.phi
+            + depth / count * self.kernel(self.rest - self.lr * self.phi)
+            + cubic * self.lr**2 * self.overlap * rho
+        )
+
+    def kernel(self, v: FloatArray) -> FloatArray:
+        """Return K v."""
+        product: FloatArray = self.data.inputs @ (self.data.inputs.T @ v) / self.data.dimension
         return product
 
-    rho = y / count
-    a = kernel(rho)
-    phi = depth * a
-    lr = (y @ phi) / (phi @ phi)
-    rest = y - lr * phi
-    u = lr * phi - rest
-    energy, overlap = rho @ a, a @ phi
-    norms = depth * (depth + 1) * (2 * depth + 1) / 6
+
+def second_order(depth: int) -> tuple[float, float]:
+    r"""Return C and D: the output's coefficient of η² along a is the sum of C ⟨ρ, f(0)⟩ and noise.
+
+    The noise is independent of the outputs f(0) before training, with variance
+    :math:`D\, ρ^\top K ρ / n`.
+
+    Example:
+        >>> second_order(4)
+        (10.0, 9)
+    """
     cubic = (depth**3 - depth) / 6
-    pairs = sum((i * j) ** 2 for i in range(1, depth) for j in range(1, depth - i))
-    w = phi + depth / count * kernel(rest - lr * phi) + cubic * lr**2 * overlap * rho
-    total = (
-        w @ kernel(w)
-        + 2 * norms * (lr * overlap) ** 2
-        + norms * ((u @ kernel(u)) * energy + (u @ a) ** 2)
-        + pairs * lr**4 * energy * overlap**2
-    )
-    return float(total / (phi @ phi) ** 2)
+    return cubic, sum((i * j) ** 2 for i in range(1, depth) for j in range(1, depth - i))
 
 
 def _is_plain(problem: Problem) -> bool:
