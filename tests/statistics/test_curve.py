@@ -67,7 +67,7 @@ def test_evidence_is_the_density_of_the_data(bend: float) -> None:
     points = np.arange(6.0)
     at = np.arange(6)
     shared = np.eye(6) / 3
-    kernels = module._matern(points, module.LENGTHS)
+    kernels = module._matern(points, points, module.LENGTHS)
     reference = module._Model.fit(u, shared, points, at, kernels, np.inf).log_evidence[1, 3, 20]
     evidence = module._Model.fit(u, shared, points, at, kernels, bend).log_evidence
     settings = [(0, 4, 30), (2, 3, 12), (4, 5, 20)]

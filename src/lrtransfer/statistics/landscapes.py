@@ -55,6 +55,10 @@ LANDSCAPES = {
     "outside": Landscape("quad", outside=True),
     "softkink": Landscape("softkink"),
     "kink": Landscape("kink"),
+    "powers": Landscape("powers"),
+    "well": Landscape("well"),
+    "hyperbola": Landscape("hyperbola"),
+    "ripple": Landscape("ripple"),
 }
 
 _RAW: dict[str, Callable[[FloatArray], FloatArray]] = {
@@ -69,6 +73,11 @@ _RAW: dict[str, Callable[[FloatArray], FloatArray]] = {
     "plateau": lambda t: np.logaddexp(0, (t - 1.5) / 0.4) + np.logaddexp(0, (-t - 1.5) / 0.4),
     "softkink": lambda t: 0.375 * np.logaddexp(0, t / 0.3) - t / 4,
     "kink": lambda t: np.where(t > 0, t, -t / 4),
+    "powers": lambda t: 2.0 ** (-0.4 * t) + 0.3 * 2.0 ** (1.2 * t),  # of the learning rate
+    # as high as at the start of training where the rate is too small
+    "well": lambda t: np.where(t < 0, 1 - np.exp(-(t**2) / 8), t**2 / 8),
+    "hyperbola": lambda t: np.sqrt(0.25 + t**2) + t / 3,
+    "ripple": lambda t: t**2 + 0.3 * np.sin(2 * np.pi * t / 1.7),
     "falling": lambda t: np.where(t > 0, t, (t - 2) ** 2),
 }
 
