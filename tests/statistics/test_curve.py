@@ -12,8 +12,9 @@ from lrtransfer.statistics.table import FloatArray, LossCurve
 LENGTH, SIZE, NOISE = 2.5, 0.2, 0.05
 
 
-def fix_hyperparameters(monkeypatch: pytest.MonkeyPatch) -> None:
+def fix_hyperparameters(monkeypatch: pytest.MonkeyPatch, *, stretched: bool = False) -> None:
     """Leave one point of each grid."""
+    monkeypatch.setattr(module, "STRETCHED", np.array([stretched]))
     monkeypatch.setattr(module, "BENDS", (np.inf,))
     for name, value in [("LENGTHS", LENGTH), ("SIZES", SIZE), ("NOISES", NOISE)]:
         monkeypatch.setattr(module, name, np.array([value]))
@@ -21,27 +22,34 @@ def fix_hyperparameters(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, np.zeros(1))
 
 
-def kernel(a: FloatArray, b: FloatArray) -> FloatArray:
+def kernel(a: FloatArray, b: FloatArray, bottom: float | None = None) -> FloatArray:
+    if bottom is not None:
+        a, b = (x + 3 * np.arctan((x - bottom) / 0.75) for x in (a, b))
     r = np.sqrt(5) * np.abs(a[:, None] - b) / LENGTH
     return np.asarray((1 + r + r**2 / 3) * np.exp(-r))
 
 
-def kriging(data: Columns, at: FloatArray, scale: float) -> tuple[FloatArray, FloatArray]:
+def kriging(
+    data: Columns, at: FloatArray, scale: float, bottom: float | None
+) -> tuple[FloatArray, FloatArray]:
     """Return mean and covariance of universal kriging, Rasmussen & Williams (2.41, 2.42)."""
     x = data.log2_lr
-    inverse = np.linalg.inv(SIZE**2 * kernel(x, x) + NOISE**2 * data.covariance)
+    inverse = np.linalg.inv(SIZE**2 * kernel(x, x, bottom) + NOISE**2 * data.covariance)
     trend, trend_at = np.vander(x - x.mean(), 3), np.vander(at - x.mean(), 3)
-    cross = SIZE**2 * kernel(at, x)
+    cross = SIZE**2 * kernel(at, x, bottom)
     lack = trend_at - cross @ inverse @ trend
     precision = np.linalg.inv(trend.T @ inverse @ trend)
     beta = precision @ trend.T @ inverse @ data.loss
     mean = np.asarray(trend_at @ beta + cross @ inverse @ (data.loss - trend @ beta))
-    covariance = SIZE**2 * kernel(at, at) - cross @ inverse @ cross.T
+    covariance = SIZE**2 * kernel(at, at, bottom) - cross @ inverse @ cross.T
     return mean, np.asarray(scale**2 * (covariance + lack @ precision @ lack.T))
 
 
-def test_draws_follow_the_dense_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
-    fix_hyperparameters(monkeypatch)
+@pytest.mark.parametrize("stretched", [False, True])
+def test_draws_follow_the_dense_posterior(
+    monkeypatch: pytest.MonkeyPatch, stretched: bool
+) -> None:
+    fix_hyperparameters(monkeypatch, stretched=stretched)
     rng = np.random.default_rng(3)
     loss = 3 + (np.arange(7) - 3.2) ** 2 / 16 + 0.05 * rng.standard_normal((2, 7))
     loss[1, 2] = np.nan  # so that the columns' errors are correlated
@@ -49,7 +57,8 @@ def test_draws_follow_the_dense_posterior(monkeypatch: pytest.MonkeyPatch) -> No
     found = draw_curves(data, Residuals(0.0, 0.0), rng=rng, draws=40_000)
     at = found.log2_lr[::13]
     scale = float(np.quantile(data.loss, 0.6) - data.loss.min())
-    mean, covariance = kriging(data, at, scale)
+    bottom = float(data.log2_lr[data.loss.argmin()]) if stretched else None
+    mean, covariance = kriging(data, at, scale, bottom)
     drawn = found.loss[:, ::13]
     sd = np.sqrt(np.diag(covariance))
     # 40,000 draws: the mean is known to .005 sd, the covariances to about .7 %
@@ -67,7 +76,7 @@ def test_evidence_is_the_density_of_the_data(bend: float) -> None:
     points = np.arange(6.0)
     at = np.arange(6)
     shared = np.eye(6) / 3
-    kernels = module._matern(points, points, module.LENGTHS)
+    kernels = module._correlations(points, points, bottom=3.0)
     reference = module._Model.fit(u, shared, points, at, kernels, np.inf).log_evidence[1, 3, 20]
     evidence = module._Model.fit(u, shared, points, at, kernels, bend).log_evidence
     settings = [(0, 4, 30), (2, 3, 12), (4, 5, 20)]

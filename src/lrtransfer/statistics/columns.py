@@ -67,6 +67,12 @@ class Columns:
         beside = [x for x in (self.diverged_below, self.diverged_above) if x is not None]
         return np.sort(np.append(self.log2_lr, beside))
 
+    def gap(self, low: float, high: float) -> float:
+        """Return the widest gap between neighbouring rates tried that overlaps [low, high]."""
+        tried = self.tried
+        gaps = np.diff(tried)[(tried[1:] > low) & (tried[:-1] < high)]
+        return float(gaps.max(initial=0.0))
+
 
 def columns(curve: LossCurve) -> Columns:
     r"""Reduce the runs of one width to column effects and seed residuals.

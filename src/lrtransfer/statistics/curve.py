@@ -7,8 +7,13 @@ how wiggly the valley may be, the curve is
 .. math:: y = T \log(1 + (f - m_0) / (R T)), \qquad y(x) = \beta_0 + \beta_1 x + \beta_2 x^2 + g(x)
 
 with flat :math:`\beta` and a Gaussian process g, Matérn 5/2 of length l and size τ: the explicit
-error of the curve model. T, l, τ and σ are not estimated but summed over on a grid; the seed
-residuals speak for σ where there are several seeds, a prior where there is one.
+error of the curve model. A valley may turn more sharply at its bottom than its sides let expect, so
+that g may live on a stretched axis w(x), l then being short near the lowest column b alone:
+
+.. math:: w(x) = x + 4\, s \arctan((x - b) / s), \qquad s = 0.75 \text{ octaves}.
+
+T, l, the stretch, τ and σ are not estimated but summed over on a grid; the seed residuals speak for
+σ where there are several seeds, a prior where there is one.
 
 References:
     Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, sections 2.7 and 4.2.
@@ -26,10 +31,12 @@ from .table import FloatArray
 IntArray = npt.NDArray[np.intp]
 
 BENDS = (np.inf, 2.0, 0.5)  # T, in units of R
-LENGTHS = np.array([1.5, 2.5, 4.0, 6.5, 10.0])  # l, octaves
+LENGTHS = np.array([1.5, 2.5, 4.0, 8.0, 3.0, 6.0])  # l, octaves
+STRETCHED = np.array([False, False, False, False, True, True])
+STRETCH, SCALE = 4.0, 0.75  # of the axis: dw/dx - 1 at the lowest column, and s in octaves
 SIZES = np.array([0.0, 0.02, 0.06, 0.2, 0.6, 2.0])  # τ, in units of R
 NOISES = np.geomspace(3e-4, 3.0, 40)  # σ of one run, in units of R
-LENGTH_PRIOR = -((np.log(LENGTHS / 4.0) / 0.6) ** 2) / 2
+LENGTH_PRIOR = np.where(STRETCHED, np.log(0.5), 0.0) - (np.log(LENGTHS / 4.0) / 0.6) ** 2 / 2
 SIZE_PRIOR = np.log([0.2, 0.1, 0.15, 0.2, 0.2, 0.15])
 NOISE_PRIOR = -((np.log(NOISES / 0.012) / 1.5) ** 2) / 2
 
@@ -81,7 +88,7 @@ def draw_curves(
     floor, scale = m.min(), _scale(columns, residuals)
     points, at = _points(columns)
     knots = np.union1d(np.arange(0, len(points), 2), at)
-    kernels = _matern(points[knots], points, LENGTHS)
+    kernels = _correlations(points[knots], points, bottom=float(columns.log2_lr[m.argmin()]))
     noise_prior = NOISE_PRIOR - residuals.dof * np.log(NOISES)
     noise_prior = noise_prior - residuals.sum_of_squares / scale**2 / (2 * NOISES**2)
     at_columns = kernels[:, np.searchsorted(knots, at)]
@@ -218,18 +225,27 @@ def _points(columns: Columns) -> tuple[FloatArray, IntArray]:
     return points, np.searchsorted(points, columns.log2_lr)
 
 
-def _matern(knots: FloatArray, points: FloatArray, lengths: FloatArray) -> FloatArray:
+def _correlations(knots: FloatArray, points: FloatArray, *, bottom: float) -> FloatArray:
     """Return the Matérn 5/2 correlation for each length, shape (J, knots, points)."""
-    r = np.sqrt(5) * np.abs(knots[:, None] - points) / lengths[:, None, None]
+    stretched, straight = _distances(knots, points, bottom), np.abs(knots[:, None] - points)
+    r = np.stack([stretched if s else straight for s in STRETCHED])
+    r *= np.sqrt(5) / LENGTHS[:, None, None]
     correlation: FloatArray = (1 + r + r**2 / 3) * np.exp(-r)
     return correlation
+
+
+def _distances(a: FloatArray, b: FloatArray, bottom: float) -> FloatArray:
+    """Return distances on the stretched axis, shape (a, b)."""
+    wa, wb = (x + STRETCH * SCALE * np.arctan((x - bottom) / SCALE) for x in (a, b))
+    distances: FloatArray = np.abs(wa[:, None] - wb)
+    return distances
 
 
 def _roots(kernels: FloatArray, knots: IntArray) -> FloatArray:
     r"""Return R with :math:`RR^\top` the correlation at all points, shape (J, points, knots).
 
     Between two knots, at most 2 STEP apart, a point is kriged from all knots: what that leaves out
-    of its standard deviation is at most 1 part in 1,000.
+    of its standard deviation is at most 1 part in 1,000, on a stretched axis 1 in 100.
     """
     roots = np.linalg.cholesky(kernels[:, :, knots] + 1e-9 * np.eye(len(knots)))
     between: FloatArray = np.linalg.solve(roots, kernels).swapaxes(1, 2)

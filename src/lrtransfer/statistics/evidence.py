@@ -1,9 +1,6 @@
 """What would settle an open answer: one line each, to be done as it stands."""
 
-import numpy as np
-
 from .answer import Optimum, SchemeAnswer, Side
-from .columns import Columns
 from .optimum import WidthFit
 from .regret import Ruling, power
 
@@ -103,17 +100,10 @@ def _settle(scheme: str, ruling: Ruling, base: WidthFit, wide: WidthFit) -> list
         return []
     ends = [x for x in (best.low, best.high, rate) if x is not None]
     lines = []
-    if _spacing(wide.columns, min(ends), max(ends)) > FINE_SPACING:
+    if wide.columns.gap(min(ends), max(ends)) > FINE_SPACING:
         between = f"between {power(min(ends))} and {power(max(ends))}"
         lines.append(f"add learning rates halfway {between} {at}")
     if wide.columns.seeds < ENOUGH_SEEDS or not lines:
         wanted = max(ENOUGH_SEEDS, 2 * wide.columns.seeds)
         lines.append(f"add seeds: {wanted} per learning rate, {wide.columns.seeds} so far, {at}")
     return lines
-
-
-def _spacing(column: Columns, low: float, high: float) -> float:
-    """Return the widest gap between neighbouring rates tried that overlaps [low, high]."""
-    tried = column.tried
-    gaps = np.diff(tried)[(tried[1:] > low) & (tried[:-1] < high)]
-    return float(gaps.max(initial=0.0))

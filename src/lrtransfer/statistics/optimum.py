@@ -18,6 +18,9 @@ from .table import FloatArray, LossCurve
 TAIL = 0.025  # share of minima beyond either end of an interval
 # On fewer rates, or a shorter range, the shape between the rates is anyone's guess.
 FINE_RATES, FINE_SPAN = 5, 6.0
+# A valley narrower than the rates are apart leads the fit astray, by more than the draws tell:
+# intervals are wider by this share per octave that the gap between the rates exceeds one.
+STRAY = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +117,8 @@ def _fine(draws: CurveDraws) -> tuple[float | None, float, float | None]:
     below, above = column.diverged_below, column.diverged_above
     left, right = float(column.log2_lr[0]), float(column.log2_lr[-1])
     low, estimate, high = (float(q) for q in np.quantile(minima_of(draws), (TAIL, 0.5, 1 - TAIL)))
+    stretch = 1 + STRAY * max(0.0, column.gap(low, high) - 1)
+    low, high = (estimate + stretch * (end - estimate) for end in (low, high))
     if above is not None and estimate > right:
         low, estimate, high = min(low, right), right, above
     elif below is not None and estimate < left:
