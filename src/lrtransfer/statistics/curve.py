@@ -6,7 +6,7 @@ how wiggly the valley may be, the curve is
 
 .. math:: y = T \log(1 + (f - m_0) / (R T)), \qquad y(x) = \beta_0 + \beta_1 x + \beta_2 x^2 + g(x)
 
-with flat :math:`\beta` and a Gaussian process g, Matérn 5/2 of length l and size τ: the explicit
+with flat :math:`\beta` and a Gaussian process g, Matérn 7/2 of length l and size τ: the explicit
 error of the curve model. A valley may turn more sharply at its bottom than its sides let expect, so
 that g may live on a stretched axis w(x), l then being short near the lowest column b alone:
 
@@ -226,11 +226,11 @@ def _points(columns: Columns) -> tuple[FloatArray, IntArray]:
 
 
 def _correlations(knots: FloatArray, points: FloatArray, *, bottom: float) -> FloatArray:
-    """Return the Matérn 5/2 correlation for each length, shape (J, knots, points)."""
+    """Return the Matérn 7/2 correlation for each length, shape (J, knots, points)."""
     stretched, straight = _distances(knots, points, bottom), np.abs(knots[:, None] - points)
     r = np.stack([stretched if s else straight for s in STRETCHED])
-    r *= np.sqrt(5) / LENGTHS[:, None, None]
-    correlation: FloatArray = (1 + r + r**2 / 3) * np.exp(-r)
+    r *= np.sqrt(7) / LENGTHS[:, None, None]
+    correlation: FloatArray = (1 + r * (1 + r * (2 / 5 + r / 15))) * np.exp(-r)
     return correlation
 
 
