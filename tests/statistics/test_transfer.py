@@ -120,7 +120,7 @@ def test_rate_used_beyond_the_target_grid_asks_for_it() -> None:
     assert answer.verdict == "inconclusive"
     assert {o.status for o in answer.optima} == {"ok"}
     assert open_edges(answer) == ((512, "high"),)
-    assert answer.evidence[0].startswith("add the learning rate 2**-5.4")
+    assert answer.evidence[0].startswith("add the learning rate 2**-5.")
 
 
 def test_thin_evidence_asks_for_more() -> None:
