@@ -26,6 +26,21 @@ class TransformerConfig(ModelConfig):
     activation: Activation = "relu"
     norm_eps: Annotated[float, Field(gt=0)] = 1e-5
 
+    def training_flops(self, width: int) -> float:
+        r"""Return the floating-point operations of training on one token.
+
+        .. math:: 6\,\big(L (4 + 2f)\, n^2 + V n\big) + 12\, L\, T\, n
+
+        for depth L, MLP factor f, vocabulary V and context T: two per weight forward, four
+        backward; the second term is that of the attention scores (arXiv 2204.02311, appendix B).
+
+        Example:
+            >>> TransformerConfig().training_flops(32)
+            245760.0
+        """
+        weights = self.depth * (4 + 2 * self.mlp_factor) * width**2 + self.vocabulary * width
+        return 6.0 * weights + 12.0 * self.depth * self.context * width
+
 
 class MLPConfig(ModelConfig):
     """Set the shape of an MLP; `depth` counts the hidden width x width matrices."""

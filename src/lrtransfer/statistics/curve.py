@@ -53,12 +53,14 @@ class CurveDraws:
         log2_lr: Points x, increasing, the rates of the columns among them, shape (G,).
         loss: Drawn losses, shape (D, G); +inf beyond a drawn cliff.
         at_columns: Where the columns are among the points, shape (K,).
+        noise: Standard deviation of one run, beside its seed's shift: the draws' median.
     """
 
     columns: Columns
     log2_lr: FloatArray
     loss: FloatArray
     at_columns: IntArray
+    noise: float
 
 
 def draw_curves(
@@ -111,7 +113,8 @@ def draw_curves(
     loss *= scale
     loss += floor
     _cut_cliffs(loss, points, columns, rng)
-    return CurveDraws(columns=columns, log2_lr=points, loss=loss, at_columns=at)
+    sd = float(scale * np.median(NOISES[noise]))
+    return CurveDraws(columns=columns, log2_lr=points, loss=loss, at_columns=at, noise=sd)
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,8 +257,8 @@ def _roots(kernels: FloatArray, knots: IntArray) -> FloatArray:
 
 def _bends_allowed(posterior: FloatArray) -> npt.NDArray[np.bool_]:
     """Allow a bend only if it is large beside the noise, which it would straighten otherwise."""
-    noise = posterior[0].sum(axis=(0, 1))  # the first bend is none: T = inf
-    upper_quartile = NOISES[np.searchsorted(np.cumsum(noise), 0.75 * noise.sum())]
+    noise = np.cumsum(posterior.sum(axis=(1, 2)), axis=1)
+    upper_quartile = NOISES[(noise < 0.75 * noise[:, -1:]).sum(axis=1)]
     allowed: npt.NDArray[np.bool_] = np.array(BENDS) >= 8 * upper_quartile
     return allowed
 

@@ -80,6 +80,41 @@ def predict(optima: Sequence[Optimum], *, width: int) -> Prediction | None:
     )
 
 
+def octaves_either_way(prediction: Prediction | None) -> float | None:
+    """Return half the width of a predictive interval in octaves, None where there is none."""
+    return None if prediction is None else float(np.log2(prediction.high / prediction.low)) / 2
+
+
+def target_leverage(widths: Sequence[int], *, target: int) -> FloatArray:
+    """Return h with (prediction at the target) = Σ h x*, of optima known equally well.
+
+    Arguments:
+        widths: Widths measured, at least three, increasing or not.
+        target: Width to predict for.
+
+    Returns:
+        h by increasing width, shape (W,).
+
+    Example:
+        >>> target_leverage([64, 128, 256], target=512).round(3)
+        array([-0.667,  0.333,  1.333])
+    """
+    x = np.log2(np.sort(np.asarray(widths, dtype=np.float64)))
+    return fit_line(x, np.zeros_like(x), sd=np.ones_like(x)).leverage(float(np.log2(target)))
+
+
+def least_octaves(widths: Sequence[int], *, target: int) -> float:
+    """Return half the predictive interval that a possible bend leaves, were all optima known.
+
+    Example:
+        >>> round(least_octaves([64, 128, 256, 512], target=1024), 2)
+        0.29
+    """
+    x = np.log2(np.sort(np.asarray(widths, dtype=np.float64)))
+    lack = (np.log2(target) ** 2 - target_leverage(widths, target=target) @ x**2) / 2
+    return float(abs(NORMAL * BEND * lack))
+
+
 def draw_optima(
     optima: Sequence[Optimum], *, width: int, count: int, rng: np.random.Generator
 ) -> FloatArray | None:

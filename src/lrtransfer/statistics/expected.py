@@ -16,9 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .answer import Regret
-from .curve import CurveDraws
 from .drift import draw_optima
-from .optimum import WidthFit, minima_of
+from .optimum import WidthFit, minima_of, rise_at
 from .regret import RateUsed
 from .table import FloatArray
 
@@ -58,7 +57,7 @@ def expected_regret(
         return None
     doublings = np.log2(width / widest.columns.width)
     scale = 2.0 ** (doublings * _curvature_trend(fits, count, rng))
-    excess = scale * _excess(curves, minima_of(curves) + used.log2_lr - at)
+    excess = scale * rise_at(curves, minima_of(curves) + used.log2_lr - at)
     known = np.where(np.isnan(excess), np.inf, excess) / widest.columns.best_loss
     low, estimate, high = (
         float(q) for q in np.quantile(known, (TAIL, 0.5, 1 - TAIL), method="inverted_cdf")
@@ -99,7 +98,7 @@ def _rise(fit: WidthFit) -> tuple[float, float] | None:
     if fit.draws is None or fit.optimum.status != "ok":
         return None
     minima = minima_of(fit.draws)
-    sides = np.array([_excess(fit.draws, minima + side) for side in (-1.0, 1.0)])
+    sides = np.array([rise_at(fit.draws, minima + side) for side in (-1.0, 1.0)])
     usable = np.isfinite(sides)
     rise = np.where(usable, sides, 0).sum(axis=0) / np.maximum(usable.sum(axis=0), 1)
     rise = rise[rise > 0] / fit.columns.best_loss
@@ -107,22 +106,3 @@ def _rise(fit: WidthFit) -> tuple[float, float] | None:
         return None
     low, middle, high = np.quantile(np.log2(rise), (0.16, 0.5, 0.84))
     return float(middle), max(float(high - low) / 2, 0.01)
-
-
-def _excess(draws: CurveDraws, at: FloatArray) -> FloatArray:
-    """Return what each curve rises from its minimum to a rate of its own, shape (D,).
-
-    Beyond the points drawn: +inf where runs diverged, else NaN.
-    """
-    x, loss = draws.log2_lr, draws.loss
-    right = np.clip(np.searchsorted(x, at), 1, len(x) - 1)
-    rows = np.arange(len(loss))
-    share = (at - x[right - 1]) / (x[right] - x[right - 1])
-    with np.errstate(invalid="ignore"):
-        value = (1 - share) * loss[rows, right - 1] + share * loss[rows, right]
-    value = np.where(np.isnan(value), np.inf, value)  # beside a cliff
-    beyond_low = np.inf if draws.columns.diverged_below is not None else np.nan
-    beyond_high = np.inf if draws.columns.diverged_above is not None else np.nan
-    value = np.where(at < x[0], beyond_low, np.where(at > x[-1], beyond_high, value))
-    excess: FloatArray = value - loss.min(axis=1)
-    return excess

@@ -106,6 +106,25 @@ def minima_of(draws: CurveDraws) -> FloatArray:
     return minima
 
 
+def rise_at(draws: CurveDraws, at: FloatArray) -> FloatArray:
+    """Return what each curve rises from its minimum to a rate of its own, shape (D,).
+
+    Beyond the points drawn: +inf where runs diverged, else NaN.
+    """
+    x, loss = draws.log2_lr, draws.loss
+    right = np.clip(np.searchsorted(x, at), 1, len(x) - 1)
+    rows = np.arange(len(loss))
+    share = (at - x[right - 1]) / (x[right] - x[right - 1])
+    with np.errstate(invalid="ignore"):
+        value = (1 - share) * loss[rows, right - 1] + share * loss[rows, right]
+    value = np.where(np.isnan(value), np.inf, value)  # beside a cliff
+    beyond_low = np.inf if draws.columns.diverged_below is not None else np.nan
+    beyond_high = np.inf if draws.columns.diverged_above is not None else np.nan
+    value = np.where(at < x[0], beyond_low, np.where(at > x[-1], beyond_high, value))
+    excess: FloatArray = value - loss.min(axis=1)
+    return excess
+
+
 def _fine(draws: CurveDraws) -> tuple[float | None, float, float | None]:
     """Return the middle 95 % of the minima; a side where they reach a finite end is open.
 

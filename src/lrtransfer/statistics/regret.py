@@ -73,7 +73,9 @@ def rate_used(optimum: Optimum) -> RateUsed | None:
     )
 
 
-def rule(used: RateUsed, wide: WidthFit, *, tolerance: float, at_target: bool) -> Ruling:
+def rule(
+    used: RateUsed, wide: WidthFit, *, tolerance: float, at_target: bool, looks: int = 1
+) -> Ruling:
     """Decide whether the optimum of one width may be used at another.
 
     Arguments:
@@ -83,6 +85,7 @@ def rule(used: RateUsed, wide: WidthFit, *, tolerance: float, at_target: bool) -
         wide: Fit of the width where it would be used.
         tolerance: Largest regret, as a share of the best loss, of a rate that transfers.
         at_target: Whether `wide` is the target itself.
+        looks: How many verdicts on growing tables share the error of one.
 
     Returns:
         The verdict with its reason.
@@ -94,7 +97,10 @@ def rule(used: RateUsed, wide: WidthFit, *, tolerance: float, at_target: bool) -
         return Ruling("inconclusive", f"Fewer than 3 learning rates gave a finite loss {where}.")
     regrets = regret_draws(used, wide.draws)
     low, estimate, high = (
-        float(q) for q in np.quantile(regrets, (LOW, 0.5, HIGH), method="inverted_cdf")
+        float(q)
+        for q in np.quantile(
+            regrets, (LOW / looks, 0.5, 1 - (1 - HIGH) / looks), method="inverted_cdf"
+        )
     )
     if not np.isfinite(estimate):
         gap = f"lies {where} between the last rate that trained and the first that diverged"

@@ -29,10 +29,12 @@ class Judgement(Mapping[str, SchemeAnswer]):
     Attributes:
         answers: One per scheme, in the order of the table.
         comparisons: Every further scheme against the first.
+        fits: What was fitted of each scheme, one per width.
     """
 
     answers: Mapping[str, SchemeAnswer]
     comparisons: tuple[Comparison, ...]
+    fits: Mapping[str, tuple[WidthFit, ...]]
 
     def __getitem__(self, scheme: str) -> SchemeAnswer:
         """Return the answer of a scheme."""
@@ -55,6 +57,7 @@ def judge(
     tolerance: float = 0.01,
     absolute_tolerance: float | None = None,
     conditions: str = "",
+    looks: int = 1,
     seed: int = 0,
 ) -> Judgement:
     """Judge for every scheme of a table whether its learning rate transfers.
@@ -70,6 +73,9 @@ def judge(
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
         absolute_tolerance: The same in units of the loss; if given, it takes the share's place.
         conditions: What all runs have in common, such as "200 steps of 1,024 tokens, AdamW".
+        looks: How often a growing table is judged at most before it is taken as settled: the error
+            of the verdict is shared between the looks (Bonferroni), so that all of them together
+            err no more often than one.
         seed: Seed of the posterior draws.
 
     Returns:
@@ -88,7 +94,9 @@ def judge(
     _check_options(target_width, tolerance, absolute_tolerance)
     _check_rows(table.observations)
     _check_widths(table, base_width)
-    question = _Question(target_width, base_width, tolerance, absolute_tolerance, conditions, seed)
+    question = _Question(
+        target_width, base_width, tolerance, absolute_tolerance, conditions, looks, seed
+    )
     # One thread, for equal bits: sums split over threads differ in their last digits.
     with threadpool_limits(limits=1, user_api="blas"):
         curves = {scheme: table.curves(scheme) for scheme in table.schemes}
@@ -98,7 +106,7 @@ def judge(
             name: SchemeFits(curves[name], fits[name], question.base_of(fits[name]))
             for name in curves
         })
-    return Judgement(answers, compared)
+    return Judgement(answers, compared, fits)
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,7 @@ class _Question:
     tolerance: float
     absolute_tolerance: float | None
     conditions: str
+    looks: int
     seed: int
 
     def base_of(self, fits: Sequence[WidthFit]) -> int:
@@ -187,7 +196,13 @@ def _rule(base: WidthFit, wide: WidthFit, question: _Question) -> Ruling:
     if used is None:
         return Ruling("inconclusive", f"Width {base.columns.width} shows no optimum to be used.")
     at_target = wide.columns.width == question.target_width
-    return rule(used, wide, tolerance=question.share_at(wide), at_target=at_target)
+    return rule(
+        used,
+        wide,
+        tolerance=question.share_at(wide),
+        at_target=at_target,
+        looks=question.looks,
+    )
 
 
 def _covers(widths: Sequence[int], question: _Question) -> str:

@@ -7,15 +7,20 @@ random stream is derived from it.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
-from .study import Study
+from ..statistics.optimum import FINE_RATES
+from .study import GridConfig, Study
 
 # Counts changes of meaning: raise it when equal settings no longer give equal results.
 SEMANTICS = 1
+
+COARSE = 2.0  # octaves between the rates of an adaptive design's first round, at most
 
 # At the base width every relative scheme is the same model and optimizer, trained once for all.
 SHARED_SCHEME = "base"
@@ -23,11 +28,13 @@ SHARED_SCHEME = "base"
 # Settings that say which runs are wanted or what is concluded, not what a run gives. Whatever else
 # a study may come to hold is part of a run's identity.
 NOT_IN_IDENTITY = frozenset({
-    "name", "widths", "target", "schemes", "seeds", "tolerance_regret", "grid",
+    "name", "widths", "target", "schemes", "seeds", "tolerance_regret", "grid", "design", "until",
+    "budget",
 })  # fmt: skip
 
-# Lattice indices of the rates tried, for each (scheme, width).
-Cells = Mapping[tuple[str, int], tuple[int, ...]]
+Cell = tuple[int, int]  # lattice index of the rate, seed
+# What is tried, for each (scheme, width).
+Cells = Mapping[tuple[str, int], tuple[Cell, ...]]
 
 
 @dataclass(frozen=True)
@@ -80,13 +87,27 @@ def canonical(value: Any) -> str:
 
 
 def first_cells(study: Study) -> Cells:
-    """Return the grid of the study, the same at every width and under every scheme."""
-    indices = tuple(study.grid.indices())
-    return {(scheme, width): indices for scheme in study.schemes for width in study.widths}
+    """Return the cells tried first, the same at every width and under every scheme.
+
+    They are the whole grid, or, of an adaptive design, a coarse one of the first seed.
+    """
+    if study.design == "grid":
+        cells = tuple(product(study.grid.indices(), range(study.seeds)))
+    else:
+        cells = tuple((index, 0) for index in _coarse(study.lattice))
+    return {(scheme, width): cells for scheme in study.schemes for width in study.widths}
+
+
+def _coarse(lattice: GridConfig) -> list[int]:
+    """Return evenly spread rates, both ends among them, at most COARSE octaves apart."""
+    indices = lattice.indices()
+    octaves = (len(indices) - 1) / lattice.per_octave
+    count = min(len(indices), max(FINE_RATES, math.ceil(octaves / COARSE) + 1))
+    return [indices[round(i * (len(indices) - 1) / (count - 1))] for i in range(count)]
 
 
 def expand(study: Study, cells: Cells, *, data_digest: str) -> tuple[PlannedRun, ...]:
-    """Return the runs of all cells with all seeds, the costly ones first.
+    """Return the runs of all cells, the costly ones first.
 
     Runs at the base width stand once per scheme and have the same id.
     """
@@ -98,13 +119,12 @@ def expand(study: Study, cells: Cells, *, data_digest: str) -> tuple[PlannedRun,
                 settings,
                 SHARED_SCHEME if width == study.base_width else scheme,
                 width,
-                study.grid.rate(index),
+                study.lattice.rate(index),
                 seed,
             ),
         )
-        for (scheme, width), indices in cells.items()
-        for index in indices
-        for seed in range(study.seeds)
+        for (scheme, width), chosen in cells.items()
+        for index, seed in chosen
     ]
     # Long runs last would leave workers idle at the end.
     return tuple(sorted(planned, key=lambda p: -p.run.width))

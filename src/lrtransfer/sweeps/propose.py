@@ -1,37 +1,251 @@
 """Which runs to add next, given what is known: the one arrow back from the statistics.
 
-An optimum at the end of the rates tried is only a bound; rates are added beyond it until it has
-neighbours on both sides, or until the search has gone far enough to say so.
+An optimum at the end of the rates tried is only a bound: rates are added beyond it until it has
+neighbours on both sides, or until the search has gone far enough to say so. An adaptive design adds
+besides what narrows its answer most (`statistics.design`), at most LOOKS times.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from ..statistics.answer import SchemeAnswer
+from ..statistics.design import Addition, Arm, Goal, Key, RateGoal, RegretGoal, choose
+from ..statistics.drift import octaves_either_way, target_leverage
 from ..statistics.evidence import open_edges
-from .plan import Cells
-from .study import GridConfig
+from ..statistics.optimum import WidthFit
+from ..statistics.regret import power
+from ..statistics.transfer import Judgement
+from .plan import SHARED_SCHEME, Cell, Cells
+from .study import GridConfig, Study
 
 STEP_OCTAVES = 2  # added at once: an optimum just outside gets a neighbour on its other side
 REACH_OCTAVES = 6  # beyond the first grid; farther out the study's grid is wrong, not short
+LOOKS = 10  # times that an adaptive design may ask whether it is done
 
 
-def extend_edges(cells: Cells, answers: Mapping[str, SchemeAnswer], grid: GridConfig) -> Cells:
-    """Return the cells with rates added where an optimum lies at an edge.
+@dataclass(frozen=True)
+class Proposal:
+    """State what to try next, and why.
 
-    Equal to `cells` when every optimum is inside its grid or as far out as the search goes.
+    Attributes:
+        cells: All cells wanted; those given where nothing is to be added.
+        reasons: One line per choice, then why the design stops, if it does.
     """
-    extended = dict(cells)
+
+    cells: Cells
+    reasons: tuple[str, ...]
+
+
+def looks(study: Study) -> int:
+    """Return how often the verdicts of a study are looked at, at most."""
+    return LOOKS if study.design == "adaptive" else 1
+
+
+def propose(study: Study, cells: Cells, judgement: Judgement, *, look: int) -> Proposal:
+    """Propose the cells of a study's next round.
+
+    Arguments:
+        study: Its settings.
+        cells: What was tried so far.
+        judgement: What is concluded from it.
+        look: How many times it was judged, from 1.
+
+    Returns:
+        The cells of the next round; equal to `cells` when the study is done.
+    """
+    if study.design == "grid":
+        return _extended(study, cells, judgement)
+    return _adapted(study, cells, judgement, look)
+
+
+def _extended(study: Study, cells: Cells, answers: Mapping[str, SchemeAnswer]) -> Proposal:
+    """Add rates, with all seeds, where an optimum of a grid lies at an edge."""
+    extended, reasons = dict(cells), []
     for scheme, answer in answers.items():
         for width, side in open_edges(answer):
-            extended[scheme, width] = _extend(cells[scheme, width], side, grid)
-    return extended
+            indices = sorted({index for index, _ in cells[scheme, width]})
+            added = _beyond(indices, side, study.grid)
+            if added:
+                new = tuple((index, seed) for index in added for seed in range(study.seeds))
+                extended[scheme, width] = (*cells[scheme, width], *new)
+                reasons.append(_edge_reason(scheme, width, added, study.grid))
+    return Proposal(extended, tuple(reasons))
 
 
-def _extend(indices: tuple[int, ...], side: str, grid: GridConfig) -> tuple[int, ...]:
+def _beyond(indices: Sequence[int], side: str, grid: GridConfig) -> list[int]:
+    """Return the lattice indices up to two octaves beyond an edge, as far as the search goes."""
     first, step = grid.indices(), STEP_OCTAVES * grid.per_octave
     reach = REACH_OCTAVES * grid.per_octave
     if side == "low":
-        low = max(indices[0] - step, first[0] - reach)
-        return (*range(low, indices[0]), *indices)
-    high = min(indices[-1] + step, first[-1] + reach)
-    return (*indices, *range(indices[-1] + 1, high + 1))
+        return list(range(max(indices[0] - step, first[0] - reach), indices[0]))
+    return list(range(indices[-1] + 1, min(indices[-1] + step, first[-1] + reach) + 1))
+
+
+def _edge_reason(scheme: str, width: int, added: Iterable[int], grid: GridConfig) -> str:
+    rates = ", ".join(power(math.log2(grid.rate(index))) for index in added)
+    return f"{scheme}, width {width}: {rates}, because the optimum may lie beyond the rates tried"
+
+
+def _adapted(study: Study, cells: Cells, judgement: Judgement, look: int) -> Proposal:
+    """Add what narrows the open answers most, as far as looks and budget go."""
+    still_open = [name for name, answer in judgement.items() if not _is_settled(study, answer)]
+    if not still_open:
+        return Proposal(cells, ("done: the answer is as narrow as was asked for",))
+    if look >= LOOKS:
+        return Proposal(cells, (f"stopped: {LOOKS} looks, the most that the error rates allow",))
+    spent, limit = _cost(study, cells), study.limit.amount
+    left = limit - spent
+    # Rounds grow by a constant factor, so that the last look sees the whole budget spent.
+    allowance = min(left, spent * ((limit / spent) ** (1 / (LOOKS - look)) - 1))
+    wanted, reasons = _open_sides(study, cells, judgement, still_open)
+    allowance -= _cost(study, wanted) - spent
+    for addition in _additions(study, wanted, judgement, still_open, allowance):
+        wanted = _with(study, wanted, addition)
+        reasons.append(_reason(addition))
+    if _cost(study, wanted) > limit:
+        return Proposal(cells, (f"stopped: the budget, {limit:g} {study.limit.unit}, is spent",))
+    if wanted == cells:
+        return Proposal(cells, ("stopped: no run at these widths would narrow the answer",))
+    return Proposal(wanted, tuple(reasons))
+
+
+def _is_settled(study: Study, answer: SchemeAnswer) -> bool:
+    if study.goal.kind == "regret":
+        return answer.verdict != "inconclusive"
+    half = octaves_either_way(answer.prediction)
+    return half is not None and half <= study.goal.value
+
+
+def _open_sides(
+    study: Study, cells: Cells, judgement: Judgement, still_open: Sequence[str]
+) -> tuple[Cells, list[str]]:
+    """Add two rates an octave apart where the lowest loss is at the end of the rates tried."""
+    lattice, wanted, reasons = study.lattice, dict(cells), []
+    for scheme in still_open:
+        for width, side in open_edges(judgement[scheme]):
+            indices = sorted({index for index, _ in cells[scheme, width]})
+            if not _is_at_end(judgement.fits[scheme], width, side):
+                continue
+            added = _beyond(indices, side, lattice)
+            added = (
+                added[lattice.per_octave - 1 :: lattice.per_octave]
+                if side == "high"
+                else (added[:: lattice.per_octave])
+            )
+            if added:
+                addition = tuple((index, 0) for index in added)
+                wanted = _spread(study, wanted, scheme, width, addition)
+                reasons.append(_edge_reason(scheme, width, added, lattice))
+    return wanted, reasons
+
+
+def _is_at_end(fits: Sequence[WidthFit], width: int, side: str) -> bool:
+    """Tell whether the lowest loss, not the uncertainty alone, is at the end of the rates."""
+    (column,) = [fit.columns for fit in fits if fit.columns.width == width]
+    if len(column.log2_lr) < 3:
+        return True
+    best = int(column.loss.argmin())
+    return best <= 1 if side == "low" else best >= len(column.loss) - 2
+
+
+def _additions(
+    study: Study, cells: Cells, judgement: Judgement, still_open: Sequence[str], allowance: float
+) -> tuple[Addition, ...]:
+    arms = {
+        _key(study, scheme, fit.columns.width): Arm(
+            draws=fit.draws,
+            made=_made(study, cells[scheme, fit.columns.width]),
+            rates=_rates(study.lattice, cells[scheme, fit.columns.width]),
+            cost=_run_cost(study, fit.columns.width),
+        )
+        for scheme in still_open
+        for fit in judgement.fits[scheme]
+        if fit.draws is not None
+    }
+    goals = [_goal(study, scheme) for scheme in still_open]
+    rng = np.random.default_rng([study.study_seed, sum(map(len, cells.values()))])
+    return choose(arms, goals, allowance=allowance, rng=rng)
+
+
+def _goal(study: Study, scheme: str) -> Goal:
+    if study.goal.kind == "octaves":
+        leverage = target_leverage(study.widths, target=study.target)
+        keys = (_key(study, scheme, width) for width in sorted(study.widths))
+        return RateGoal(dict(zip(keys, leverage, strict=True)), study.goal.value)
+    others = [width for width in study.widths if width != study.base_width]
+    wide = study.target if study.target in others else max(others)
+    return RegretGoal(
+        _key(study, scheme, study.base_width), _key(study, scheme, wide), study.tolerance
+    )
+
+
+def _key(study: Study, scheme: str, width: int) -> Key:
+    """Name a curve; that of the base width is the same under all schemes."""
+    return (SHARED_SCHEME if width == study.base_width else scheme), width
+
+
+def _made(study: Study, chosen: Sequence[Cell]) -> dict[int, frozenset[float]]:
+    seeds = {seed for _, seed in chosen}
+    return {
+        seed: frozenset(_log2(study.lattice, index) for index, s in chosen if s == seed)
+        for seed in seeds
+    }
+
+
+def _rates(lattice: GridConfig, chosen: Sequence[Cell]) -> np.ndarray:
+    indices = {index for index, _ in chosen}
+    return np.array([_log2(lattice, i) for i in range(min(indices), max(indices) + 1)])
+
+
+def _log2(lattice: GridConfig, index: int) -> float:
+    return math.log2(lattice.rate(index))
+
+
+def _with(study: Study, cells: Cells, addition: Addition) -> Cells:
+    scheme, width = addition.key
+    per_octave = study.lattice.per_octave
+    new = tuple((round(x * per_octave), addition.seed) for x in addition.log2_lr)
+    return _spread(study, cells, scheme, width, new)
+
+
+def _spread(
+    study: Study, cells: Cells, scheme: str, width: int, new: tuple[Cell, ...]
+) -> dict[Key, tuple[Cell, ...]]:
+    """Add cells to a curve, at the base width to that of every scheme."""
+    schemes = study.schemes if width == study.base_width else (scheme,)
+    wanted = dict(cells)
+    for name in schemes:
+        present = wanted[name, width]
+        wanted[name, width] = (*present, *(cell for cell in new if cell not in present))
+    return wanted
+
+
+def _cost(study: Study, cells: Cells) -> float:
+    """Return what all cells cost, shared ones once, in units of the budget."""
+    unique = {
+        (_key(study, scheme, width), cell)
+        for (scheme, width), chosen in cells.items()
+        for cell in chosen
+    }
+    return sum(_run_cost(study, width) for (_, width), _ in unique)
+
+
+def _run_cost(study: Study, width: int) -> float:
+    if study.limit.unit == "runs":
+        return 1.0
+    training = study.training
+    tokens = training.steps * training.batch * study.model.context
+    return tokens * study.model.training_flops(width)
+
+
+def _reason(addition: Addition) -> str:
+    scheme, width = addition.key
+    rates = ", ".join(map(power, addition.log2_lr))
+    less = 100 * (1 - addition.after / addition.before)
+    return (
+        f"{scheme}, width {width}: {rates} with seed {addition.seed}, expected to narrow the "
+        f"answer's spread by {less:.0f} %"
+    )

@@ -6,8 +6,10 @@ checked before anything is written, and an error names the key by its path.
 
 import difflib
 import math
+import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +19,7 @@ from pydantic_core import ErrorDetails
 from ..errors import ConfigError
 from ..models.configs import Count, ModelConfig, TransformerConfig
 from ..parametrization.rules import RELATIVE_SCHEMES
+from ..statistics.drift import least_octaves
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -27,6 +30,7 @@ Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Betas = Annotated[tuple[Share, Share], Field(strict=False)]
 
 MAX_RUNS = 100_000
+FINENESS = 4  # rates that an adaptive design may choose from, per rate of the grid
 _SLACK = 1e-9  # so that a rate written as a rounded decimal is the lattice's own
 
 
@@ -72,6 +76,10 @@ class GridConfig(ModelConfig):
         low, high = (math.log2(rate) * self.per_octave for rate in (self.low, self.high))
         return range(math.floor(low + _SLACK), math.ceil(high - _SLACK) + 1)
 
+    def refined(self) -> "GridConfig":
+        """Return the same grid on a lattice FINENESS times as dense."""
+        return self.model_copy(update={"per_octave": FINENESS * self.per_octave})
+
     def rate(self, index: int) -> float:
         """Return the learning rate 2^(k / per_octave) of a lattice index."""
         return float(2.0 ** (index / self.per_octave))
@@ -86,6 +94,28 @@ class GridConfig(ModelConfig):
         return self
 
 
+@dataclass(frozen=True)
+class Until:
+    """Say when an adaptive design stops.
+
+    Attributes:
+        kind: `regret`: when the verdicts at this tolerance are settled; `octaves`: when the rates
+            predicted for the target are known to so many octaves either way.
+        value: The tolerance, or the octaves.
+    """
+
+    kind: Literal["regret", "octaves"]
+    value: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Say how much an adaptive design may spend."""
+
+    amount: float
+    unit: Literal["runs", "flops"]
+
+
 class Study(ModelConfig):
     """Set everything that determines a study; the defaults are the built-in one."""
 
@@ -97,11 +127,36 @@ class Study(ModelConfig):
     seeds: Count = 3
     study_seed: Seed = 0
     tolerance_regret: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    design: Literal["grid", "adaptive"] = "grid"
+    until: str | None = None
+    budget: Count | str | None = None
     grid: GridConfig = GridConfig()
     model: TransformerConfig = TransformerConfig()
     data: DataConfig = DataConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @property
+    def lattice(self) -> GridConfig:
+        """The rates that may be tried: those of the grid, under an adaptive design finer ones."""
+        return self.grid if self.design == "grid" else self.grid.refined()
+
+    @property
+    def goal(self) -> Until:
+        """When an adaptive design stops: by default when the verdicts are settled."""
+        return read_until(self.until) if self.until else Until("regret", self.tolerance_regret)
+
+    @property
+    def tolerance(self) -> float:
+        """The share of the best loss up to which a rate transfers."""
+        return self.goal.value if self.goal.kind == "regret" else self.tolerance_regret
+
+    @property
+    def limit(self) -> Budget:
+        """What an adaptive design may spend: by default as many runs as the grid would be."""
+        if self.budget is not None:
+            return read_budget(self.budget)
+        return Budget(grid_runs(self), "runs")
 
     @model_validator(mode="after")
     def _require_consistent(self) -> Self:
@@ -137,12 +192,83 @@ def _inconsistencies(study: Study) -> list[str]:
         if scheme not in RELATIVE_SCHEMES:
             known = ", ".join(RELATIVE_SCHEMES)
             problems.append(f"schemes: got {scheme!r}, wanted one of {known}")
-    runs = len(study.schemes) * len(study.widths) * len(study.grid.indices()) * study.seeds
+    runs = grid_runs(study)
     if runs > MAX_RUNS:
         problems.append(
             f"seeds, grid: got {runs:,} runs, wanted at most {MAX_RUNS:,}; use fewer rates or seeds"
         )
-    return problems
+    return problems + _design_problems(study)
+
+
+def _design_problems(study: Study) -> list[str]:
+    if study.design == "grid":
+        given = [key for key in ("until", "budget") if getattr(study, key) is not None]
+        return [f"{key}: got a value, wanted it with design = 'adaptive' only" for key in given]
+    try:
+        goal, _ = study.goal, study.limit
+    except ValueError as problem:
+        return [str(problem)]
+    if goal.kind == "regret":
+        return []
+    if len(study.widths) < 3:
+        return [f"until: got octaves with widths {list(study.widths)}, wanted at least 3 widths"]
+    least = least_octaves(study.widths, target=study.target)
+    if goal.value > least:
+        return []
+    return [
+        f"until: got octaves={goal.value:g}, wanted more than {least:.2f}: what the drift may bend "
+        f"by between widths {list(study.widths)} and {study.target} cannot be measured there. Give "
+        "more octaves, or widths nearer the target"
+    ]
+
+
+def read_until(text: str) -> Until:
+    """Read `regret=0.01` or `octaves=0.5`.
+
+    Raises:
+        ValueError: If it is neither, or the number makes no sense.
+
+    Example:
+        >>> read_until("octaves=0.5")
+        Until(kind='octaves', value=0.5)
+    """
+    kind, _, number = text.partition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if kind == "regret" and 0 < value < 1:
+        return Until("regret", value)
+    if kind == "octaves" and 0 < value < math.inf:
+        return Until("octaves", value)
+    raise ValueError(
+        f"until: got {text!r}, wanted regret=SHARE, such as regret=0.01, or octaves=NUMBER"
+    )
+
+
+def read_budget(value: int | str) -> Budget:
+    """Read a number of runs, or of floating-point operations such as `2e15 flops`.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Example:
+        >>> read_budget(48), read_budget("2e15 flops")
+        (Budget(amount=48.0, unit='runs'), Budget(amount=2000000000000000.0, unit='flops'))
+    """
+    match = re.fullmatch(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*(runs|flops)?\s*", str(value).lower())
+    try:
+        amount = float(match[1]) if match else math.nan
+    except ValueError:
+        amount = math.nan
+    if match and 0 < amount < math.inf:
+        return Budget(amount, "flops" if match[2] == "flops" else "runs")
+    raise ValueError(f"budget: got {value!r}, wanted runs, such as 48, or '2e15 flops'")
+
+
+def grid_runs(study: Study) -> int:
+    """Return how many runs the grid of a study has, those that schemes share counted for each."""
+    return len(study.schemes) * len(study.widths) * len(study.grid.indices()) * study.seeds
 
 
 def load(path: Path | None, overrides: Mapping[str, Any]) -> Study:

@@ -17,7 +17,7 @@ from ..statistics.transfer import Judgement, judge
 from .execute import Listener, execute
 from .local import Failure, LocalWorkers
 from .plan import PlannedRun, Run, expand, first_cells, unique_runs
-from .propose import extend_edges
+from .propose import Proposal, looks, propose
 from .store import Result, Row, Store, open_store, read_store
 from .study import Study
 
@@ -52,6 +52,7 @@ class StudyResult:
         table: The outcome of every finished run.
         answers: What is concluded for each scheme; empty while the runs allow no conclusion.
         parameters: Number of parameters at each width with a finished run.
+        choices: Why runs were added to the first ones, one line per choice.
         versions: What the finished runs were made with; more than one where they differ.
         failures: Runs that gave no result in this call.
     """
@@ -61,6 +62,7 @@ class StudyResult:
     table: RunTable
     answers: Judgement
     parameters: Mapping[int, int]
+    choices: tuple[str, ...]
     versions: tuple[str, ...]
     failures: tuple[Failure, ...]
 
@@ -129,7 +131,7 @@ def _advance(study: Study, digest: str, store: Store, *, train: Train) -> StudyR
     """Train, judge and extend until nothing is left to add or a run is missing."""
     before = frozenset(store.rows())
     failures: tuple[Failure, ...] = ()
-    cells = first_cells(study)
+    cells, choices, look = first_cells(study), list[str](), 0
     while True:
         planned = expand(study, cells, data_digest=digest)
         runs = unique_runs(planned)
@@ -142,8 +144,12 @@ def _advance(study: Study, digest: str, store: Store, *, train: Train) -> StudyR
         table = _table(planned, present)
         is_complete = all(run.id in present for run in runs)
         answers = _judge(study, table, is_complete=is_complete)
-        extended = extend_edges(cells, answers, study.grid)
-        if extended == cells or not is_complete:
+        look += 1
+        proposal = Proposal(cells, ())
+        if is_complete:
+            proposal = propose(study, cells, answers, look=look)
+        choices += proposal.reasons
+        if proposal.cells == cells:
             finished = [present[run.id] for run in runs if run.id in present]
             return StudyResult(
                 study=study,
@@ -151,10 +157,11 @@ def _advance(study: Study, digest: str, store: Store, *, train: Train) -> StudyR
                 table=table,
                 answers=answers,
                 parameters=_parameters(finished),
+                choices=tuple(choices),
                 versions=tuple(sorted({_version(row) for row in finished})),
                 failures=failures,
             )
-        cells = extended
+        cells = proposal.cells
 
 
 def _refuse_without_results(failures: Sequence[Failure]) -> None:
@@ -172,14 +179,15 @@ def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Judgement:
             table,
             target_width=study.target,
             base_width=study.base_width,
-            tolerance=study.tolerance_regret,
+            tolerance=study.tolerance,
+            looks=looks(study),
             conditions=conditions(study),
             seed=study.study_seed,
         )
     except TableError:
         if is_complete:
             raise
-        return Judgement({}, ())  # the runs so far allow no conclusion yet
+        return Judgement({}, (), {})  # the runs so far allow no conclusion yet
 
 
 def conditions(study: Study) -> str:

@@ -1,0 +1,289 @@
+"""Measure how few runs an adaptive design needs, and that its answers stay right.
+
+    python -m benchmarks.adaptive --studies 30
+
+simulates studies of four widths with a known drift, and prints per landscape: how many runs the
+adaptive design needs to predict the target's learning rate as narrowly as the whole grid of 12
+rates x 5 seeds x 4 widths; how narrowly golden section search and Optuna's TPE and GP samplers
+predict it from a fifth of the grid's runs; and how often verdicts that the design stopped at are
+wrong. All tables of runs are judged by the same statistics.
+"""
+
+import argparse
+import math
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+
+from lrtransfer.statistics.drift import least_octaves, octaves_either_way
+from lrtransfer.statistics.landscapes import LANDSCAPES, loss_shape
+from lrtransfer.statistics.table import FloatArray, Observation, RunTable
+from lrtransfer.statistics.transfer import Judgement, judge
+from lrtransfer.sweeps.plan import Cells, first_cells
+from lrtransfer.sweeps.propose import looks, propose
+from lrtransfer.sweeps.study import Study, load
+
+NAMES = ("quad", "skew", "wall", "cliff", "quartic", "plateau", "bimodal", "powers", "hyperbola")
+NOISES = (0.002, 0.008, 0.03)
+DRIFTS = (0.0, -0.2, -0.5)
+WIDTHS = (64, 128, 256, 512)
+TARGET = 1024
+SCHEME = "mup"
+FLOOR = 3.0  # loss at the optimum; the valley is 1 high
+LOW, HIGH = -12, -1  # log2 learning rates of the grid: 12 rates
+SEEDS = 5
+FIFTH = 48  # runs, of 240
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Hold a simulated study: its valley, where it lies at each width, and its noise."""
+
+    landscape: str
+    first: float
+    drift: float
+    noise: float
+    seed: int
+
+    def optimum(self, width: float) -> float:
+        """Return log2 of the best learning rate."""
+        return self.first + self.drift * math.log2(width / WIDTHS[0])
+
+    def excess(self, width: float, x: float) -> float:
+        """Return the loss above the best one, infinite beyond the cliff."""
+        land, d = LANDSCAPES[self.landscape], x - self.optimum(width)
+        if land.cliff is not None and d > land.cliff:
+            return math.inf
+        return float(loss_shape(land.shape, np.array([d]))[0])
+
+    def run(self, width: int, x: float, seed: int) -> Observation:
+        """Return the outcome of a run, the same whenever it is asked for."""
+        shift = np.random.default_rng([self.seed, width, seed]).standard_normal()
+        own = np.random.default_rng([self.seed, width, seed, round(1e6 * (x + 100))])
+        error = self.noise * (2 * shift + own.standard_normal())
+        loss = FLOOR + self.excess(width, x) + error
+        return Observation(SCHEME, width, 2.0**x, seed, loss, diverged=math.isinf(loss))
+
+
+def draw_truth(landscape: str, study: int) -> Truth:
+    """Draw a study of a landscape."""
+    rng = np.random.default_rng([7, study])
+    return Truth(
+        landscape,
+        first=rng.uniform(-8, -6),
+        drift=DRIFTS[study // len(NOISES) % len(DRIFTS)],
+        noise=NOISES[study % len(NOISES)],
+        seed=study,
+    )
+
+
+def settings(**changes: object) -> Study:
+    """Return the study that is simulated."""
+    return load(
+        None,
+        {
+            "widths": WIDTHS,
+            "base_width": WIDTHS[0],
+            "target": TARGET,
+            "schemes": (SCHEME,),
+            "seeds": SEEDS,
+            "grid": {"low": 2.0**LOW, "high": 2.0**HIGH},
+            **changes,
+        },
+    )
+
+
+def judged(truth: Truth, runs: Iterable[tuple[int, float, int]], *, looks: int = 1) -> Judgement:
+    """Judge the outcomes of runs (width, log2 learning rate, seed)."""
+    table = RunTable(tuple(truth.run(*run) for run in runs))
+    return judge(table, target_width=TARGET, base_width=WIDTHS[0], looks=looks, seed=truth.seed)
+
+
+def carried_out(truth: Truth, study: Study) -> tuple[Judgement, int]:
+    """Carry out the design of a study; return the last judgement and the number of runs."""
+    cells, look = first_cells(study), 0
+    while True:
+        look += 1
+        runs = _runs(study, cells)
+        found = judged(truth, runs, looks=looks(study))
+        wanted = propose(study, cells, found, look=look).cells
+        if wanted == cells:
+            return found, len(runs)
+        cells = wanted
+
+
+def _runs(study: Study, cells: Cells) -> list[tuple[int, float, int]]:
+    return [
+        (width, math.log2(study.lattice.rate(index)), seed)
+        for (_, width), chosen in cells.items()
+        for index, seed in chosen
+    ]
+
+
+def golden_section(loss: Callable[[float], float], count: int) -> list[float]:
+    """Search the lowest loss with `count` evaluations; return where it was evaluated."""
+    share = (math.sqrt(5) - 1) / 2
+    low, high = float(LOW), float(HIGH)
+    inner = [high - share * (high - low), low + share * (high - low)]
+    values = [loss(x) for x in inner]
+    tried = list(inner)
+    while len(tried) < count:
+        if values[0] <= values[1]:
+            high, inner[1], values[1] = inner[1], inner[0], values[0]
+            inner[0] = high - share * (high - low)
+            values[0] = loss(inner[0])
+            tried.append(inner[0])
+        else:
+            low, inner[0], values[0] = inner[0], inner[1], values[1]
+            inner[1] = low + share * (high - low)
+            values[1] = loss(inner[1])
+            tried.append(inner[1])
+    return tried
+
+
+def sampled(
+    sampler: optuna.samplers.BaseSampler, loss: Callable[[float], float], count: int
+) -> list[float]:
+    """Search the lowest loss with a sampler of Optuna; return where it was evaluated."""
+    search = optuna.create_study(sampler=sampler)
+    tried = []
+    for _ in range(count):
+        trial = search.ask()
+        x = trial.suggest_float("log2_lr", LOW, HIGH)
+        value = loss(x)
+        tried.append(x)
+        if math.isfinite(value):
+            search.tell(trial, value)
+        else:
+            search.tell(trial, state=optuna.trial.TrialState.FAIL)
+    return tried
+
+
+def searched(truth: Truth, method: str) -> Judgement:
+    """Search the optimum of every width with a fifth of the grid's runs, and judge the runs."""
+    runs: list[tuple[int, float, int]] = []
+    for width in WIDTHS:
+
+        def loss(x: float, width: int = width) -> float:
+            found = truth.run(width, x, 0).loss
+            return math.inf if found is None else found
+
+        count = FIFTH // len(WIDTHS)
+        if method == "golden":
+            tried = golden_section(loss, count)
+        elif method == "tpe":
+            tried = sampled(optuna.samplers.TPESampler(seed=truth.seed), loss, count)
+        else:
+            tried = sampled(optuna.samplers.GPSampler(seed=truth.seed), loss, count)
+        runs += [(width, x, 0) for x in dict.fromkeys(tried)]
+    return judged(truth, runs)
+
+
+@dataclass
+class Score:
+    """Gather how narrow predictions are, and how many hold the truth."""
+
+    halves: list[float]
+    held: int = 0
+    refused: int = 0
+
+    def add(self, found: Judgement, truth: Truth) -> float | None:
+        """Count a prediction; return its half width in octaves, None where there is none."""
+        prediction = found[SCHEME].prediction
+        half = octaves_either_way(prediction)
+        if prediction is None or half is None:
+            self.refused += 1
+            return None
+        self.halves.append(half)
+        self.held += prediction.low <= 2.0 ** truth.optimum(TARGET) <= prediction.high
+        return half
+
+    def __str__(self) -> str:
+        """Show the median, the share that holds the truth, and refusals."""
+        if not self.halves:
+            return "none"
+        refused = f", {self.refused} refused" if self.refused else ""
+        return f"±{np.median(self.halves):.2f} ({self.held} of {len(self.halves)}{refused})"
+
+
+def print_rates(studies: int) -> None:
+    """Print the runs needed for the grid's predictive width, and what others reach with a fifth."""
+    print(f"\n{studies} studies per landscape; ± octaves of the predicted rate (truth held)\n")
+    methods = ("golden", "tpe", "gp")
+    print("| landscape | grid, 240 runs | adaptive, as narrow | runs | adaptive, 48 runs | ", end="")
+    print(" | ".join(f"{method}, 48 runs" for method in methods) + " |")
+    print("|---" * (5 + len(methods)) + "|")
+    medians = []
+    for name in NAMES:
+        grid, narrow, fifth = Score([]), Score([]), Score([])
+        others = {method: Score([]) for method in methods}
+        counts = []
+        for i in range(studies):
+            truth = draw_truth(name, i)
+            whole, _ = carried_out(truth, settings())
+            half = grid.add(whole, truth)
+            if half is not None:
+                wanted = max(half, least_octaves(WIDTHS, target=TARGET) + 1e-6)
+                study = settings(design="adaptive", until=f"octaves={wanted:.6f}")
+                found, runs = carried_out(truth, study)
+                narrow.add(found, truth)
+                counts.append(runs)
+            study = settings(design="adaptive", until="octaves=0.295", budget=FIFTH)
+            fifth.add(carried_out(truth, study)[0], truth)
+            for method in methods:
+                others[method].add(searched(truth, method), truth)
+        medians.append(np.median(counts))
+        row = [name, grid, narrow, f"{medians[-1]:.0f}", fifth, *others.values()]
+        print("| " + " | ".join(map(str, row)) + " |", flush=True)
+    print(f"\nMedian over the landscapes: {np.median(medians):.0f} of 240 runs.")
+
+
+def print_verdicts(studies: int) -> None:
+    """Print how often verdicts that the design stopped at are right and wrong."""
+    print(f"\n{studies} studies per landscape, until regret=0.01\n")
+    print("| landscape | right | wrong | open | median runs | grid: right | wrong | open |")
+    print("|---" * 8 + "|")
+    for name in NAMES:
+        adaptive, grid = np.zeros(3, int), np.zeros(3, int)
+        counts = []
+        for i in range(studies):
+            truth = draw_truth(name, i)
+            found, runs = carried_out(truth, settings(design="adaptive", until="regret=0.01"))
+            counts.append(runs)
+            adaptive[_outcome(found, truth)] += 1
+            grid[_outcome(carried_out(truth, settings())[0], truth)] += 1
+        cells = (*adaptive, f"{np.median(counts):.0f}", *grid)
+        print(f"| {name} | " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+def _outcome(found: Judgement, truth: Truth) -> int:
+    """Return 0 for a right verdict, 1 for a wrong one, 2 for none."""
+    answer = found[SCHEME]
+    used = answer.optima[0].log2_lr
+    if answer.verdict == "inconclusive" or used is None:
+        return 2
+    transfers = truth.excess(WIDTHS[-1], used) / FLOOR <= 0.01
+    return 0 if (answer.verdict == "transfers") == transfers else 1
+
+
+def main() -> None:
+    """Parse the options and print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--studies", type=int, default=9, help="studies per landscape")
+    parser.add_argument("--parts", nargs="+", default=["rates", "verdicts"], help="which tables")
+    options = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    if "rates" in options.parts:
+        print_rates(options.studies)
+    if "verdicts" in options.parts:
+        print_verdicts(options.studies)
+
+
+if __name__ == "__main__":
+    main()
