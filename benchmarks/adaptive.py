@@ -20,7 +20,7 @@ import optuna
 
 from lrtransfer.statistics.drift import least_octaves, octaves_either_way
 from lrtransfer.statistics.landscapes import LANDSCAPES, loss_shape
-from lrtransfer.statistics.table import FloatArray, Observation, RunTable
+from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
 from lrtransfer.sweeps.plan import Cells, first_cells
 from lrtransfer.sweeps.propose import looks, propose
@@ -213,7 +213,9 @@ def print_rates(studies: int) -> None:
     """Print the runs needed for the grid's predictive width, and what others reach with a fifth."""
     print(f"\n{studies} studies per landscape; ± octaves of the predicted rate (truth held)\n")
     methods = ("golden", "tpe", "gp")
-    print("| landscape | grid, 240 runs | adaptive, as narrow | runs | adaptive, 48 runs | ", end="")
+    print(
+        "| landscape | grid, 240 runs | adaptive, as narrow | runs | adaptive, 48 runs | ", end=""
+    )
     print(" | ".join(f"{method}, 48 runs" for method in methods) + " |")
     print("|---" * (5 + len(methods)) + "|")
     medians = []

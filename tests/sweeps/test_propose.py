@@ -1,52 +1,234 @@
-"""Edges are extended, step by step, and not for ever."""
+"""Edges are extended, step by step, and not for ever; adaptive designs choose, explain and stop."""
 
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
 import pytest
 
+from lrtransfer.errors import ConfigError
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
-from lrtransfer.sweeps.plan import Cells
-from lrtransfer.sweeps.propose import extend_edges
-from lrtransfer.sweeps.study import GridConfig
+from lrtransfer.statistics.landscapes import loss_shape
+from lrtransfer.statistics.table import Observation, RunTable
+from lrtransfer.statistics.transfer import Judgement, judge
+from lrtransfer.sweeps.plan import Cells, first_cells
+from lrtransfer.sweeps.propose import LOOKS, Proposal, cost_of, looks, propose
+from lrtransfer.sweeps.study import Study, load
 
-GRID = GridConfig(low=2.0**-8, high=2.0**-2)
+GRID: dict[str, Any] = {
+    "widths": (32, 64),
+    "schemes": ("sp",),
+    "seeds": 2,
+    "grid": {"low": 2.0**-8, "high": 2.0**-2},
+}
 FIRST = tuple(range(-8, -1))
 
 
-def answer(low: float | None, high: float | None) -> dict[str, SchemeAnswer]:
+def judgement(low: float | None, high: float | None) -> Judgement:
     inside = Optimum(32, -5.0, -5.2, -4.8, "ok")
     edge = Optimum(64, -8.0, low, high, "ok" if low and high else "edge")
-    return {
-        "sp": SchemeAnswer(
-            "sp", "inconclusive", "", "", None, None, (inside, edge), None, fits=(), evidence=()
-        )
-    }
+    answer = SchemeAnswer(
+        "sp", "inconclusive", "", "", None, None, (inside, edge), None, fits=(), evidence=()
+    )
+    return Judgement({"sp": answer}, (), {})
 
 
-CELLS = {("sp", 32): FIRST, ("sp", 64): FIRST}
+def extended(study: Study, cells: Cells, low: float | None, high: float | None) -> Proposal:
+    return propose(study, cells, judgement(low, high), look=1)
+
+
+def rates(cells: Cells, width: int) -> list[int]:
+    return sorted({index for index, _ in cells["sp", width]})
 
 
 def test_an_optimum_inside_asks_for_nothing() -> None:
-    assert extend_edges(CELLS, answer(-8.1, -7.0), GRID) == CELLS
+    study = load(None, GRID)
+    found = extended(study, first_cells(study), -8.1, -7.0)
+    assert (found.cells, found.reasons) == (first_cells(study), ())
 
 
 @pytest.mark.parametrize(
     ("bounds", "wanted"),
-    [((None, -7.0), (-10, -9, *FIRST)), ((-3.0, None), (*FIRST, -1, 0))],
+    [((None, -7.0), [-10, -9, *FIRST]), ((-3.0, None), [*FIRST, -1, 0])],
 )
-def test_two_octaves_are_added_beyond_an_edge(
-    bounds: tuple[float | None, float | None], wanted: tuple[int, ...]
+def test_two_octaves_are_added_beyond_an_edge_with_all_seeds(
+    bounds: tuple[float | None, float | None], wanted: list[int]
 ) -> None:
-    extended = extend_edges(CELLS, answer(*bounds), GRID)
-    assert extended == {("sp", 32): FIRST, ("sp", 64): wanted}
+    study = load(None, GRID)
+    found = extended(study, first_cells(study), *bounds)
+    assert rates(found.cells, 32) == list(FIRST)
+    assert rates(found.cells, 64) == wanted
+    assert len(found.cells["sp", 64]) == 2 * len(wanted)
+    assert len(found.reasons) == 1
+    assert "width 64" in found.reasons[0]
 
 
 def test_finer_grids_are_extended_by_as_many_octaves() -> None:
-    grid = GridConfig(low=0.25, high=1.0, per_octave=2)
-    cells = {("sp", 32): (-4, -3, -2, -1, 0), ("sp", 64): (-4, -3, -2, -1, 0)}
-    assert extend_edges(cells, answer(None, -1.0), grid)["sp", 64][:4] == (-8, -7, -6, -5)
+    study = load(None, GRID | {"grid": {"low": 0.25, "high": 1.0, "per_octave": 2}})
+    found = extended(study, first_cells(study), None, -1.0)
+    assert rates(found.cells, 64)[:4] == [-8, -7, -6, -5]
 
 
 def test_the_search_ends_six_octaves_out() -> None:
-    cells: Cells = CELLS
+    study = load(None, GRID)
+    cells = first_cells(study)
     for _ in range(10):
-        cells = extend_edges(cells, answer(None, -7.0), GRID)
-    assert cells["sp", 64][0] == -14
+        cells = extended(study, cells, None, -7.0).cells
+    assert rates(cells, 64)[0] == -14
+
+
+WIDTHS = (64, 128, 256, 512)
+ADAPTIVE: dict[str, Any] = {
+    "widths": WIDTHS,
+    "base_width": 64,
+    "target": 1024,
+    "schemes": ("mup", "sp"),
+    "seeds": 5,
+    "grid": {"low": 2.0**-12, "high": 2.0**-1},
+    "design": "adaptive",
+}
+DRIFTS = {"mup": 0.0, "sp": -0.7}
+
+
+def outcome(scheme: str, width: int, x: float, seed: int, noise: float) -> Observation:
+    """Return the outcome of a run on a skewed valley, the same whenever it is asked for."""
+    best = -6.6 + DRIFTS[scheme] * math.log2(width / 64)
+    stream = np.random.default_rng([width, seed, round(8 * (x + 40))])
+    shift = np.random.default_rng([width, seed]).standard_normal()
+    loss = 3 + float(loss_shape("skew", np.array([x - best]))[0])
+    loss += noise * (2 * shift + stream.standard_normal())
+    return Observation(scheme, width, 2.0**x, seed, loss)
+
+
+def judged(study: Study, cells: Cells, noise: float) -> Judgement:
+    rows = tuple(
+        outcome(scheme, width, math.log2(study.lattice.rate(index)), seed, noise)
+        for (scheme, width), chosen in cells.items()
+        for index, seed in chosen
+    )
+    return judge(RunTable(rows), target_width=1024, base_width=64, looks=looks(study))
+
+
+def carried_out(study: Study, *, noise: float = 0.01) -> tuple[list[Cells], list[str], Judgement]:
+    """Carry a design out; return the cells of its rounds, its reasons, its last judgement."""
+    rounds, reasons = [first_cells(study)], list[str]()
+    while True:
+        found = judged(study, rounds[-1], noise)
+        proposal = propose(study, rounds[-1], found, look=len(rounds))
+        reasons += proposal.reasons
+        if proposal.cells == rounds[-1]:
+            return rounds, reasons, found
+        rounds.append(proposal.cells)
+
+
+@pytest.fixture(scope="module")
+def narrowed() -> tuple[Study, list[Cells], list[str], Judgement]:
+    study = load(None, ADAPTIVE | {"until": "octaves=0.5", "budget": 150})
+    return study, *carried_out(study)
+
+
+def test_a_design_reaches_its_goal_with_few_runs(
+    narrowed: tuple[Study, list[Cells], list[str], Judgement],
+) -> None:
+    study, rounds, reasons, found = narrowed
+    assert reasons[-1].startswith("done")
+    assert cost_of(study, rounds[-1]) <= 100  # a grid of these 12 rates and 5 seeds has 420
+    for scheme, drift in DRIFTS.items():
+        prediction = found[scheme].prediction
+        assert prediction is not None
+        assert prediction.high / prediction.low <= 2
+        assert prediction.low <= 2.0 ** (-6.6 + 4 * drift) <= prediction.high
+    assert {name: answer.verdict for name, answer in found.items()} == {
+        "mup": "transfers",
+        "sp": "does not transfer",
+    }
+
+
+def test_every_choice_has_its_line(
+    narrowed: tuple[Study, list[Cells], list[str], Judgement],
+) -> None:
+    _, rounds, reasons, _ = narrowed
+    added = sum(len(c) for c in rounds[-1].values()) - sum(len(c) for c in rounds[0].values())
+    named = sum(line.count("2**") for line in reasons)
+    assert 0 < named <= added  # runs at the base width stand once for both schemes
+    assert all("width" in line and "narrow" in line for line in reasons[:-1])
+
+
+def test_runs_at_the_base_width_are_the_same_for_all_schemes(
+    narrowed: tuple[Study, list[Cells], list[str], Judgement],
+) -> None:
+    _, rounds, _, _ = narrowed
+    assert all(set(cells["mup", 64]) == set(cells["sp", 64]) for cells in rounds)
+
+
+def test_cells_are_only_added_and_never_twice(
+    narrowed: tuple[Study, list[Cells], list[str], Judgement],
+) -> None:
+    _, rounds, _, _ = narrowed
+    for before, after in pairwise(rounds):
+        for key, chosen in after.items():
+            assert set(before[key]) <= set(chosen)
+            assert len(set(chosen)) == len(chosen)
+
+
+def test_the_same_results_give_the_same_choices(
+    narrowed: tuple[Study, list[Cells], list[str], Judgement],
+) -> None:
+    study, rounds, reasons, _ = narrowed
+    assert carried_out(study)[:2] == (rounds, reasons)
+
+
+@pytest.mark.parametrize(("budget", "most"), [(60, 60), ("8e13 flops", 8e13)])
+def test_a_budget_is_kept(budget: int | str, most: float) -> None:
+    study = load(None, ADAPTIVE | {"until": "octaves=0.31", "budget": budget})
+    rounds, reasons, _ = carried_out(study, noise=0.03)
+    assert cost_of(study, rounds[0]) < cost_of(study, rounds[-1]) <= most
+    assert reasons[-1].startswith("stopped")
+
+
+def test_operations_make_narrow_widths_preferred() -> None:
+    def share(budget: int | str) -> float:
+        study = load(None, ADAPTIVE | {"until": "octaves=0.31", "budget": budget})
+        rounds, _, _ = carried_out(study, noise=0.03)
+        added = {key: len(set(rounds[-1][key]) - set(rounds[0][key])) for key in rounds[0]}
+        return added["sp", 512] / sum(added.values())
+
+    assert share("8e13 flops") < share(100)
+
+
+def test_a_settled_verdict_ends_the_search() -> None:
+    study = load(None, ADAPTIVE | {"until": "regret=0.01"})
+    rounds, reasons, found = carried_out(study)
+    assert reasons[-1].startswith("done")
+    assert len(rounds) <= LOOKS
+    assert all(answer.verdict != "inconclusive" for answer in found.values())
+
+
+def test_optima_beyond_the_rates_are_followed() -> None:
+    study = load(None, ADAPTIVE | {"grid": {"low": 2.0**-7, "high": 2.0**-1}, "schemes": ("sp",)})
+    rounds, reasons, found = carried_out(study)
+    assert min(index for index, _ in rounds[-1]["sp", 512]) < study.lattice.indices()[0]
+    assert any("beyond the rates tried" in line for line in reasons)
+    assert found["sp"].verdict == "does not transfer"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"design": "other"}, "design: got 'other'"),
+        ({"until": "regret"}, "until: got 'regret', wanted regret=SHARE"),
+        ({"until": "regret=2"}, "until: got 'regret=2', wanted regret=SHARE"),
+        ({"until": "octaves=0.1"}, "until: got octaves=0.1, wanted more than 0.29"),
+        ({"until": "octaves=1", "widths": (64, 128)}, "wanted at least 3 widths"),
+        ({"budget": "many"}, "budget: got 'many', wanted runs, such as 48"),
+        ({"design": "grid", "budget": 5}, "wanted it with design = 'adaptive' only"),
+    ],
+)
+def test_wrong_settings_are_one_error(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=".*".join(map(_escaped, message.split()))):
+        load(None, ADAPTIVE | changes)
+
+
+def _escaped(text: str) -> str:
+    return text.replace(".", r"\.")

@@ -29,6 +29,7 @@ def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
         "runs": asdict(result.counts),
         "schemes": schemes_document(result.answers),
         "comparisons": [asdict(comparison) for comparison in result.answers.comparisons],
+        "choices": list(result.choices),
         "warnings": warnings(result),
         "report": report,
     }
@@ -93,6 +94,8 @@ def as_text(result: StudyResult, page: Path | None) -> None:
         f"\n{counts.finished} of {counts.planned} runs finished, {counts.diverged} diverged, "
         f"{counts.reused} reused."
     )
+    for line in result.choices:
+        console.print(f"  {escape(line)}")
     training, context = result.study.training, result.study.model.context
     console.print(
         f"{training.batch * context:,} tokens per step; loss on "

@@ -46,6 +46,7 @@ def write_page(result: StudyResult, directory: Path) -> Path:
             answers=tuple(result.answers.values()),
             target_width=study.target,
             notes=tuple(warnings(result)),
+            choices=result.choices,
         ),
         path,
     )

@@ -57,6 +57,13 @@ class Tune(Command):
     """Names all random streams of the study."""
     tolerance_regret: Annotated[str | None, option("SHARE")] = None
     """Share of the best loss up to which the rate is said to transfer."""
+    design: Annotated[str | None, option("grid|adaptive")] = None
+    """Whether to train the whole grid, or to choose runs that narrow the answer most."""
+    until: Annotated[str | None, option("regret=SHARE|octaves=N")] = None
+    """Adaptive: stop when the verdicts at this tolerance are settled, or when the target's rate is
+    known to so many octaves either way."""
+    budget: Annotated[str | None, option("RUNS|FLOPS")] = None
+    """Adaptive: spend at most so much, such as 48 or 2e15flops."""
     workers: Annotated[str | None, option("N")] = None
     """Number of processes, one thread each; by default one per core."""
 
@@ -89,7 +96,10 @@ class Tune(Command):
             "base_width": whole,
             "target": whole,
             "seeds": whole,
-            "schemes": listed(lambda key, text: text),
+            "schemes": listed(_as_is),
+            "design": _as_is,
+            "until": _as_is,
+            "budget": _as_is,
             "study_seed": whole,
             "tolerance_regret": number,
         }
@@ -108,6 +118,10 @@ class Tune(Command):
             if (text := getattr(self, key)) is not None:
                 overrides.setdefault(section, {})[name] = read(key, text)
         return overrides
+
+
+def _as_is(key: str, text: str) -> str:
+    return text
 
 
 def _require_folder(path: Path) -> None:

@@ -48,6 +48,7 @@ class Report:
         answers: What was concluded, one per scheme, in the order of the page.
         target_width: The width whose learning rate is wanted.
         notes: Warnings for people.
+        choices: Why runs were added to the first ones, one line each.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Report:
     answers: tuple[SchemeAnswer, ...]
     target_width: int
     notes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse runs that no answer speaks of: they would be missing from the page.
@@ -156,6 +158,7 @@ def _content(report: Report) -> dict[str, object]:
         "title": report.title,
         "facts": report.facts,
         "notes": report.notes,
+        "choices": report.choices,
         "target_width": report.target_width,
         "headlines": [headline(a, target_width=report.target_width) for a in answers],
         "comparison": comparison(answers, target_width=report.target_width),

@@ -55,6 +55,22 @@ def propose(study: Study, cells: Cells, judgement: Judgement, *, look: int) -> P
 
     Returns:
         The cells of the next round; equal to `cells` when the study is done.
+
+    Example:
+        >>> from ..statistics.landscapes import loss_shape
+        >>> from ..statistics.table import Observation, RunTable
+        >>> from ..statistics.transfer import judge
+        >>> from .plan import first_cells
+        >>> from .study import load
+        >>> study = load(None, {"schemes": ("mup",), "design": "adaptive"})
+        >>> runs = [(w, study.lattice.rate(i)) for (_, w), c in first_cells(study).items()
+        ...         for i, _ in c]
+        >>> x = np.log2([lr for _, lr in runs])
+        >>> table = RunTable(tuple(Observation("mup", w, lr, 0, 3 + loss) for (w, lr), loss
+        ...                        in zip(runs, loss_shape("skew", x + 6.2), strict=True)))
+        >>> found = judge(table, target_width=256, looks=looks(study))
+        >>> print(propose(study, first_cells(study), found, look=1).reasons[0])
+        mup, width 128: 2**-6.5 with seed 0, expected to narrow the answer's spread by 9 %
     """
     if study.design == "grid":
         return _extended(study, cells, judgement)
@@ -96,17 +112,19 @@ def _adapted(study: Study, cells: Cells, judgement: Judgement, look: int) -> Pro
         return Proposal(cells, ("done: the answer is as narrow as was asked for",))
     if look >= LOOKS:
         return Proposal(cells, (f"stopped: {LOOKS} looks, the most that the error rates allow",))
-    spent, limit = _cost(study, cells), study.limit.amount
+    spent, limit = cost_of(study, cells), study.limit.amount
     left = limit - spent
+    if left < min(run_cost(study, width) for width in study.widths):
+        return Proposal(cells, (f"stopped: the budget, {limit:g} {study.limit.unit}, is spent",))
     # Rounds grow by a constant factor, so that the last look sees the whole budget spent.
     allowance = min(left, spent * ((limit / spent) ** (1 / (LOOKS - look)) - 1))
     wanted, reasons = _open_sides(study, cells, judgement, still_open)
-    allowance -= _cost(study, wanted) - spent
+    allowance -= cost_of(study, wanted) - spent
     for addition in _additions(study, wanted, judgement, still_open, allowance):
         wanted = _with(study, wanted, addition)
         reasons.append(_reason(addition))
-    if _cost(study, wanted) > limit:
-        return Proposal(cells, (f"stopped: the budget, {limit:g} {study.limit.unit}, is spent",))
+    if cost_of(study, wanted) > limit:
+        return Proposal(cells, (f"stopped: {limit:g} {study.limit.unit} buy no further round",))
     if wanted == cells:
         return Proposal(cells, ("stopped: no run at these widths would narrow the answer",))
     return Proposal(wanted, tuple(reasons))
@@ -159,7 +177,7 @@ def _additions(
             draws=fit.draws,
             made=_made(study, cells[scheme, fit.columns.width]),
             rates=_rates(study.lattice, cells[scheme, fit.columns.width]),
-            cost=_run_cost(study, fit.columns.width),
+            cost=run_cost(study, fit.columns.width),
         )
         for scheme in still_open
         for fit in judgement.fits[scheme]
@@ -223,17 +241,18 @@ def _spread(
     return wanted
 
 
-def _cost(study: Study, cells: Cells) -> float:
+def cost_of(study: Study, cells: Cells) -> float:
     """Return what all cells cost, shared ones once, in units of the budget."""
     unique = {
         (_key(study, scheme, width), cell)
         for (scheme, width), chosen in cells.items()
         for cell in chosen
     }
-    return sum(_run_cost(study, width) for (_, width), _ in unique)
+    return sum(run_cost(study, width) for (_, width), _ in unique)
 
 
-def _run_cost(study: Study, width: int) -> float:
+def run_cost(study: Study, width: int) -> float:
+    """Return what a run costs, in units of the budget."""
     if study.limit.unit == "runs":
         return 1.0
     training = study.training

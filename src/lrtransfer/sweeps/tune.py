@@ -17,7 +17,7 @@ from ..statistics.transfer import Judgement, judge
 from .execute import Listener, execute
 from .local import Failure, LocalWorkers
 from .plan import PlannedRun, Run, expand, first_cells, unique_runs
-from .propose import Proposal, looks, propose
+from .propose import Proposal, cost_of, looks, propose
 from .store import Result, Row, Store, open_store, read_store
 from .study import Study
 
@@ -87,6 +87,7 @@ def tune(
     """
     corpus = standard_library()
     _require_text(study, corpus)
+    _require_budget(study)
     digest = corpus.digest
     with open_store(directory) as store, LocalWorkers(workers) as pool:
         store.begin_study(study.model_dump_json(), digest)
@@ -116,6 +117,16 @@ def _require_text(study: Study, corpus: Corpus) -> None:
         raise ConfigError(
             f"data.held_out_tokens: got {study.data.held_out_tokens:,}, wanted at most {most:,}, "
             f"the windows of {study.model.context} tokens in the held-out text."
+        )
+
+
+def _require_budget(study: Study) -> None:
+    """Refuse a budget that the first round of an adaptive design exceeds."""
+    least, limit = cost_of(study, first_cells(study)), study.limit
+    if study.design == "adaptive" and least > limit.amount:
+        raise ConfigError(
+            f"budget: got {limit.amount:g} {limit.unit}, wanted at least {least:g} for the first "
+            "round of these widths and schemes. Give more, or fewer widths."
         )
 
 
