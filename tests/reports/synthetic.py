@@ -11,6 +11,7 @@ import numpy as np
 from lrtransfer.reports.html import Report
 from lrtransfer.statistics.answer import (
     CurveFit,
+    Evidence,
     Interval,
     Optimum,
     Prediction,
@@ -135,7 +136,7 @@ def nothing(scheme: str, *, widths: Sequence[int] = WIDTHS) -> SchemeAnswer:
         optima=tuple(Optimum(width, None, None, None, "none") for width in widths),
         prediction=None,
         fits=(),
-        evidence=("Learning rates below 2^−12: 5 more, 60 runs, about 20 minutes.",),
+        evidence=(Evidence("add learning rates below 2^−12", 128, (-13.0, -14.0), 6, 0.2),),
     )
 
 
@@ -157,8 +158,8 @@ def edges(scheme: str) -> SchemeAnswer:
         prediction=None,
         fits=(fit(scheme, 128),),
         evidence=(
-            "Learning rates 2^−14 and 2^−13 at widths 512 and 1024: 12 runs, about 9 minutes.",
-            "2 more seeds at width 1024: 24 runs, about 35 minutes.",
+            Evidence("add learning rates below 2^−12 at width 512", 512, (-14.0, -13.0), 6, 0.1),
+            Evidence("add seeds: 5 per learning rate at width 1024", 1024, (-13.0,), 2, 0.31),
         ),
     )
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,7 @@ def poisoned(text: str) -> Report:
             "reason": text,
             "covers": text,
             "prediction": prediction,
-            "evidence": tuple(text for _ in answer.evidence),
+            "evidence": tuple(replace(e, action=text) for e in answer.evidence),
         }
         answers.append(SchemeAnswer(**(vars(answer) | changed)))
     names = {old.scheme: new.scheme for old, new in zip(clean.answers, answers, strict=True)}
@@ -199,7 +200,7 @@ def test_edges_are_bounds() -> None:
     text = read(render(synthetic.at_edges())).text
     assert "256 ≥ 2^−2 (0.25) – edge" in text
     assert "512 ≤ 2^−11 (0.00049) – edge" in text
-    assert "What would settle it SP Learning rates 2^−14 and 2^−13" in text
+    assert "What would settle it SP add learning rates below 2^−12 at width 512: 6 runs" in text
 
 
 def test_missing_cells_and_diverged_cells_differ() -> None:

@@ -103,14 +103,18 @@ def test_optimum_at_the_lower_edge_of_the_widest_is_bad_enough() -> None:
     assert answer.optima[-1].status == "edge"
     assert answer.verdict == "does not transfer"
     assert open_edges(answer) == ((512, "low"),)
-    assert answer.evidence[0] == "add learning rates below 2**-11 at width 512 (scheme sp)"
+    first = answer.evidence[0]
+    assert first.action == "add learning rates below 2**-11 at width 512 (scheme sp)"
+    assert (first.width, first.log2_lr) == (512, (-13.0, -12.0))
+    assert first.runs == 2 * len({row.seed for row in table(runs("sp", falling)).observations})
 
 
 def test_optimum_of_the_base_at_the_edge_is_open() -> None:
     answer = judge(table(runs("mup", lambda _: -2.5)), target_width=512)["mup"]
     assert answer.verdict == "inconclusive"
     assert open_edges(answer) == tuple((width, "high") for width in WIDTHS)
-    assert answer.evidence[0] == "add learning rates above 2**-3 at width 64 (scheme mup)"
+    first = answer.evidence[0]
+    assert first.action == "add learning rates above 2**-3 at width 64 (scheme mup)"
 
 
 def test_rate_used_beyond_the_target_grid_asks_for_it() -> None:
@@ -120,24 +124,24 @@ def test_rate_used_beyond_the_target_grid_asks_for_it() -> None:
     assert answer.verdict == "inconclusive"
     assert {o.status for o in answer.optima} == {"ok"}
     assert open_edges(answer) == ((512, "high"),)
-    assert answer.evidence[0].startswith("add the learning rate 2**-5.")
+    assert answer.evidence[0].action.startswith("add the learning rate 2**-5.")
 
 
 def test_thin_evidence_asks_for_more() -> None:
     rows = runs("mup", still, seeds=1, noise=0.05)
     answer = judge(table(rows), target_width=512, tolerance=0.001)["mup"]
     assert answer.verdict == "inconclusive"
-    assert any(line.startswith("add learning rates halfway") for line in answer.evidence)
-    assert any(line.startswith("add seeds: 3 per learning rate") for line in answer.evidence)
+    assert any(line.action.startswith("add learning rates halfway") for line in answer.evidence)
+    assert any(line.action.startswith("add seeds: 3 per learning rate") for line in answer.evidence)
 
 
 def test_two_widths_give_a_verdict_but_no_trend() -> None:
     answer = judge(table(runs("mup", still, widths=(64, 256))), target_width=256)["mup"]
     assert answer.verdict == "transfers"
     assert (answer.drift, answer.prediction) == (None, None)
-    assert answer.evidence == (
-        "add widths (scheme mup): 2 do not determine the target's learning rate",
-    )
+    (wanted,) = answer.evidence
+    assert "2 widths do not determine the target's learning rate" in wanted.action
+    assert wanted.width == 32
 
 
 def test_base_width_is_the_one_asked_for() -> None:
@@ -153,7 +157,10 @@ def test_base_width_is_the_one_asked_for() -> None:
 def test_base_as_widest_has_nothing_to_be_judged_at() -> None:
     answer = judge(table(runs("sp", moving)), target_width=4096, base_width=512)["sp"]
     assert answer.verdict == "inconclusive"
-    assert answer.evidence == ("add widths (scheme sp): a second width beside 512",)
+    (wanted,) = answer.evidence
+    assert wanted.width == 1024
+    rest = sum(row.width**2 for row in table(runs("sp", moving)).observations)
+    assert wanted.cost == pytest.approx(wanted.runs * 1024**2 / rest)
 
 
 def test_covers_says_what_is_not_covered() -> None:
@@ -247,7 +254,7 @@ def test_scheme_with_one_width_beside_others_is_open() -> None:
     answers = judge(table(runs("mup", still), runs("sp", moving, widths=(64,))), target_width=512)
     assert answers["mup"].verdict == "transfers"
     assert answers["sp"].verdict == "inconclusive"
-    assert answers["sp"].evidence == ("add widths (scheme sp): a second width beside 64",)
+    assert [wanted.width for wanted in answers["sp"].evidence] == [128]
 
 
 def test_nothing_trains() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from ..statistics.answer import Comparison, Interval, Optimum, Regret, SchemeAnswer
+from ..statistics.answer import Comparison, Interval, Optimum, Quality, Regret, SchemeAnswer
 from ..statistics.columns import seed_noise
 from ..sweeps.tune import StudyResult
 
@@ -47,10 +47,11 @@ def _scheme(answer: SchemeAnswer) -> dict[str, Any]:
         "covers": answer.covers,
         "regret": asdict(answer.regret) if answer.regret else None,
         "regrets": [asdict(regret) for regret in answer.regrets],
+        "quality": asdict(answer.quality),
         "drift": asdict(answer.drift) if answer.drift else None,
         "optima": [asdict(optimum) for optimum in answer.optima],
         "prediction": asdict(answer.prediction) if answer.prediction else None,
-        "evidence": list(answer.evidence),
+        "evidence": [{"text": str(e), **asdict(e)} for e in answer.evidence],
     }
 
 
@@ -170,6 +171,18 @@ def _regret(regret: Regret) -> str:
     )
 
 
+def _quality(quality: Quality) -> Iterator[str]:
+    """Yield the three axes as far as they are known."""
+    if quality.scatter is not None:
+        yield f"optima scatter by {quality.scatter:.2g} octaves about their line"
+    for regret, what in (
+        (quality.extrapolation, "the rate that narrower widths predict costs"),
+        (quality.penalty, "the base's rate is expected to cost"),
+    ):
+        if regret is not None:
+            yield f"{what} {100 * regret.estimate:.2g} % at width {regret.width}"
+
+
 def _bound(value: float | None) -> str:
     return "?" if value is None else f"{value:.2f}"
 
@@ -190,6 +203,8 @@ def _verdict_lines(answer: SchemeAnswer, target: int) -> Iterator[str]:
     for regret in answer.regrets:
         kind = "regret" if regret.measured else "regret expected"
         yield f"{kind} at width {regret.width}: {_regret(regret)}"
+    if quality := "; ".join(_quality(answer.quality)):
+        yield f"quality: {quality}"
     yield answer.covers
     for line in answer.evidence:
         yield f"would settle it: {line}"

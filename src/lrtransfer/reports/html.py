@@ -163,7 +163,9 @@ def _content(report: Report) -> dict[str, object]:
         "headlines": [headline(a, target_width=report.target_width) for a in answers],
         "comparison": comparison(answers, target_width=report.target_width),
         "optima": [optimum_table(table, answer) for answer in answers],
-        "evidence": [(answer.scheme, answer.evidence) for answer in answers if answer.evidence],
+        "evidence": [
+            (answer.scheme, [*map(str, answer.evidence)]) for answer in answers if answer.evidence
+        ],
         "means": [run_means(table, answer.scheme) for answer in answers],
         "colours": width_colours(widths),
         "any_optimum": _any_optimum(report),

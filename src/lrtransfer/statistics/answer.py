@@ -98,6 +98,49 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """Rate the transfer of a scheme on three axes, each None where the runs do not tell.
+
+    Attributes:
+        scatter: Fit: how far optima lie from a straight line over log2 width beyond their own
+            intervals, a standard deviation in octaves.
+        extrapolation: Robustness: the regret at the widest width of the rate that the narrower
+            widths predict for it.
+        penalty: Asymptotic penalty: the regret expected of the base's optimum three doublings
+            beyond the widest width.
+    """
+
+    scatter: float | None
+    extrapolation: Regret | None
+    penalty: Regret | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Name runs that would settle an open answer.
+
+    Attributes:
+        action: What to do, for people.
+        width: Width at which to train.
+        log2_lr: Learning rates to be tried, as log2.
+        runs: Number of runs, all seeds counted.
+        cost: What they cost, as a share of what the scheme's runs so far cost, if equally long
+            training costs in proportion to width squared.
+    """
+
+    action: str
+    width: int
+    log2_lr: tuple[float, ...]
+    runs: int
+    cost: float
+
+    def __str__(self) -> str:
+        """Return what to do, how many runs it takes, and what they cost."""
+        runs = "1 run" if self.runs == 1 else f"{self.runs} runs"
+        return f"{self.action}: {runs}, about {100 * self.cost:.2g} % of the training so far"
+
+
+@dataclass(frozen=True)
 class SchemeAnswer:
     """Gather everything that is concluded for one scheme.
 
@@ -109,11 +152,12 @@ class SchemeAnswer:
         regret: Zero-shot regret at the target or the widest measured width, if it can be stated.
         regrets: Zero-shot regret at every measured width but the base, where it can be stated; last
             what is expected at a target beyond them.
+        quality: Fit, robustness and asymptotic penalty of the transfer.
         drift: Slope of x* over log2 width, in octaves per doubling, if it can be stated.
         optima: One per width, by increasing width.
         prediction: Learning rate for the target, if it can be stated.
         fits: One fitted curve per width whose optimum is `ok`.
-        evidence: What would settle an open answer, one line each.
+        evidence: What would settle an open answer, the most useful first.
     """
 
     scheme: str
@@ -125,8 +169,9 @@ class SchemeAnswer:
     optima: tuple[Optimum, ...]
     prediction: Prediction | None
     fits: tuple[CurveFit, ...]
-    evidence: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
     regrets: tuple[Regret, ...] = ()
+    quality: Quality = Quality(None, None, None)
 
 
 @dataclass(frozen=True)

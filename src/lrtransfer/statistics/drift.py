@@ -43,6 +43,17 @@ def drift_of(optima: Sequence[Optimum]) -> Interval | None:
     return None if line is None else Interval(line.slope, line.slope_low, line.slope_high)
 
 
+def scatter_of(optima: Sequence[Optimum]) -> float | None:
+    """Return the scatter of x* about its line beyond the optima's own intervals, in octaves.
+
+    Example:
+        >>> scatter_of([Optimum(2**i, -6.0, -6.1, -5.9, "ok") for i in range(5, 9)])
+        0.0
+    """
+    line = _line(optima)
+    return None if line is None else line.scatter
+
+
 def predict(optima: Sequence[Optimum], *, width: int) -> Prediction | None:
     r"""Return the learning rate for a width from the trend of the optima.
 

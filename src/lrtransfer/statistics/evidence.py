@@ -1,10 +1,17 @@
 """What would settle an open answer: one line each, to be done as it stands."""
 
-from .answer import Optimum, SchemeAnswer, Side
+from collections.abc import Sequence
+
+import numpy as np
+
+from .answer import Evidence, Optimum, SchemeAnswer, Side
+from .columns import Columns
 from .optimum import WidthFit
 from .regret import Ruling, power
+from .table import FloatArray
 
 ENOUGH_SEEDS = 3
+EXTENSION = 2.0  # octaves to be tried beyond an edge
 FINE_SPACING = 0.5  # octaves between rates, below which seeds help more than rates
 
 
@@ -36,34 +43,49 @@ def open_edges(answer: SchemeAnswer) -> tuple[tuple[int, Side], ...]:
 
 def missing_evidence(
     scheme: str,
-    fits: tuple[WidthFit, ...],
+    fits: Sequence[WidthFit],
     ruling: Ruling,
     *,
-    base: WidthFit,
-    wide: WidthFit,
+    base: WidthFit | None,
+    wide: WidthFit | None,
+    start: int,
+    target: int,
     predicted: bool,
-) -> tuple[str, ...]:
+) -> tuple[Evidence, ...]:
     """Return what would settle the open answers of one scheme.
 
     Arguments:
         scheme: Name of the scheme.
         fits: Fits of all its widths.
         ruling: The verdict reached.
-        base: Fit of the width whose optimum was used.
-        wide: Fit of the width where it was used.
+        base: Fit of the width whose optimum was used, if it has runs.
+        wide: Fit of the width where it was used, if there is one.
+        start: The base width.
+        target: Width the learning rate is wanted for.
         predicted: Whether a learning rate for the target could be stated.
 
     Returns:
-        One line per thing to be done, the most useful first.
+        One entry per thing to be done, the most useful first.
     """
-    lines = [line for fit in fits for line in _extend(fit, scheme)]
+    so_far = sum(_made(fit.columns) * fit.columns.width**2 for fit in fits)
+
+    def entry(action: str, width: int, rates: Sequence[float], seeds: int) -> Evidence:
+        runs = len(rates) * max(1, seeds)
+        where = f"{action} at width {width} (scheme {scheme})"
+        return Evidence(where, width, tuple(rates), runs, runs * width**2 / so_far)
+
+    usual = max((fit.columns for fit in fits), key=lambda column: len(column.tried))
+    if base is None:
+        return (entry("add the base width's runs", start, usual.tried.tolist(), usual.seeds),)
+    if wide is None:
+        return (entry("add runs", _next(fits, target), usual.tried.tolist(), usual.seeds),)
+    entries = [entry(*wanted) for fit in fits for wanted in _extend(fit)]
     if ruling.verdict == "inconclusive":
-        lines += _settle(scheme, ruling, base, wide)
+        entries += [entry(*wanted) for wanted in _settle(ruling, base, wide)]
     if not predicted and not any(_open_sides(fit.optimum) for fit in fits):
-        lines.append(
-            f"add widths (scheme {scheme}): {len(fits)} do not determine the target's learning rate"
-        )
-    return tuple(lines)
+        action = f"{len(fits)} widths do not determine the target's learning rate: add runs"
+        entries.append(entry(action, _next(fits, target), usual.tried.tolist(), usual.seeds))
+    return tuple(entries)
 
 
 def _open_sides(optimum: Optimum) -> tuple[Side, ...]:
@@ -73,37 +95,78 @@ def _open_sides(optimum: Optimum) -> tuple[Side, ...]:
     return tuple(side for side, bound in bounds if bound is None)
 
 
-def _extend(fit: WidthFit, scheme: str) -> list[str]:
-    at = f"at width {fit.columns.width} (scheme {scheme})"
-    tried = fit.columns.tried
+def _made(column: Columns) -> int:
+    """Return the number of runs on the curve, roughly: none is taken for missing."""
+    return len(column.tried) * max(1, column.seeds)
+
+
+def _next(fits: Sequence[WidthFit], target: int) -> int:
+    """Return a width to add: twice the widest on the way to the target, else half the narrowest."""
+    widths = [fit.columns.width for fit in fits]
+    return 2 * max(widths) if 2 * max(widths) < target else max(1, min(widths) // 2)
+
+
+Wanted = tuple[str, int, Sequence[float], int]  # action, width, rates, seeds
+
+
+def _extend(fit: WidthFit) -> list[Wanted]:
+    """Say which rates to add beyond the ends of those tried, or between them."""
+    column = fit.columns
+    width, tried, seeds = column.width, column.tried, column.seeds
     if not len(tried):
-        return [f"add learning rates {at}: none was finished"]
-    lines = []
+        return [("add learning rates: none was finished,", width, (), seeds)]
+    spacing = float(np.median(np.diff(tried))) if len(tried) > 1 else 1.0
+    count = max(1, round(EXTENSION / spacing))
+    steps = spacing * np.arange(1, count + 1)
+    wanted: list[Wanted] = []
     for side in _open_sides(fit.optimum):
-        bound = f"below {power(tried[0])}" if side == "low" else f"above {power(tried[-1])}"
-        lines.append(f"add learning rates {bound} {at}")
-    if fit.optimum.status == "none" and not lines:
-        lines.append(f"add learning rates between {power(tried[0])} and {power(tried[-1])} {at}")
-    return lines
+        low = side == "low"
+        bound = f"below {power(tried[0])}" if low else f"above {power(tried[-1])}"
+        rates = tried[0] - steps if low else tried[-1] + steps
+        wanted.append((f"add learning rates {bound}", width, sorted(rates.tolist()), seeds))
+    if fit.optimum.status == "none" and not wanted:
+        between = f"between {power(tried[0])} and {power(tried[-1])}"
+        halves = _halfway(tried, tried[0], tried[-1], finest=0.0)
+        wanted.append((f"add learning rates {between}", width, halves, seeds))
+    return wanted
 
 
-def _settle(scheme: str, ruling: Ruling, base: WidthFit, wide: WidthFit) -> list[str]:
+def _settle(ruling: Ruling, base: WidthFit, wide: WidthFit) -> list[Wanted]:
     """Say what narrows the regret at the wide width; open edges come first."""
-    regret, best = ruling.regret, wide.optimum
-    at = f"at width {wide.columns.width} (scheme {scheme})"
+    regret, best, column = ruling.regret, wide.optimum, wide.columns
     rate = base.optimum.log2_lr
     if rate is None or base.optimum.status != "ok":
         return []
     if regret is not None and regret.outside is not None:
-        return [f"add the learning rate {power(rate)} {at}"]
+        action = f"add the learning rate {power(rate)}"
+        return [(action, column.width, (rate,), column.seeds)]
     if best.status != "ok":
         return []
     ends = [x for x in (best.low, best.high, rate) if x is not None]
-    lines = []
-    if wide.columns.gap(min(ends), max(ends)) > FINE_SPACING:
-        between = f"between {power(min(ends))} and {power(max(ends))}"
-        lines.append(f"add learning rates halfway {between} {at}")
-    if wide.columns.seeds < ENOUGH_SEEDS or not lines:
-        wanted = max(ENOUGH_SEEDS, 2 * wide.columns.seeds)
-        lines.append(f"add seeds: {wanted} per learning rate, {wide.columns.seeds} so far, {at}")
-    return lines
+    low, high = min(ends), max(ends)
+    between = f"between {power(low)} and {power(high)}"
+    wanted: list[Wanted] = []
+    halves = _halfway(column.tried, low, high, finest=FINE_SPACING)
+    if halves:
+        action = f"add learning rates halfway {between}"
+        wanted.append((action, column.width, halves, column.seeds))
+    if column.seeds < ENOUGH_SEEDS or not wanted:
+        total = max(ENOUGH_SEEDS, 2 * column.seeds)
+        action = f"add seeds: {total} per learning rate {between}, {column.seeds} so far,"
+        around = _around(column.tried, low, high)
+        wanted.append((action, column.width, around, total - column.seeds))
+    return wanted
+
+
+def _halfway(tried: FloatArray, low: float, high: float, *, finest: float) -> list[float]:
+    """Return the middles of gaps wider than the finest that overlap [low, high]."""
+    gaps = zip(tried[:-1].tolist(), tried[1:].tolist(), strict=True)
+    return [(a + b) / 2 for a, b in gaps if b > low and a < high and b - a > finest]
+
+
+def _around(tried: FloatArray, low: float, high: float) -> list[float]:
+    """Return the rates within [low, high] and the neighbour on either side."""
+    first = max(0, int(np.searchsorted(tried, low, side="left")) - 1)
+    last = int(np.searchsorted(tried, high, side="right")) + 1
+    rates: list[float] = tried[first:last].tolist()
+    return rates

@@ -18,6 +18,7 @@ from .drift import drift_of, predict
 from .evidence import missing_evidence
 from .expected import expected_regret
 from .optimum import WidthFit, fit_widths
+from .quality import rate_quality
 from .regret import Ruling, rate_used, rule
 from .table import Observation, RunTable
 
@@ -141,12 +142,18 @@ def _answer(question: _Question, scheme: str, fits: tuple[WidthFit, ...]) -> Sch
     if base is None or wide is None:
         missing = f"width {start}" if base is None else f"a second width beside {start}"
         ruling = Ruling("inconclusive", f"Scheme {scheme} has no runs at {missing}.")
-        evidence: tuple[str, ...] = (f"add widths (scheme {scheme}): {missing}",)
     else:
         ruling = _rule(base, wide, question)
-        evidence = missing_evidence(
-            scheme, fits, ruling, base=base, wide=wide, predicted=prediction is not None
-        )
+    evidence = missing_evidence(
+        scheme,
+        fits,
+        ruling,
+        base=base,
+        wide=wide,
+        start=start,
+        target=question.target_width,
+        predicted=prediction is not None,
+    )
     return SchemeAnswer(
         scheme=scheme,
         verdict=ruling.verdict,
@@ -154,6 +161,12 @@ def _answer(question: _Question, scheme: str, fits: tuple[WidthFit, ...]) -> Sch
         covers=_covers(sorted(by_width), question),
         regret=ruling.regret,
         regrets=_regrets(base, fits, question),
+        quality=rate_quality(
+            None if base is None else rate_used(base.optimum),
+            fits,
+            tolerance=question.tolerance,
+            rng=np.random.default_rng([question.seed, len(fits)]),
+        ),
         drift=drift_of(optima),
         optima=optima,
         prediction=prediction,
