@@ -1,0 +1,28 @@
+"""Naive intervals fail on the landscapes where ours hold: else the landscapes would be too easy."""
+
+import numpy as np
+import pytest
+
+from benchmarks.controls import coverage
+from benchmarks.trends import drift_row
+
+
+@pytest.mark.parametrize(
+    ("name", "failing"),
+    [
+        ("skew", ("bootstrap parabola", "one parabola")),
+        ("wall", ("bootstrap argmin", "bootstrap parabola", "one parabola")),
+        ("quartic", ("bootstrap argmin", "bootstrap parabola")),
+    ],
+)
+def test_naive_intervals_fail_where_ours_hold(name: str, failing: tuple[str, ...]) -> None:
+    shares = coverage(name, curves=45)
+    assert shares["ours"] >= 0.93
+    assert all(shares[method] < 0.75 for method in failing), shares
+
+
+def test_a_line_without_scatter_fails_where_ours_holds() -> None:
+    rows = np.array([drift_row(i, widths=5, scatter=0.2) for i in range(36)])
+    ours, control, _ = np.nanmean(rows, axis=0)
+    assert ours >= 0.93
+    assert control < 0.75
