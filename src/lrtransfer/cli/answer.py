@@ -64,8 +64,11 @@ def warnings(result: StudyResult) -> list[str]:
             f"{missing} of {result.counts.planned} runs are missing; `lrtransfer tune` with the "
             "same arguments trains them."
         )
-    reasons = Counter(failure.reason.strip().splitlines()[-1] for failure in result.failures)
-    notes += [f"{count} runs gave no result: {reason}" for reason, count in reasons.items()]
+    if result.study.trainer is not None:  # what a program printed says why it failed
+        notes += [f"a run gave no result.\n{failure.reason}" for failure in result.failures]
+    else:
+        reasons = Counter(failure.reason.strip().splitlines()[-1] for failure in result.failures)
+        notes += [f"{count} runs gave no result: {reason}" for reason, count in reasons.items()]
     if len(result.versions) > 1:
         notes.append(
             f"the runs were made with different versions ({'; '.join(result.versions)}): equal "
@@ -74,13 +77,23 @@ def warnings(result: StudyResult) -> list[str]:
     return notes
 
 
+def _measure(result: StudyResult) -> str:
+    """Say what a run was trained on and how its loss was measured."""
+    study = result.study
+    if study.trainer is not None:
+        return f"Trained by `{study.trainer.command}`, loss from {study.trainer.loss_from}"
+    tokens = study.training.batch * study.model.context
+    held_out = f"{study.data.held_out_tokens:,} held-out tokens"
+    return f"{tokens:,} tokens per step; loss in nats on {held_out}"
+
+
 def noise(result: StudyResult) -> str:
     """Say how much the held-out loss of one run scatters between seeds."""
     curves = [curve for scheme in result.answers for curve in result.table.curves(scheme)]
     deviation = seed_noise(curves)
     if deviation is None:
         return "unknown: one seed"
-    return f"standard deviation {deviation:.2g} nats between seeds, beside each seed's own shift"
+    return f"standard deviation {deviation:.2g} between seeds, beside each seed's own shift"
 
 
 def as_text(result: StudyResult, page: Path | None) -> None:
@@ -97,11 +110,7 @@ def as_text(result: StudyResult, page: Path | None) -> None:
     )
     for line in result.choices:
         console.print(f"  {escape(line)}")
-    training, context = result.study.training, result.study.model.context
-    console.print(
-        f"{training.batch * context:,} tokens per step; loss on "
-        f"{result.study.data.held_out_tokens:,} held-out tokens, {noise(result)}."
-    )
+    console.print(f"{_measure(result)}, {noise(result)}.")
     for note in warnings(result):
         console.print(f"[bold]Warning:[/] {escape(note)}")
     if page:

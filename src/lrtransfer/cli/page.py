@@ -63,6 +63,17 @@ def _tokens_per_parameter(result: StudyResult) -> str:
 
 def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
     study = result.study
+    common = (
+        ("noise of a run", noise(result)),
+        ("widths", ", ".join(map(str, study.widths)) + f" (base {study.base_width})"),
+        ("seeds", f"{study.seeds} (study seed {study.study_seed})"),
+    )
+    if study.trainer is not None:
+        return (
+            ("command", study.trainer.command),
+            ("loss", study.trainer.loss_from),
+            *common,
+        )
     training, model, optimizer = study.training, study.model, study.optimizer
     tokens = training.batch * model.context
     return (
@@ -72,7 +83,5 @@ def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
         ("training", f"{training.steps} steps of {tokens:,} tokens"),
         ("tokens per parameter", _tokens_per_parameter(result)),
         ("held-out loss", f"{study.data.held_out_tokens:,} tokens, the same for all runs, in nats"),
-        ("noise of a run", noise(result)),
-        ("widths", ", ".join(map(str, study.widths)) + f" (base {study.base_width})"),
-        ("seeds", f"{study.seeds} (study seed {study.study_seed})"),
+        *common,
     )

@@ -28,6 +28,9 @@ class Tune(Command):
     never trained twice.
 
     Example: lrtransfer tune --widths 32,64,128 --target 512 --out my-study
+
+    Example: lrtransfer tune --command "python train.py --width {width} --lr {lr} --seed {seed}"
+    --loss-from "stdout:loss (.*)" --widths 64,128,256 --target 1024
     """
 
     study: Annotated[tyro.conf.Positional[Path | None], option("[STUDY.toml]")] = None
@@ -64,8 +67,21 @@ class Tune(Command):
     known to so many octaves either way."""
     budget: Annotated[str | None, option("RUNS|FLOPS")] = None
     """Adaptive: spend at most so much, such as 48 or 2e15flops."""
+    command: Annotated[str | None, option("PROGRAM ARGS…")] = None
+    """Your own trainer, with {width}, {lr}, {seed}, {scheme} and {out}, a folder of the run's own.
+    No shell is used unless --shell asks for it."""
+    loss_from: Annotated[str | None, option("PATH:KEY|stdout:REGEX")] = None
+    """Where its loss is, such as {out}/result.json:loss."""
+    scheme: Annotated[str | None, option("NAME")] = None
+    """What to call the parametrization that it uses."""
+    timeout: Annotated[str | None, option("SECONDS")] = None
+    """How long it may take for a run."""
+    retries: Annotated[str | None, option("N")] = None
+    """How often a run without a result is tried again; by default once."""
+    shell: bool = False
+    """Give the command to a shell."""
     workers: Annotated[str | None, option("N")] = None
-    """Number of processes, one thread each; by default one per core."""
+    """Number of processes, one thread each; by default one per core, of a command one."""
 
     def run(self) -> int:
         """Run the study, write its report, print the answer."""
@@ -76,7 +92,8 @@ class Tune(Command):
         from .progress import progress
 
         study = load(self.study, self._overrides())
-        workers = default_workers() if self.workers is None else whole("workers", self.workers)
+        usual = default_workers() if study.trainer is None else 1
+        workers = usual if self.workers is None else whole("workers", self.workers)
         if workers < 1:
             raise ConfigError(f"workers: got {workers}, wanted at least 1.")
         _require_folder(self.out)
@@ -108,6 +125,10 @@ class Tune(Command):
             "lr_high": ("grid", "high", number),
             "per_octave": ("grid", "per_octave", whole),
             "steps": ("training", "steps", whole),
+            "command": ("trainer", "command", _as_is),
+            "loss_from": ("trainer", "loss_from", _as_is),
+            "timeout": ("trainer", "timeout", number),
+            "retries": ("trainer", "retries", whole),
         }
         overrides: dict[str, Any] = {
             key: read(key, text)
@@ -117,6 +138,10 @@ class Tune(Command):
         for key, (section, name, read) in nested.items():
             if (text := getattr(self, key)) is not None:
                 overrides.setdefault(section, {})[name] = read(key, text)
+        if self.shell:
+            overrides.setdefault("trainer", {})["shell"] = True
+        if self.scheme is not None:
+            overrides["schemes"] = (self.scheme,)
         return overrides
 
 

@@ -1,9 +1,10 @@
 """Train a round of runs and keep each result the moment it is there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from .local import Failure, LocalWorkers
+from .local import Failure
 from .plan import Run
 from .store import Row, Store
 
@@ -27,11 +28,18 @@ class Progress:
     share: float
 
 
+class Workers(Protocol):
+    """Train runs, wherever that may be."""
+
+    def train(self, runs: Iterable[Run]) -> Iterator[tuple[Run, Row | Failure]]:
+        """Yield runs with their rows as they finish, in no fixed order."""
+
+
 Listener = Callable[[Progress], None]
 
 
 def execute(
-    runs: Sequence[Run], store: Store, *, workers: LocalWorkers, listener: Listener
+    runs: Sequence[Run], store: Store, *, workers: Workers, listener: Listener
 ) -> tuple[Failure, ...]:
     """Train runs, store their results, and return those that gave none.
 

@@ -32,6 +32,9 @@ NOT_IN_IDENTITY = frozenset({
     "budget",
 })  # fmt: skip
 
+# Settings of a user's program that do not change what it gives.
+HOW_LONG = frozenset({"timeout", "retries"})
+
 Cell = tuple[int, int]  # lattice index of the rate, seed
 # What is tried, for each (scheme, width).
 Cells = Mapping[tuple[str, int], tuple[Cell, ...]]
@@ -117,7 +120,7 @@ def expand(study: Study, cells: Cells, *, data_digest: str) -> tuple[PlannedRun,
             scheme,
             Run(
                 settings,
-                SHARED_SCHEME if width == study.base_width else scheme,
+                run_scheme(study, scheme, width),
                 width,
                 study.lattice.rate(index),
                 seed,
@@ -130,9 +133,16 @@ def expand(study: Study, cells: Cells, *, data_digest: str) -> tuple[PlannedRun,
     return tuple(sorted(planned, key=lambda p: -p.run.width))
 
 
+def run_scheme(study: Study, scheme: str, width: int) -> str:
+    """Return under which scheme a run is known: at the base width all of ours are one."""
+    return SHARED_SCHEME if study.trainer is None and width == study.base_width else scheme
+
+
 def run_settings(study: Study, data_digest: str) -> str:
     """Return the canonical JSON of what all runs of a study share."""
-    settings = study.model_dump(mode="json", exclude=set(NOT_IN_IDENTITY))
+    if study.trainer is not None:
+        return canonical({"trainer": study.trainer.model_dump(exclude=set(HOW_LONG))})
+    settings = study.model_dump(mode="json", exclude={*NOT_IN_IDENTITY, "trainer"})
     return canonical(settings | {"data_digest": data_digest})
 
 

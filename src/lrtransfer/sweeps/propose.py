@@ -18,7 +18,7 @@ from ..statistics.evidence import open_edges
 from ..statistics.optimum import WidthFit
 from ..statistics.regret import power
 from ..statistics.transfer import Judgement
-from .plan import SHARED_SCHEME, Cell, Cells
+from .plan import SHARED_SCHEME, Cell, Cells, run_scheme
 from .study import GridConfig, Study
 
 STEP_OCTAVES = 2  # added at once: an optimum just outside gets a neighbour on its other side
@@ -202,7 +202,7 @@ def _goal(study: Study, scheme: str) -> Goal:
 
 def _key(study: Study, scheme: str, width: int) -> Key:
     """Name a curve; that of the base width is the same under all schemes."""
-    return (SHARED_SCHEME if width == study.base_width else scheme), width
+    return run_scheme(study, scheme, width), width
 
 
 def _made(study: Study, chosen: Sequence[Cell]) -> dict[int, frozenset[float]]:
@@ -233,7 +233,7 @@ def _spread(
     study: Study, cells: Cells, scheme: str, width: int, new: tuple[Cell, ...]
 ) -> dict[Key, tuple[Cell, ...]]:
     """Add cells to a curve, at the base width to that of every scheme."""
-    schemes = study.schemes if width == study.base_width else (scheme,)
+    schemes = study.schemes if run_scheme(study, scheme, width) == SHARED_SCHEME else (scheme,)
     wanted = dict(cells)
     for name in schemes:
         present = wanted[name, width]

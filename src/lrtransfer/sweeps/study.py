@@ -7,6 +7,7 @@ checked before anything is written, and an error names the key by its path.
 import difflib
 import math
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,6 +59,20 @@ class TrainingConfig(ModelConfig):
     batch: Count = 8
     warmup_share: Share = 0.08
     final_factor: Share = 1e-4
+
+
+class TrainerConfig(ModelConfig):
+    """Set the user's own program that trains a run.
+
+    `command` holds {width} and {lr}, also {seed}, {scheme} and {out}, a folder of the run's own.
+    `loss_from` is `PATH:KEY` for a key in a JSON file or `stdout:REGEX`.
+    """
+
+    command: Annotated[str, Field(min_length=1)]
+    loss_from: Annotated[str, Field(min_length=1)]
+    shell: bool = False
+    timeout: Positive | None = None
+    retries: Annotated[int, Field(ge=0, le=100)] = 1
 
 
 class GridConfig(ModelConfig):
@@ -135,6 +150,18 @@ class Study(ModelConfig):
     data: DataConfig = DataConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()
+    trainer: TrainerConfig | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_for_a_trainer(cls, settings: Any) -> Any:
+        """Of the built-in study, what speaks of its own model says nothing of a user's program."""
+        if not isinstance(settings, Mapping) or settings.get("trainer") is None:
+            return settings
+        widths = settings.get("widths")
+        whole = isinstance(widths, (list, tuple)) and all(isinstance(w, int) for w in widths)
+        narrowest = {"base_width": min(widths)} if whole and widths else {}
+        return {"name": "command", "schemes": ("all",), **narrowest, **settings}
 
     @property
     def lattice(self) -> GridConfig:
@@ -167,7 +194,7 @@ class Study(ModelConfig):
 
 def _inconsistencies(study: Study) -> list[str]:
     """Return what is wrong between settings that are each right alone, as `key: got, wanted`."""
-    problems = []
+    problems = _trainer_problems(study)
     for key in ("widths", "schemes"):
         values = getattr(study, key)
         if len(set(values)) != len(values):
@@ -179,7 +206,7 @@ def _inconsistencies(study: Study) -> list[str]:
             f"base_width: got {study.base_width}, wanted one of the widths {list(study.widths)}"
         )
     for key, width in [("widths", w) for w in study.widths] + [("target", study.target)]:
-        if width % study.model.head_width:
+        if study.trainer is None and width % study.model.head_width:
             problems.append(
                 f"{key}: got {width}, wanted multiples of model.head_width, "
                 f"{study.model.head_width}"
@@ -189,7 +216,7 @@ def _inconsistencies(study: Study) -> list[str]:
             f"model.vocabulary: got {study.model.vocabulary}, wanted at least 256: tokens are bytes"
         )
     for scheme in study.schemes:
-        if scheme not in RELATIVE_SCHEMES:
+        if study.trainer is None and scheme not in RELATIVE_SCHEMES:
             known = ", ".join(RELATIVE_SCHEMES)
             problems.append(f"schemes: got {scheme!r}, wanted one of {known}")
     runs = grid_runs(study)
@@ -200,6 +227,59 @@ def _inconsistencies(study: Study) -> list[str]:
     return problems + _design_problems(study)
 
 
+def _trainer_problems(study: Study) -> list[str]:
+    trainer = study.trainer
+    if trainer is None:
+        return []
+    given = study.model_fields_set
+    problems = [
+        f"{key}: got nothing, wanted it beside trainer.command"
+        for key in ("widths", "target")
+        if key not in given
+    ]
+    problems += [
+        f"{key}: got a value, wanted none beside trainer.command, whose own settings hold"
+        for key in ("model", "data", "optimizer", "training")
+        if key in given
+    ]
+    known = ("width", "lr", "seed", "scheme", "out")
+    used = re.findall(r"\{(\w+)\}", trainer.command)
+    for name in used:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {{{close[0]}}}?" if close else f"wanted one of {', '.join(known)}"
+            problems.append(f"trainer.command: got {{{name}}}, {hint}")
+    wanted = {"width": True, "lr": True, "seed": study.seeds > 1, "scheme": len(study.schemes) > 1}
+    problems += [
+        f"trainer.command: got {trainer.command!r}, wanted {{{name}}} in it"
+        for name, needed in wanted.items()
+        if needed and name not in used
+    ]
+    try:
+        if not shlex.split(trainer.command):
+            problems.append("trainer.command: got nothing, wanted a program")
+    except ValueError as error:
+        problems.append(f"trainer.command: got {trainer.command!r} ({error}), wanted closed quotes")
+    return problems + _loss_problems(trainer)
+
+
+def _loss_problems(trainer: TrainerConfig) -> list[str]:
+    pattern = trainer.loss_from.removeprefix("stdout:")
+    if pattern == trainer.loss_from:
+        path, _, key = trainer.loss_from.rpartition(":")
+        if path and key:
+            return []
+        return [
+            f"trainer.loss_from: got {trainer.loss_from!r}, wanted PATH:KEY for a JSON file, such "
+            "as {out}/result.json:loss, or stdout:REGEX"
+        ]
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return [f"trainer.loss_from: got {pattern!r} ({error}), wanted a regular expression"]
+    return []
+
+
 def _design_problems(study: Study) -> list[str]:
     if study.design == "grid":
         given = [key for key in ("until", "budget") if getattr(study, key) is not None]
@@ -208,6 +288,8 @@ def _design_problems(study: Study) -> list[str]:
         goal, _ = study.goal, study.limit
     except ValueError as problem:
         return [str(problem)]
+    if study.trainer is not None and study.limit.unit == "flops":
+        return [f"budget: got {study.budget!r}, wanted runs: what a command computes is not known"]
     if goal.kind == "regret":
         return []
     if len(study.widths) < 3:

@@ -14,6 +14,7 @@ from ..data.corpus import Corpus, standard_library
 from ..errors import ConfigError, StoreError, TableError, UserError
 from ..statistics.table import Observation, RunTable
 from ..statistics.transfer import Judgement, judge
+from .command import CommandWorkers
 from .execute import Listener, execute
 from .local import Failure, LocalWorkers
 from .plan import PlannedRun, Run, expand, first_cells, unique_runs
@@ -85,11 +86,13 @@ def tune(
     Raises:
         UserError: If the corpus or the folder cannot be used, or no worker can start.
     """
-    corpus = standard_library()
-    _require_text(study, corpus)
+    digest = ""
+    if study.trainer is None:
+        corpus = standard_library()
+        _require_text(study, corpus)
+        digest = corpus.digest
     _require_budget(study)
-    digest = corpus.digest
-    with open_store(directory) as store, LocalWorkers(workers) as pool:
+    with open_store(directory) as store, _workers(study, directory, workers) as pool:
         store.begin_study(study.model_dump_json(), digest)
         return _advance(
             study,
@@ -97,6 +100,12 @@ def tune(
             store,
             train=partial(execute, store=store, workers=pool, listener=listener),
         )
+
+
+def _workers(study: Study, directory: Path, count: int) -> LocalWorkers | CommandWorkers:
+    if study.trainer is None:
+        return LocalWorkers(count)
+    return CommandWorkers(study.trainer, directory, count)
 
 
 def review(directory: Path) -> StudyResult:
@@ -203,6 +212,8 @@ def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Judgement:
 
 def conditions(study: Study) -> str:
     """Return in words what was held fixed while the width varied."""
+    if study.trainer is not None:
+        return f"runs of `{study.trainer.command}`"
     training, model = study.training, study.model
     return (
         f"{training.steps} steps of {training.batch * model.context:,} tokens, depth "
@@ -229,11 +240,17 @@ def _observation(planned: PlannedRun, result: Result) -> Observation:
 
 
 def _parameters(finished: Sequence[Row]) -> dict[int, int]:
-    return {json.loads(row.identity)["width"]: row.record["parameters"] for row in finished}
+    return {
+        json.loads(row.identity)["width"]: row.record["parameters"]
+        for row in finished
+        if "parameters" in row.record
+    }
 
 
 def _version(row: Row) -> str:
     made = row.record
+    if made["engine"] == "command":
+        return "the study's own command"
     return f"torch {made['torch']} on {made['processor']}, engine {made['engine']}"
 
 
