@@ -80,6 +80,8 @@ class Tune(Command):
     """How often a run without a result is tried again; by default once."""
     shell: bool = False
     """Give the command to a shell."""
+    dry_run: bool = False
+    """Say what it would cost, beside tuning the target directly; train nothing."""
     workers: Annotated[str | None, option("N")] = None
     """Number of processes, one thread each; by default one per core, of a command one."""
 
@@ -97,6 +99,13 @@ class Tune(Command):
         if workers < 1:
             raise ConfigError(f"workers: got {workers}, wanted at least 1.")
         _require_folder(self.out)
+        if self.dry_run:
+            from ..sweeps.estimate import estimate
+            from .dry_run import print_estimate
+
+            found = estimate(study, self.out, workers=workers)
+            print_estimate(study, found, as_json=self.json)
+            return 0
         with progress(sys.stderr) as listener:
             result = tune(study, self.out, workers=workers, listener=listener)
         present(result, self.out, as_json=self.json)

@@ -26,6 +26,16 @@ class TransformerConfig(ModelConfig):
     activation: Activation = "relu"
     norm_eps: Annotated[float, Field(gt=0)] = 1e-5
 
+    def parameters(self, width: int) -> int:
+        """Return the number of parameters of the model of a width.
+
+        Example:
+            >>> TransformerConfig().parameters(32)
+            40960
+        """
+        rows = 2 * self.vocabulary + (self.context if self.positions == "learned" else 0)
+        return rows * width + self.depth * (4 + 2 * self.mlp_factor) * width**2
+
     def training_flops(self, width: int) -> float:
         r"""Return the floating-point operations of training on one token.
 
