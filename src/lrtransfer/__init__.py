@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .checks.coordinates import check_coordinates as check_coordinates
     from .checks.coordinates import recipe_maker as recipe_maker
+    from .interface import Answer as Answer
+    from .interface import tune as tune
+    from .interface import verdict as verdict
     from .parametrization.choices import Choices as Choices
     from .parametrization.choices import Tuned as Tuned
     from .parametrization.parametrize import parametrize as parametrize
@@ -17,6 +20,7 @@ __version__ = "0.1.0"
 
 # Loaded on first use: `lrtransfer --help` must not wait for torch.
 _HOMES = {
+    "Answer": "interface",
     "Choices": "parametrization.choices",
     "Layout": "parametrization.roles",
     "Recipe": "parametrization.recipe",
@@ -25,8 +29,11 @@ _HOMES = {
     "keep_ratios": "parametrization.ratios",
     "parametrize": "parametrization.parametrize",
     "recipe_maker": "checks.coordinates",
+    "tune": "interface",
+    "verdict": "interface",
 }
 __all__ = [
+    "Answer",
     "Choices",
     "Layout",
     "Recipe",
@@ -35,6 +42,8 @@ __all__ = [
     "keep_ratios",
     "parametrize",
     "recipe_maker",
+    "tune",
+    "verdict",
 ]
 
 

@@ -52,8 +52,12 @@ def test_everything_is_counted(found: Estimate) -> None:
 
 
 def test_people_see_a_table(
-    small: Study, found: Estimate, capsys: pytest.CaptureFixture[str]
+    small: Study,
+    found: Estimate,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     print_estimate(small, found, as_json=False)
     text = " ".join(capsys.readouterr().out.split())
     for expected in ("35 runs", "64 (target, tuned directly)", "times as many", "on disk"):

@@ -85,14 +85,31 @@ def read_runs(path: Path, *, columns: Mapping[str, str] | None = None) -> Runs:
     Raises:
         TableError: If the file or a column cannot be used, or a cell is no number.
     """
-    rows = read_cells(path)
+    return runs_of(read_cells(path), name=path.name, columns=columns)
+
+
+def runs_of(rows: Sequence[Cells], *, name: str, columns: Mapping[str, str] | None = None) -> Runs:
+    """Read runs from rows of named cells.
+
+    Arguments:
+        rows: One mapping per run.
+        name: What to call the table in messages.
+        columns: As in `read_runs`.
+
+    Raises:
+        TableError: If a column is missing or a cell is no number.
+
+    Example:
+        >>> runs_of([{"d_model": 64, "lr": 0.01, "loss": 3.2}], name="mine").table.schemes
+        ('all',)
+    """
     names = _columns(list(dict.fromkeys(name for row in rows for name in row)), columns or {})
     warnings = [
         f"read {field} from column {name!r}" for field, name in names.items() if field != name
     ]
     runs, left_out = list[_Run](), Counter[str]()
     for number, row in enumerate(rows, start=1):
-        run = _run(row, names, f"{path.name}, row {number}")
+        run = _run(row, names, f"{name}, row {number}")
         if isinstance(run, str):
             left_out[run] += 1
         else:
@@ -100,7 +117,7 @@ def read_runs(path: Path, *, columns: Mapping[str, str] | None = None) -> Runs:
     warnings += [f"{count} rows {why}, and count as not made" for why, count in left_out.items()]
     if not runs:
         raise TableError(
-            f"runs: got {path} in which no row has a loss, wanted finished runs. "
+            f"runs: got {name} in which no row has a loss, wanted finished runs. "
             f"{'; '.join(warnings)}."
         )
     runs, notes, conditions = _one_horizon(runs)

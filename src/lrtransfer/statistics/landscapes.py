@@ -59,6 +59,10 @@ LANDSCAPES = {
     "well": Landscape("well"),
     "hyperbola": Landscape("hyperbola"),
     "ripple": Landscape("ripple"),
+    "cosh": Landscape("cosh"),
+    "lorentz": Landscape("lorentz"),
+    "twosided": Landscape("twosided"),
+    "basin": Landscape("basin"),
 }
 
 _RAW: dict[str, Callable[[FloatArray], FloatArray]] = {
@@ -78,6 +82,10 @@ _RAW: dict[str, Callable[[FloatArray], FloatArray]] = {
     "well": lambda t: np.where(t < 0, 1 - np.exp(-(t**2) / 8), t**2 / 8),
     "hyperbola": lambda t: np.sqrt(0.25 + t**2) + t / 3,
     "ripple": lambda t: t**2 + 0.3 * np.sin(2 * np.pi * t / 1.7),
+    "cosh": lambda t: np.cosh(t),
+    "lorentz": lambda t: np.log1p(t**2),
+    "twosided": lambda t: np.where(t < 0, t**2, 4 * t**2),
+    "basin": lambda t: t**2 / (1 + t**2 / 8) + t / 10,
     "falling": lambda t: np.where(t > 0, t, (t - 2) ** 2),
 }
 

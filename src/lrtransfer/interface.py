@@ -1,0 +1,166 @@
+"""Studies and verdicts from Python, as the commands `tune` and `verdict` give them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import TableError
+from .statistics.answer import Prediction, SchemeAnswer, VerdictName
+from .statistics.exports import Runs, read_runs, runs_of
+from .statistics.table import RunTable
+from .statistics.transfer import Judgement, judge
+from .sweeps.local import default_workers
+from .sweeps.study import load
+from .sweeps.tune import StudyResult
+from .sweeps.tune import tune as carry_out
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+OUT = Path("lrtransfer-out")
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Hold runs and what is concluded from them.
+
+    Attributes:
+        table: The outcome of every run.
+        judgement: One answer per scheme, and their comparisons.
+        target: Width the learning rate is wanted for.
+        warnings: What to know before believing it, one line each.
+        result: Everything else about a study; None for runs made elsewhere.
+    """
+
+    table: RunTable
+    judgement: Judgement
+    target: int
+    warnings: tuple[str, ...] = ()
+    result: StudyResult | None = None
+
+    @property
+    def answers(self) -> Mapping[str, SchemeAnswer]:
+        """Everything that is concluded, by scheme."""
+        return self.judgement
+
+    @property
+    def verdict(self) -> dict[str, VerdictName]:
+        """The verdict of every scheme: transfers, does not transfer, inconclusive."""
+        return {name: answer.verdict for name, answer in self.judgement.items()}
+
+    def suggestion(self) -> dict[str, Prediction | None]:
+        """Return the learning rate for the target by scheme, None where it cannot be said."""
+        return {name: answer.prediction for name, answer in self.judgement.items()}
+
+    def plot(self) -> "Figure":
+        """Return the loss over the learning rate, by width and scheme, as a Plotly figure."""
+        import plotly.graph_objects as go
+
+        from .reports.figures import loss_figure
+
+        figure = loss_figure(self.table, tuple(self.judgement.values()))
+        return go.Figure(figure.plotly())
+
+
+def tune(
+    study: str | PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    out: str | PathLike[str] = OUT,
+    workers: int | None = None,
+    **settings: Any,
+) -> Answer:
+    """Run a study, or go on with it, and return its answer.
+
+    Arguments:
+        study: Study file, or its settings as a mapping; None for the built-in study.
+        out: Folder of the runs; finished ones are never trained again.
+        workers: Number of processes; by default one per core, of a command one.
+        **settings: Settings that go before those of the study, such as `seeds=5`.
+
+    Raises:
+        ConfigError: If a setting is wrong; the message names it.
+        UserError: If the corpus or the folder cannot be used, or no run gives a result.
+
+    Example:
+        >>> import tempfile
+        >>> answer = tune({
+        ...     "widths": (64, 128), "target": 256, "seeds": 1,
+        ...     "grid": {"low": 0.001, "high": 0.1},
+        ...     "trainer": {"command": "sh -c 'echo 2.5' {width} {lr}", "loss_from": "stdout:[0-9.]+"},
+        ... }, out=tempfile.mkdtemp())
+        >>> answer.result.counts.finished, answer.verdict
+        (16, {'all': 'inconclusive'})
+    """
+    if study is None or isinstance(study, Mapping):
+        wanted = load(None, {**(study or {}), **settings})
+    else:
+        wanted = load(Path(study), settings)
+    usual = default_workers() if wanted.trainer is None else 1
+    found = carry_out(wanted, Path(out), workers=workers or usual)
+    missing = found.counts.planned - found.counts.finished
+    warnings = (f"{missing} of {found.counts.planned} runs are missing",) if missing else ()
+    return Answer(found.table, found.answers, wanted.target, warnings, found)
+
+
+def verdict(
+    runs: Any,
+    *,
+    target_width: int | None = None,
+    base_width: int | None = None,
+    tolerance: float = 0.01,
+    absolute_tolerance: float | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Answer:
+    """Judge runs made anywhere.
+
+    Arguments:
+        runs: A file, as `lrtransfer verdict` takes it; a data frame of pandas or polars; rows as
+            mappings; or a `RunTable`.
+        target_width: Width the learning rate is wanted for; by default the widest.
+        base_width: Width whose optimum would be used; by default the narrowest.
+        tolerance: Regret, as a share of the best loss, up to which a rate transfers.
+        absolute_tolerance: The same in units of the loss.
+        columns: Names of columns by field, such as `{"loss": "val/loss"}`.
+
+    Raises:
+        TableError: If the runs or an option cannot be used.
+
+    Example:
+        >>> rows = [{"width": w, "lr": 2.0**x, "loss": 3 + (x + 6.3) ** 2 / 16}
+        ...         for w in (64, 128, 256) for x in range(-10, -2)]
+        >>> answer = verdict(rows, target_width=1024)
+        >>> answer.verdict, round(answer.suggestion()["all"].lr, 3)
+        ({'all': 'transfers'}, 0.013)
+    """
+    found = _read(runs, columns)
+    widest = max((row.width for row in found.table.observations), default=1)
+    target = widest if target_width is None else target_width
+    judgement = judge(
+        found.table,
+        target_width=target,
+        base_width=base_width,
+        tolerance=tolerance,
+        absolute_tolerance=absolute_tolerance,
+        conditions=found.conditions,
+    )
+    return Answer(found.table, judgement, target, found.warnings)
+
+
+def _read(runs: Any, columns: Mapping[str, str] | None) -> Runs:
+    if isinstance(runs, RunTable):
+        return Runs(runs, "", ())
+    if isinstance(runs, (str, PathLike)):
+        return read_runs(Path(runs), columns=columns)
+    if hasattr(runs, "to_dicts"):  # polars
+        runs = runs.to_dicts()
+    elif hasattr(runs, "to_dict"):  # pandas
+        runs = runs.to_dict("records")
+    rows = list(runs) if isinstance(runs, Iterable) else []
+    if not rows or not all(isinstance(row, Mapping) for row in rows):
+        raise TableError(
+            f"verdict: got {type(runs).__name__}, wanted a file, a data frame, a RunTable, or rows "
+            "such as {'width': 64, 'lr': 0.01, 'loss': 3.2}."
+        )
+    return runs_of([dict(row) for row in rows], name="runs", columns=columns)
