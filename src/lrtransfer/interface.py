@@ -85,13 +85,11 @@ def tune(
 
     Example:
         >>> import tempfile
-        >>> answer = tune({
-        ...     "widths": (64, 128), "target": 256, "seeds": 1,
-        ...     "grid": {"low": 0.001, "high": 0.1},
-        ...     "trainer": {"command": "sh -c 'echo 2.5' {width} {lr}", "loss_from": "stdout:[0-9.]+"},
-        ... }, out=tempfile.mkdtemp())
-        >>> answer.result.counts.finished, answer.verdict
-        (16, {'all': 'inconclusive'})
+        >>> trainer = {"command": "echo 2.5 {width} {lr}", "loss_from": "stdout:^[0-9.]+"}
+        >>> settings = {"widths": (64, 128), "target": 256, "seeds": 1, "trainer": trainer}
+        >>> answer = tune(settings, out=tempfile.mkdtemp())
+        >>> answer.result.counts.diverged, answer.verdict
+        (0, {'all': 'inconclusive'})
     """
     if study is None or isinstance(study, Mapping):
         wanted = load(None, {**(study or {}), **settings})

@@ -13,7 +13,7 @@ from lrtransfer.statistics.landscapes import loss_shape
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
 from lrtransfer.sweeps.plan import Cells, first_cells
-from lrtransfer.sweeps.propose import LOOKS, Proposal, cost_of, looks, propose
+from lrtransfer.sweeps.propose import ROUNDS, Proposal, cost_of, looks, propose
 from lrtransfer.sweeps.study import Study, load
 
 GRID: dict[str, Any] = {
@@ -201,7 +201,7 @@ def test_a_settled_verdict_ends_the_search() -> None:
     study = load(None, ADAPTIVE | {"until": "regret=0.01"})
     rounds, reasons, found = carried_out(study)
     assert reasons[-1].startswith("done")
-    assert len(rounds) <= LOOKS
+    assert len(rounds) <= ROUNDS["regret"] == looks(study)
     assert all(answer.verdict != "inconclusive" for answer in found.values())
 
 

@@ -2,7 +2,7 @@
 
 An optimum at the end of the rates tried is only a bound: rates are added beyond it until it has
 neighbours on both sides, or until the search has gone far enough to say so. An adaptive design adds
-besides what narrows its answer most (`statistics.design`), at most LOOKS times.
+besides what narrows its answer most (`statistics.design`), in a limited number of rounds.
 """
 
 import math
@@ -23,7 +23,10 @@ from .study import GridConfig, Study
 
 STEP_OCTAVES = 2  # added at once: an optimum just outside gets a neighbour on its other side
 REACH_OCTAVES = 6  # beyond the first grid; farther out the study's grid is wrong, not short
-LOOKS = 10  # times that an adaptive design may ask whether it is done
+# Rounds of an adaptive design, at most. The verdict's error is shared between its looks, so that
+# they are few; how narrow a prediction is says nothing of where it lies, so that it may be looked
+# at often.
+ROUNDS = {"regret": 10, "octaves": 24}
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,9 @@ class Proposal:
 
 
 def looks(study: Study) -> int:
-    """Return how often the verdicts of a study are looked at, at most."""
-    return LOOKS if study.design == "adaptive" else 1
+    """Return how often a study may end because of what its verdicts say, at most."""
+    by_verdict = study.design == "adaptive" and study.goal.kind == "regret"
+    return ROUNDS["regret"] if by_verdict else 1
 
 
 def propose(study: Study, cells: Cells, judgement: Judgement, *, look: int) -> Proposal:
@@ -110,14 +114,15 @@ def _adapted(study: Study, cells: Cells, judgement: Judgement, look: int) -> Pro
     still_open = [name for name, answer in judgement.items() if not _is_settled(study, answer)]
     if not still_open:
         return Proposal(cells, ("done: the answer is as narrow as was asked for",))
-    if look >= LOOKS:
-        return Proposal(cells, (f"stopped: {LOOKS} looks, the most that the error rates allow",))
+    rounds = ROUNDS[study.goal.kind]
+    if look >= rounds:
+        return Proposal(cells, (f"stopped: after {rounds} rounds, the most there are",))
     spent, limit = cost_of(study, cells), study.limit.amount
     left = limit - spent
     if left < min(run_cost(study, width) for width in study.widths):
         return Proposal(cells, (f"stopped: the budget, {limit:g} {study.limit.unit}, is spent",))
     # Rounds grow by a constant factor, so that the last look sees the whole budget spent.
-    allowance = min(left, spent * ((limit / spent) ** (1 / (LOOKS - look)) - 1))
+    allowance = min(left, spent * ((limit / spent) ** (1 / (rounds - look)) - 1))
     wanted, reasons = _open_sides(study, cells, judgement, still_open)
     allowance -= cost_of(study, wanted) - spent
     for addition in _additions(study, wanted, judgement, still_open, allowance):
