@@ -266,4 +266,11 @@ def test_json_names_the_failures(program: Path, tmp_path: Path) -> None:
     answer = json.loads(done.stdout)
     assert set(answer["schemes"]) == {"mine"}
     assert any("boom" in note and "exit code 3" in note for note in answer["warnings"])
-    assert (tmp_path / "out" / "report.html").exists()
+    page = tmp_path / "out" / "report.html"
+    page.unlink()
+    for name, expected in (("status", "21 of 24 runs finished"), ("report", "mine: ")):
+        again = [sys.executable, "-m", "lrtransfer", name, "out"]
+        told = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert told.returncode == 0, told.stderr
+        assert expected in told.stdout
+    assert "train.py" in page.read_text()

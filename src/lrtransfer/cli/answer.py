@@ -29,6 +29,7 @@ def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
         "runs": asdict(result.counts),
         "schemes": schemes_document(result.answers),
         "comparisons": [asdict(comparison) for comparison in result.answers.comparisons],
+        "confirmations": [asdict(confirmation) for confirmation in result.confirmations],
         "choices": list(result.choices),
         "warnings": warnings(result),
         "report": report,
@@ -103,6 +104,8 @@ def as_text(result: StudyResult, page: Path | None) -> None:
     console = Console(highlight=False)
     print_answers(result.answers, target=result.study.target, console=console)
     print_comparisons(result.answers.comparisons, console=console)
+    for confirmation in result.confirmations:
+        console.print(f"\nConfirmed for {escape(str(confirmation))}.")
     counts = result.counts
     console.print(
         f"\n{counts.finished} of {counts.planned} runs finished, {counts.diverged} diverged, "

@@ -47,6 +47,7 @@ def write_page(result: StudyResult, directory: Path) -> Path:
             target_width=study.target,
             notes=tuple(warnings(result)),
             choices=result.choices,
+            confirmations=tuple(map(str, result.confirmations)),
         ),
         path,
     )

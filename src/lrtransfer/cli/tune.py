@@ -80,6 +80,9 @@ class Tune(Command):
     """How often a run without a result is tried again; by default once."""
     shell: bool = False
     """Give the command to a shell."""
+    confirm: bool = False
+    """Train the target, too, at the rate that the base width's optimum gives and its neighbours,
+    and compare with what was foretold."""
     dry_run: bool = False
     """Say what it would cost, beside tuning the target directly; train nothing."""
     workers: Annotated[str | None, option("N")] = None
@@ -147,6 +150,8 @@ class Tune(Command):
         for key, (section, name, read) in nested.items():
             if (text := getattr(self, key)) is not None:
                 overrides.setdefault(section, {})[name] = read(key, text)
+        if self.confirm:
+            overrides["confirm"] = True
         if self.shell:
             overrides.setdefault("trainer", {})["shell"] = True
         if self.scheme is not None:

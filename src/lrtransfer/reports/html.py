@@ -49,6 +49,7 @@ class Report:
         target_width: The width whose learning rate is wanted.
         notes: Warnings for people.
         choices: Why runs were added to the first ones, one line each.
+        confirmations: What was foretold beside what was measured at the target, one line each.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Report:
     target_width: int
     notes: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    confirmations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse runs that no answer speaks of: they would be missing from the page.
@@ -159,6 +161,7 @@ def _content(report: Report) -> dict[str, object]:
         "facts": report.facts,
         "notes": report.notes,
         "choices": report.choices,
+        "confirmations": report.confirmations,
         "target_width": report.target_width,
         "headlines": [headline(a, target_width=report.target_width) for a in answers],
         "comparison": comparison(answers, target_width=report.target_width),

@@ -29,7 +29,7 @@ SHARED_SCHEME = "base"
 # a study may come to hold is part of a run's identity.
 NOT_IN_IDENTITY = frozenset({
     "name", "widths", "target", "schemes", "seeds", "tolerance_regret", "grid", "design", "until",
-    "budget",
+    "budget", "confirm",
 })  # fmt: skip
 
 # Settings of a user's program that do not change what it gives.

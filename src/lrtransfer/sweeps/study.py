@@ -31,6 +31,7 @@ Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Betas = Annotated[tuple[Share, Share], Field(strict=False)]
 
 MAX_RUNS = 100_000
+OF_THE_BUILT_IN_MODEL = ("model", "data", "optimizer", "training")
 FINENESS = 4  # rates that an adaptive design may choose from, per rate of the grid
 _SLACK = 1e-9  # so that a rate written as a rounded decimal is the lattice's own
 
@@ -145,6 +146,7 @@ class Study(ModelConfig):
     design: Literal["grid", "adaptive"] = "grid"
     until: str | None = None
     budget: Count | str | None = None
+    confirm: bool = False
     grid: GridConfig = GridConfig()
     model: TransformerConfig = TransformerConfig()
     data: DataConfig = DataConfig()
@@ -162,6 +164,11 @@ class Study(ModelConfig):
         whole = isinstance(widths, (list, tuple)) and all(isinstance(w, int) for w in widths)
         narrowest = {"base_width": min(widths)} if whole and widths else {}
         return {"name": "command", "schemes": ("all",), **narrowest, **settings}
+
+    def recorded(self) -> str:
+        """Return all settings that mean anything, as JSON that makes the same study again."""
+        unused = set() if self.trainer is None else set(OF_THE_BUILT_IN_MODEL)
+        return self.model_dump_json(exclude=unused)
 
     @property
     def lattice(self) -> GridConfig:
@@ -224,6 +231,11 @@ def _inconsistencies(study: Study) -> list[str]:
         problems.append(
             f"seeds, grid: got {runs:,} runs, wanted at most {MAX_RUNS:,}; use fewer rates or seeds"
         )
+    if study.confirm and study.target in study.widths:
+        problems.append(
+            f"confirm: got a target, {study.target}, among the widths, wanted one that the sweep "
+            "does not train"
+        )
     return problems + _design_problems(study)
 
 
@@ -239,7 +251,7 @@ def _trainer_problems(study: Study) -> list[str]:
     ]
     problems += [
         f"{key}: got a value, wanted none beside trainer.command, whose own settings hold"
-        for key in ("model", "data", "optimizer", "training")
+        for key in OF_THE_BUILT_IN_MODEL
         if key in given
     ]
     known = ("width", "lr", "seed", "scheme", "out")

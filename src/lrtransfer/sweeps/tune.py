@@ -15,15 +15,18 @@ from ..errors import ConfigError, StoreError, TableError, UserError
 from ..statistics.table import Observation, RunTable
 from ..statistics.transfer import Judgement, judge
 from .command import CommandWorkers
+from .confirm import Confirmation, confirmations, target_cells, write_down
 from .execute import Listener, execute
 from .local import Failure, LocalWorkers
-from .plan import PlannedRun, Run, expand, first_cells, unique_runs
+from .plan import Cells, PlannedRun, Run, expand, first_cells, unique_runs
 from .propose import Proposal, cost_of, looks, propose
 from .store import Result, Row, Store, open_store, read_store
 from .study import Study
 
 # Trains runs, puts their results in the store, and returns those that gave none.
 Train = Callable[[tuple[Run, ...]], tuple[Failure, ...]]
+# Keeps what is foretold of the target before it is trained.
+Note = Callable[[Judgement], None]
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class StudyResult:
         answers: What is concluded for each scheme; empty while the runs allow no conclusion.
         parameters: Number of parameters at each width with a finished run.
         choices: Why runs were added to the first ones, one line per choice.
+        confirmations: What was foretold for the target beside what was measured there, if it was.
         versions: What the finished runs were made with; more than one where they differ.
         failures: Runs that gave no result in this call.
     """
@@ -64,6 +68,7 @@ class StudyResult:
     answers: Judgement
     parameters: Mapping[int, int]
     choices: tuple[str, ...]
+    confirmations: tuple[Confirmation, ...]
     versions: tuple[str, ...]
     failures: tuple[Failure, ...]
 
@@ -93,12 +98,13 @@ def tune(
         digest = corpus.digest
     _require_budget(study)
     with open_store(directory) as store, _workers(study, directory, workers) as pool:
-        store.begin_study(study.model_dump_json(), digest)
+        store.begin_study(study.recorded(), digest)
         return _advance(
             study,
             digest,
             store,
             train=partial(execute, store=store, workers=pool, listener=listener),
+            note=partial(write_down, directory=directory),
         )
 
 
@@ -116,7 +122,7 @@ def review(directory: Path) -> StudyResult:
     """
     with read_store(directory) as store:
         study, digest = _latest(store)
-        return _advance(study, digest, store, train=lambda runs: ())
+        return _advance(study, digest, store, train=lambda runs: (), note=lambda answers: None)
 
 
 def _require_text(study: Study, corpus: Corpus) -> None:
@@ -147,41 +153,75 @@ def _latest(store: Store) -> tuple[Study, str]:
     return Study.model_validate(json.loads(settings)), digest
 
 
-def _advance(study: Study, digest: str, store: Store, *, train: Train) -> StudyResult:
+def _advance(study: Study, digest: str, store: Store, *, train: Train, note: Note) -> StudyResult:
     """Train, judge and extend until nothing is left to add or a run is missing."""
-    before = frozenset(store.rows())
-    failures: tuple[Failure, ...] = ()
+    sweep = _Sweep(study, digest, store, train)
     cells, choices, look = first_cells(study), list[str](), 0
     while True:
-        planned = expand(study, cells, data_digest=digest)
-        runs = unique_runs(planned)
-        present = store.rows()
-        if missing := tuple(run for run in runs if run.id not in present):
-            failures += train(missing)
-            present = store.rows()
-            if not any(run.id in present for run in runs):
-                _refuse_without_results(failures)
-        table = _table(planned, present)
-        is_complete = all(run.id in present for run in runs)
-        answers = _judge(study, table, is_complete=is_complete)
-        look += 1
+        state, look = sweep.at(cells), look + 1
         proposal = Proposal(cells, ())
-        if is_complete:
-            proposal = propose(study, cells, answers, look=look)
+        if state.is_complete:
+            proposal = propose(study, cells, state.answers, look=look)
         choices += proposal.reasons
         if proposal.cells == cells:
-            finished = [present[run.id] for run in runs if run.id in present]
-            return StudyResult(
-                study=study,
-                counts=_count(runs, finished, before),
-                table=table,
-                answers=answers,
-                parameters=_parameters(finished),
-                choices=tuple(choices),
-                versions=tuple(sorted({_version(row) for row in finished})),
-                failures=failures,
-            )
+            break
         cells = proposal.cells
+    # The target's few rates confirm an answer; they do not replace the sweep's.
+    answers, confirmed = state.answers, tuple[Confirmation, ...]()
+    if study.confirm and state.is_complete:
+        note(answers)
+        state = sweep.at({**cells, **target_cells(study, answers)})
+        confirmed = confirmations(study, answers, state.answers)
+    return StudyResult(
+        study=study,
+        counts=_count(state.runs, state.finished, sweep.before),
+        table=state.table,
+        answers=answers,
+        parameters=_parameters(state.finished),
+        choices=tuple(choices),
+        confirmations=confirmed,
+        versions=tuple(sorted({_version(row) for row in state.finished})),
+        failures=tuple(sweep.failures),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Hold what is known once the runs of some cells were trained."""
+
+    runs: tuple[Run, ...]
+    finished: tuple[Row, ...]
+    table: RunTable
+    answers: Judgement
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every run has a result."""
+        return len(self.runs) == len(self.finished)
+
+
+class _Sweep:
+    """Trains what is missing, and judges what there is."""
+
+    def __init__(self, study: Study, digest: str, store: Store, train: Train) -> None:
+        self._study, self._digest, self._store, self._train = study, digest, store, train
+        self.before = frozenset(store.rows())
+        self.failures: list[Failure] = []
+
+    def at(self, cells: Cells) -> _State:
+        """Return the state of the study with these cells."""
+        planned = expand(self._study, cells, data_digest=self._digest)
+        runs = unique_runs(planned)
+        present = self._store.rows()
+        if missing := tuple(run for run in runs if run.id not in present):
+            self.failures += self._train(missing)
+            present = self._store.rows()
+            if not any(run.id in present for run in runs):
+                _refuse_without_results(self.failures)
+        finished = tuple(present[run.id] for run in runs if run.id in present)
+        table = _table(planned, present)
+        is_complete = len(finished) == len(runs)
+        return _State(runs, finished, table, _judge(self._study, table, is_complete=is_complete))
 
 
 def _refuse_without_results(failures: Sequence[Failure]) -> None:
