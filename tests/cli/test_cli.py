@@ -228,7 +228,7 @@ def test_unknown_words_exit_with_2(
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("name", ["", "tune", "check", "report", "status", "doctor"])
+@pytest.mark.parametrize("name", ["", "tune", "init", "check", "report", "status", "doctor"])
 def test_help_shows_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main([*name.split(), "--help"])

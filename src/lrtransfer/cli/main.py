@@ -13,6 +13,7 @@ import tyro
 from ..errors import UserError
 from .check import Check
 from .doctor import Doctor
+from .init import Init
 from .recipe import Recipe
 from .report import Report
 from .status import Status
@@ -24,6 +25,7 @@ EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 70, 130
 
 Command = (
     Annotated[Tune, tyro.conf.subcommand("tune")]
+    | Annotated[Init, tyro.conf.subcommand("init")]
     | Annotated[Verdict, tyro.conf.subcommand("verdict")]
     | Annotated[Recipe, tyro.conf.subcommand("recipe")]
     | Annotated[Check, tyro.conf.subcommand("check")]
