@@ -60,6 +60,35 @@ def test_what_is_no_table_is_one_error(runs: Any) -> None:
         lt.verdict(runs)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target_width": "1024"}, "target_width: got '1024'"),
+        ({"target_width": 1024.5}, "target_width: got 1024.5"),
+        ({"tolerance": "0.1"}, "tolerance: got '0.1'"),
+        ({"columns": ["loss"]}, "columns: got"),
+    ],
+)
+def test_wrong_options_are_one_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        lt.verdict(ROWS, **options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"study": 5}, "study: got 5"),
+        ({"workers": -1}, "workers: got -1"),
+        ({"workers": 0}, "workers: got 0"),
+        ({"workers": "2"}, "workers: got '2'"),
+        ({"out": None}, "out: got None"),
+    ],
+)
+def test_wrong_arguments_of_tune_are_one_error(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        lt.tune(**arguments)
+
+
 def test_a_study_is_tuned_and_plotted(tmp_path: Path) -> None:
     program = tmp_path / "train.py"
     program.write_text(

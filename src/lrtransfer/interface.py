@@ -1,18 +1,20 @@
 """Studies and verdicts from Python, as the commands `tune` and `verdict` give them."""
 
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import TableError
+from .errors import ConfigError, TableError
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.exports import Runs, read_runs, runs_of
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
 from .sweeps.local import default_workers
-from .sweeps.study import load
+from .sweeps.study import load, merged
 from .sweeps.tune import StudyResult
 from .sweeps.tune import tune as carry_out
 
@@ -92,11 +94,18 @@ def tune(
         (0, {'all': 'inconclusive'})
     """
     if study is None or isinstance(study, Mapping):
-        wanted = load(None, {**(study or {}), **settings})
-    else:
+        wanted = load(None, merged(study or {}, settings))
+    elif isinstance(study, (str, PathLike)):
         wanted = load(Path(study), settings)
+    else:
+        raise ConfigError(f"study: got {study!r}, wanted a file, a mapping of settings, or None.")
     usual = default_workers() if wanted.trainer is None else 1
-    found = carry_out(wanted, Path(out), workers=workers or usual)
+    count = usual if workers is None else workers
+    if not isinstance(count, int) or count < 1:
+        raise ConfigError(f"workers: got {workers!r}, wanted a whole number, at least 1.")
+    if not isinstance(out, (str, PathLike)):
+        raise ConfigError(f"out: got {out!r}, wanted the path of a folder.")
+    found = carry_out(wanted, Path(out), workers=count)
     missing = found.counts.planned - found.counts.finished
     warnings = (f"{missing} of {found.counts.planned} runs are missing",) if missing else ()
     return Answer(found.table, found.answers, wanted.target, warnings, found)
@@ -115,7 +124,8 @@ def verdict(
 
     Arguments:
         runs: A file, as `lrtransfer verdict` takes it; a data frame of pandas or polars; rows as
-            mappings; or a `RunTable`.
+            mappings; or a `RunTable`. A loss of NaN is a run that diverged; leave out the rows of
+            runs that were not made, or give None.
         target_width: Width the learning rate is wanted for; by default the widest.
         base_width: Width whose optimum would be used; by default the narrowest.
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
@@ -132,18 +142,43 @@ def verdict(
         >>> answer.verdict, round(answer.suggestion()["all"].lr, 3)
         ({'all': 'transfers'}, 0.013)
     """
+    _require_mapping(columns)
     found = _read(runs, columns)
     widest = max((row.width for row in found.table.observations), default=1)
-    target = widest if target_width is None else target_width
+    target = widest if target_width is None else _whole("target_width", target_width)
     judgement = judge(
         found.table,
         target_width=target,
-        base_width=base_width,
-        tolerance=tolerance,
-        absolute_tolerance=absolute_tolerance,
+        base_width=None if base_width is None else _whole("base_width", base_width),
+        tolerance=_number("tolerance", tolerance),
+        absolute_tolerance=(
+            None
+            if absolute_tolerance is None
+            else _number("absolute_tolerance", absolute_tolerance)
+        ),
         conditions=found.conditions,
     )
     return Answer(found.table, judgement, target, found.warnings)
+
+
+def _whole(key: str, value: object) -> int:
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TableError(f"{key}: got {value!r}, wanted a whole number, such as 1024.") from None
+
+
+def _number(key: str, value: object) -> float:
+    if isinstance(value, Real):
+        return float(value)
+    raise TableError(f"{key}: got {value!r}, wanted a number, such as 0.01.")
+
+
+def _require_mapping(columns: object) -> None:
+    if columns is not None and not isinstance(columns, Mapping):
+        raise TableError(
+            f"columns: got {columns!r}, wanted names by field, such as {{'loss': 'val_loss'}}."
+        )
 
 
 def _read(runs: Any, columns: Mapping[str, str] | None) -> Runs:
@@ -161,4 +196,5 @@ def _read(runs: Any, columns: Mapping[str, str] | None) -> Runs:
             f"verdict: got {type(runs).__name__}, wanted a file, a data frame, a RunTable, or rows "
             "such as {'width': 64, 'lr': 0.01, 'loss': 3.2}."
         )
-    return runs_of([dict(row) for row in rows], name="runs", columns=columns)
+    named = [{str(name): value for name, value in row.items()} for row in rows]
+    return runs_of(named, name="runs", columns=columns)

@@ -68,6 +68,14 @@ def finished(
     return study, directory, tune(study, directory, workers=2)
 
 
+def folders(directory: Path) -> list[Path]:
+    return [path for path in (directory / "runs").iterdir() if path.is_dir()]
+
+
+def outputs(directory: Path) -> list[Path]:
+    return list((directory / "runs").glob("*.txt"))
+
+
 def test_a_program_is_the_trainer(finished: tuple[Study, Path, StudyResult]) -> None:
     _, _, result = finished
     answer = result.answers["all"]
@@ -88,7 +96,7 @@ def test_a_bad_run_costs_itself_only_and_says_why(
     assert "took longer than 3 s and was ended" in reasons[64, 1]
     assert "left no result" in reasons[256, 1]
     assert result.counts.finished == result.counts.planned - 3
-    assert len(list((directory / "runs").iterdir())) == result.counts.planned
+    assert len(folders(directory)) == len(outputs(directory)) == result.counts.planned
 
 
 def test_a_loss_that_is_not_finite_is_divergence(
@@ -102,7 +110,7 @@ def test_a_loss_that_is_not_finite_is_divergence(
 
 def test_failures_are_tried_again(finished: tuple[Study, Path, StudyResult]) -> None:
     _, directory, result = finished
-    tries = {len((run / "calls").read_text()) for run in (directory / "runs").iterdir()}
+    tries = {len((run / "calls").read_text()) for run in folders(directory)}
     assert tries == {1, 2}
     # The run that fails the first time alone has a result.
     kept = [r for r in result.table.observations if (r.width, r.lr, r.seed) == (256, 2.0**-7, 1)]
@@ -152,6 +160,41 @@ def test_when_every_run_fails_the_first_says_why(tmp_path: Path) -> None:
         tune(study, tmp_path, workers=4)
 
 
+def test_a_wrong_place_of_the_loss_is_found_out_at_once(tmp_path: Path) -> None:
+    trainer = {"command": "echo {width} {lr} {seed}", "loss_from": "stdout:loss (.*)"}
+    study = load(None, settings(Path(), trainer=trainer))
+    with pytest.raises(UserError, match=r"loss_from: got no loss .* though 3 programs ended well"):
+        tune(study, tmp_path, workers=1)
+    assert len(outputs(tmp_path)) == 3
+
+
+def test_a_program_may_empty_its_folder(tmp_path: Path) -> None:
+    trainer = {"command": "rm -rf {out} {width} {lr} {seed}", "loss_from": "{out}/r.json:loss"}
+    study = load(None, settings(Path(), trainer=trainer))
+    with pytest.raises(UserError, match=r"left no result"):
+        tune(study, tmp_path, workers=1)
+
+
+def test_what_a_program_leaves_running_is_ended(tmp_path: Path) -> None:
+    trainer = {
+        "command": "sleep 300 & echo $! > {out}/pid; echo loss {width}{lr}{seed} | head -c 6",
+        "loss_from": "stdout:loss (.)",
+        "shell": True,
+    }
+    tune(load(None, settings(Path(), trainer=trainer)), tmp_path, workers=2)
+    pids = [int((folder / "pid").read_text()) for folder in folders(tmp_path)]
+    assert len(pids) >= 48
+    assert not any(map(is_alive, pids))
+
+
+@pytest.mark.parametrize("loss_from", ["{out}:loss", "{out}.txt/x:loss"])
+def test_a_result_that_is_no_file_is_one_error(tmp_path: Path, loss_from: str) -> None:
+    trainer = {"command": "true {width} {lr} {seed}", "loss_from": loss_from}
+    study = load(None, settings(Path(), trainer=trainer))
+    with pytest.raises(UserError, match=r"wanted a folder and a result file|loss_from: got no"):
+        tune(study, tmp_path, workers=1)
+
+
 SLEEPER = """
 import os, pathlib, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -160,7 +203,12 @@ time.sleep(600)
 """
 
 
-def test_ctrl_c_ends_programs_and_their_children(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_programs_and_their_children_end_with_the_driver(
+    tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
     (tmp_path / "sleep.py").write_text(SLEEPER)
     command = [sys.executable, "-m", "lrtransfer", "tune", "--widths", "64,128", "--target", "256"]
     command += ["--command", f"{sys.executable} sleep.py {{out}} {{width}} {{lr}} {{seed}}"]
@@ -172,9 +220,9 @@ def test_ctrl_c_ends_programs_and_their_children(tmp_path: Path) -> None:
         time.sleep(0.1)
     time.sleep(0.2)
     pids = [int(pid) for path in found for pid in path.read_text().split()]
-    driver.send_signal(signal.SIGINT)
+    driver.send_signal(sent)
     _, said = driver.communicate(timeout=60)
-    assert driver.returncode == 130, said
+    assert driver.returncode == code, said
     assert len(pids) == 4
     assert not any(map(is_alive, pids))
 
@@ -198,6 +246,17 @@ def is_alive(pid: int) -> bool:
         ({"schemes": ("a", "b")}, "wanted {scheme} in it"),
         ({"trainer": {"command": "train '{width} {lr} {seed}"}}, "wanted closed quotes"),
         ({"trainer": {"loss_from": "result.json"}}, "wanted PATH:KEY"),
+        ({"trainer": {"loss_from": "result.json:loss"}}, "wanted a file of each run's own"),
+        ({"trainer": {"loss_from": "r-{width}-{lr}.json:loss"}}, "{width}, {lr}, {seed}"),
+        ({"trainer": {"loss_from": "{ouut}/r.json:loss"}}, "did you mean {out}"),
+        ({"trainer": {"command": "a\0 {width} {lr} {seed}"}}, "null character"),
+        ({"trainer": {"comand": "x"}}, "did you mean 'command'"),
+        (
+            {"trainer": {"command": "x {width} {lr}"}, "seeds": 1, "design": "adaptive"},
+            "wanted {seed} in it",
+        ),
+        ({"target": 10**23}, "target: got"),
+        ({"design": "adaptive", "budget": 1.5}, "budget: got 1.5, wanted runs"),
         ({"trainer": {"loss_from": "stdout:("}}, "wanted a regular expression"),
         ({"trainer": {"timeout": 0.0}}, "trainer.timeout: got 0.0"),
         ({"steps": 5}, "steps: unknown key"),
@@ -218,6 +277,11 @@ def test_widths_and_target_must_be_given() -> None:
         load(None, {"trainer": trainer})
 
 
+def test_what_is_missing_is_named_with_its_option() -> None:
+    with pytest.raises(ConfigError, match=r"trainer.loss_from: .* the option --loss-from"):
+        load(None, {"trainer": {"command": "train {width} {lr}"}, "widths": (1, 2), "target": 4})
+
+
 def test_placeholders_are_filled_without_a_shell() -> None:
     trainer = TrainerConfig(command="train '--opt {lr}' {out} '{\"a\": 1}'", loss_from="a:b")
     values = {"lr": "0.1", "out": "my folder; rm -rf x"}
@@ -234,6 +298,7 @@ def test_placeholders_are_filled_without_a_shell() -> None:
         ('{"loss": "2.5"}', 2.5),
         ('{"loss": "much"}', "gave 'much' as its loss, which is no number"),
         ('{"other": 2.5}', "left a result without 'loss'"),
+        ("[1, 2]", "left a result without 'loss'"),
         ("[1, 2", "left a result that is not JSON"),
     ],
 )

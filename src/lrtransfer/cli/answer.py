@@ -65,6 +65,13 @@ def warnings(result: StudyResult) -> list[str]:
             f"{missing} of {result.counts.planned} runs are missing; `lrtransfer tune` with the "
             "same arguments trains them."
         )
+    if result.study.confirm and not missing:
+        confirmed = {confirmation.scheme for confirmation in result.confirmations}
+        notes += [
+            f"{scheme} was not confirmed: its optimum at the base width is not known"
+            for scheme in result.answers
+            if scheme not in confirmed
+        ]
     if result.study.trainer is not None:  # what a program printed says why it failed
         notes += [f"a run gave no result.\n{failure.reason}" for failure in result.failures]
     else:

@@ -38,7 +38,7 @@ def print_estimate(study: Study, found: Estimate, *, as_json: bool) -> None:
 
 def _total(widths: Sequence[WidthCost]) -> float | None:
     known = [cost.runs * cost.flops for cost in widths if cost.flops is not None]
-    return sum(known) if len(known) == len(widths) else None
+    return sum(known) if known and len(known) == len(widths) else None
 
 
 def _print_table(study: Study, found: Estimate) -> None:
@@ -53,7 +53,9 @@ def _print_table(study: Study, found: Estimate) -> None:
     table.add_row(*_row(found.target, note=" (target, tuned directly)"))
     console.print(table)
     rates = sorted({run.lr for run in found.runs})
-    if rates:
+    if not rates:
+        console.print(f"All {found.finished} runs are finished.")
+    else:
         low, high = (f"2^{math.log2(rate):.4g}" for rate in (rates[0], rates[-1]))
         first = "first round: " if study.design == "adaptive" else ""
         console.print(

@@ -3,7 +3,9 @@
 Each command loads what it needs when it runs, so that `--help` comes at once.
 """
 
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Annotated
@@ -55,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args=arguments,
         config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
     )
+    _end_in_order()
     try:
         return command.run()
     except UserError as error:
@@ -71,3 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return EXIT_INTERNAL
+
+
+def _end_in_order() -> None:
+    """Let a request to end run all clean-up, such as ending what was started."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            signal.signal(getattr(signal, name), _exit)
+
+
+def _exit(number: int, frame: object) -> None:
+    sys.exit(128 + number)

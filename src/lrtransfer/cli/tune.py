@@ -154,6 +154,10 @@ class Tune(Command):
             overrides["confirm"] = True
         if self.shell:
             overrides.setdefault("trainer", {})["shell"] = True
+        if self.scheme is not None and self.schemes is not None:
+            raise ConfigError(
+                f"scheme: got {self.scheme!r} and schemes {self.schemes!r}, wanted one of them."
+            )
         if self.scheme is not None:
             overrides["schemes"] = (self.scheme,)
         return overrides

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Activation = Literal["relu", "gelu", "squared_relu"]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**53)]
 
 
 class ModelConfig(BaseModel):

@@ -144,10 +144,11 @@ def choose(
         arms: Curves that may be measured further.
         goals: What is to be narrowed; those that depend on another curve are left out.
         allowance: Cost to be spent. The last choice may go beyond it.
-        rng: Source of the noise of runs not yet made.
+        rng: Source of the noise of runs not yet made, the same for all candidates: else the luck of
+            draws would choose between them.
 
     Returns:
-        The runs, the most useful first; none where nothing would help.
+        The runs, the most useful first; none where there is nothing left to try.
     """
     goals = [goal for goal in goals if all(key in arms for key in goal.keys)]
     wanted = {key for goal in goals for key in goal.keys}
@@ -156,12 +157,13 @@ def choose(
     chosen: list[Addition] = []
     spent = 0.0
     while goals and spent < allowance:
-        best = _best(arms, curves, goals, rng)
+        noise = rng.standard_normal((DRAWS, NEW_SEED_RATES))
+        best = _best(arms, curves, goals, noise)
         if best is None:
             break
         arm = arms[best.key]
         curves[best.key] = max(
-            _outcomes(curves[best.key], best, arm, rng), key=lambda outcome: outcome[0]
+            _outcomes(curves[best.key], best, arm, noise), key=lambda outcome: outcome[0]
         )[1]
         arms = arms | {best.key: _made(arm, best)}
         spent += len(best.log2_lr) * arm.cost
@@ -170,10 +172,10 @@ def choose(
 
 
 def _best(
-    arms: Mapping[Key, Arm], curves: Curves, goals: Sequence[Goal], rng: np.random.Generator
+    arms: Mapping[Key, Arm], curves: Curves, goals: Sequence[Goal], noise: FloatArray
 ) -> Addition | None:
-    """Return the addition that takes most off the spread per cost, None if none takes any off."""
-    best, best_gain = None, 0.0
+    """Return the addition that takes most off the spread per cost, None if there is none."""
+    best, best_gain = None, -np.inf
     before = sum(goal.spread(curves) for goal in goals)
     for key, arm in arms.items():
         concerned = [goal for goal in goals if key in goal.keys]
@@ -184,7 +186,7 @@ def _best(
             addition = Addition(key, rates, seed, before, before)
             after = others + sum(
                 weight * sum(goal.spread({**curves, key: outcome}) for goal in concerned)
-                for weight, outcome in _outcomes(curves[key], addition, arm, rng)
+                for weight, outcome in _outcomes(curves[key], addition, arm, noise)
             )
             gain = (before - after) / (arm.cost * len(rates))
             if gain > best_gain:
@@ -214,13 +216,13 @@ def _candidates(arm: Arm, low: float, high: float) -> list[tuple[tuple[float, ..
 
 
 def _outcomes(
-    curves: CurveDraws, addition: Addition, arm: Arm, rng: np.random.Generator
+    curves: CurveDraws, addition: Addition, arm: Arm, noise: FloatArray
 ) -> list[tuple[float, CurveDraws]]:
     """Return what the ensemble may become once the runs are made, with probabilities."""
     at = np.abs(curves.log2_lr[:, None] - np.array(addition.log2_lr)).argmin(axis=0)
     trains = np.isfinite(curves.loss[:, at]).all(axis=1)
     if trains.all():
-        return [(1.0, _conditioned(curves, at, _covariance(addition, arm), rng))]
+        return [(1.0, _conditioned(curves, at, _covariance(addition, arm), noise))]
     # Beside a cliff the run tells above all on which side of the rate it lies.
     share = float(trains.mean())
     sides = ((share, np.flatnonzero(trains)), (1 - share, np.flatnonzero(~trains)))
@@ -236,7 +238,7 @@ def _covariance(addition: Addition, arm: Arm) -> FloatArray:
 
 
 def _conditioned(
-    curves: CurveDraws, at: IntArray, covariance: FloatArray, rng: np.random.Generator
+    curves: CurveDraws, at: IntArray, covariance: FloatArray, noise: FloatArray
 ) -> CurveDraws:
     loss = curves.loss
     finite = np.isfinite(loss).all(axis=0)
@@ -244,9 +246,9 @@ def _conditioned(
     seen = loss[:, at] - loss[:, at].mean(axis=0)
     count = len(loss)
     gain = np.linalg.solve(seen.T @ seen / count + covariance, seen.T @ centred / count)
-    noise = rng.standard_normal(seen.shape) @ np.linalg.cholesky(covariance).T
+    error = noise[:count, : len(at)] @ np.linalg.cholesky(covariance).T
     moved = loss.copy()
-    moved[:, finite] -= (seen + noise) @ gain
+    moved[:, finite] -= (seen + error) @ gain
     return replace(curves, loss=moved)
 
 

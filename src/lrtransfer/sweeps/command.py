@@ -25,7 +25,7 @@ from .plan import Run
 from .store import Result, Row
 from .study import TrainerConfig
 
-OUTPUT_NAME = "output.txt"  # what a program printed, in its run's folder
+PATIENCE = 3  # programs that may end well without a loss before any gave one
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 5.0  # between asking a program to end and ending it
 TAIL_LINES = 15  # of a failed program's output that are shown
@@ -53,9 +53,13 @@ class CommandWorkers:
     def train(self, runs: Iterable[Run]) -> Iterator[tuple[Run, Row | Failure]]:
         """Yield runs with their rows as their programs end, in no fixed order.
 
-        A run without a result is tried again as often as the trainer's `retries` say.
+        A run that failed is tried again as often as the trainer's `retries` say.
+
+        Raises:
+            UserError: If the first programs end well and leave no loss: then `loss_from` is wrong.
         """
         waiting = deque((run, 0) for run in runs)
+        unread, has_loss = 0, False
         while waiting or self._going:
             while waiting and len(self._going) < self._count:
                 run, attempt = waiting.popleft()
@@ -64,10 +68,16 @@ class CommandWorkers:
             for program in ended:
                 self._going.remove(program)
                 answer = program.answer()
-                if isinstance(answer, Failure) and program.attempt < self._trainer.retries:
+                has_loss |= isinstance(answer, Row)
+                ended_well = program.process.returncode == 0 and not program.timed_out
+                if isinstance(answer, Failure) and ended_well:
+                    unread += 1
+                    if unread >= PATIENCE and not has_loss:
+                        raise UserError(_unreadable(self._trainer, answer))
+                elif isinstance(answer, Failure) and program.attempt < self._trainer.retries:
                     waiting.append((program.run, program.attempt + 1))
-                else:
-                    yield program.run, answer
+                    continue
+                yield program.run, answer
             if not ended:
                 time.sleep(POLL_SECONDS)
 
@@ -92,12 +102,19 @@ class _Program:
             UserError: If it cannot be started.
         """
         out = (directory / "runs" / run.id[:16]).absolute()
-        out.mkdir(parents=True, exist_ok=True)
         values = _values(run, out)
-        # A result of an earlier attempt must not be taken for this one's.
-        if file := result_file(trainer.loss_from, values):
-            file.unlink(missing_ok=True)
-        with (out / OUTPUT_NAME).open("wb") as output:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            # A result of an earlier attempt must not be taken for this one's.
+            if file := result_file(trainer.loss_from, values):
+                file.unlink(missing_ok=True)
+            output = _output(values).open("wb")
+        except OSError as error:
+            raise UserError(
+                f"{error.filename}: got '{error.strerror}', wanted a folder and a result file of "
+                "the run's own. Choose another --out or --loss-from."
+            ) from None
+        with output:
             try:
                 process = subprocess.Popen(
                     arguments(trainer, values),
@@ -116,6 +133,7 @@ class _Program:
     def has_ended(self) -> bool:
         """Tell whether the program has ended; end it if it took too long."""
         if self.process.poll() is not None:
+            self.send(signal.SIGKILL)  # what it left running would hold memory from the next run
             return True
         limit = self.trainer.timeout
         if limit is not None and time.monotonic() - self.started > limit:
@@ -146,7 +164,7 @@ class _Program:
 
     def _failure(self, why: str) -> Failure:
         """Return a failure whose last line sums it up, after the end of what was printed."""
-        run, output = self.run, self.out / OUTPUT_NAME
+        run, output = self.run, _output(_values(self.run, self.out))
         said = [f"    {line}" for line in _tail(output).splitlines()[-TAIL_LINES:]]
         which = f"{run.scheme}, width {run.width}, lr {run.lr:.4g}, seed {run.seed}"
         return Failure(run, "\n".join([*said, f"{which}: {why}; all it printed: {output}"]))
@@ -214,13 +232,14 @@ def read_loss(loss_from: str, values: dict[str, str]) -> float | str:
     assert file is not None
     try:
         value: Any = json.loads(file.read_text(encoding="utf-8"))
-        for part in key.split("."):
-            value = value[int(part) if isinstance(value, list) else part]
     except OSError as error:
         return f"left no result: {file} ({error.strerror})"
     except ValueError as error:
         return f"left a result that is not JSON: {file} ({error})"
-    except (KeyError, IndexError, TypeError):
+    try:
+        for part in key.split("."):
+            value = value[int(part) if isinstance(value, list) else part]
+    except (KeyError, IndexError, TypeError, ValueError):
         return f"left a result without {key!r}: {file}"
     return _number(value)
 
@@ -229,7 +248,7 @@ def _number(value: Any) -> float | str:
     """Return a finite or infinite loss; null is what JSON writers make of NaN."""
     try:
         return math.nan if value is None else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return f"gave {value!r} as its loss, which is no number"
 
 
@@ -244,7 +263,15 @@ def _values(run: Run, out: Path) -> dict[str, str]:
 
 
 def _output(values: dict[str, str]) -> Path:
-    return Path(values["out"]) / OUTPUT_NAME
+    """Return where a program's output goes: beside its folder, which it may empty."""
+    return Path(f"{values['out']}.txt")
+
+
+def _unreadable(trainer: TrainerConfig, failure: Failure) -> str:
+    return (
+        f"trainer.loss_from: got no loss from {trainer.loss_from!r} though {PATIENCE} programs "
+        f"ended well, wanted where they leave it. The last one:\n{failure.reason}"
+    )
 
 
 def _tail(path: Path) -> str:

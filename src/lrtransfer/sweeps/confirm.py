@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..errors import UserError
 from ..statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
 from ..statistics.regret import power
 from .plan import Cell, Cells
@@ -43,15 +44,21 @@ class Confirmation:
     def __str__(self) -> str:
         """Return one line for people."""
         found, regret = self.optimum, self.regret
-        measured = "not found" if found.log2_lr is None else power(found.log2_lr)
-        low, high = ("?" if end is None else power(end) for end in (found.low, found.high))
-        paid = "" if regret is None else f"; the rate used costs {100 * regret.estimate:.2g} %"
         foretold = "nothing" if self.predicted is None else f"{self.predicted.lr:.3g}"
-        return (
+        line = (
             f"{self.scheme}: at width {self.width} the optimum of the base width "
-            f"({power(self.log2_lr)}) was tried with its neighbours; foretold {foretold}, best "
-            f"measured {measured} ({low} … {high}){paid}"
+            f"({power(self.log2_lr)}) was tried with its neighbours; foretold {foretold}"
         )
+        if found.log2_lr is None:
+            return f"{line}, no optimum measured"
+        low, high = ("?" if end is None else power(end) for end in (found.low, found.high))
+        at_edge = found.status != "ok"
+        best = "best at the edge of what was tried," if at_edge else "best measured"
+        line += f", {best} {power(found.log2_lr)} ({low} … {high})"
+        if regret is None:
+            return line
+        least = "at least " if at_edge else ""
+        return f"{line}; the rate used costs {least}{100 * regret.estimate:.2g} %"
 
 
 def target_cells(study: Study, answers: Mapping[str, SchemeAnswer]) -> Cells:
@@ -95,17 +102,27 @@ def confirmations(
 
 
 def write_down(answers: Mapping[str, SchemeAnswer], directory: Path) -> None:
-    """Write the predictions into the study's folder, before the target is trained."""
+    """Write the predictions into the study's folder, before the target is trained.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
     told = {
         name: None if answer.prediction is None else asdict(answer.prediction)
         for name, answer in answers.items()
     }
     temporary = directory / f".{FILE_NAME}.tmp"
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(told, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(directory / FILE_NAME)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(told, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(directory / FILE_NAME)
+    except OSError as error:
+        raise UserError(
+            f"{directory / FILE_NAME}: got '{error.strerror}', wanted a file that can be written: "
+            "the prediction must stand there before the target is trained."
+        ) from None
 
 
 def _base_optimum(study: Study, answer: SchemeAnswer) -> float | None:

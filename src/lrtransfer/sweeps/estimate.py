@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
-from ..data.corpus import standard_library
 from ..errors import StoreError, UserError
-from .plan import Run, expand, first_cells, unique_runs
+from .plan import Run, expand, first_cells, run_settings, unique_runs
 from .store import Row, read_store
 from .study import Study
+from .tune import data_digest
 
 STORED_BYTES = 1_600  # of a run, beside 20 for the training loss of each step
 REPORT_BYTES = 5_000_000
@@ -90,7 +91,7 @@ def estimate(study: Study, directory: Path, *, workers: int) -> Estimate:
     Raises:
         UserError: If the model cannot be trained at all.
     """
-    digest = standard_library().digest if study.trainer is None else ""
+    digest = data_digest(study)
     planned = unique_runs(expand(study, first_cells(study), data_digest=digest))
     rows = _finished(directory)
     runs = tuple(run for run in planned if run.id not in rows)
@@ -100,7 +101,8 @@ def estimate(study: Study, directory: Path, *, workers: int) -> Estimate:
     if study.trainer is None:
         probes = {width: _probe(some[0], workers) for width, some in sorted(by_width.items())}
     else:
-        probes = _from_finished(rows.values())
+        settings = json.loads(run_settings(study, digest))
+        probes = _from_finished(rows.values(), settings)
     widths = tuple(
         _cost(study, w, len(some), probes.get(w)) for w, some in sorted(by_width.items())
     )
@@ -133,13 +135,13 @@ def _probe(run: Run, workers: int) -> _Probe:
     """Time a run's steps in as many processes at once as will train: they share the memory bus."""
     command = [sys.executable, "-P", "-m", "lrtransfer.sweeps.probe"]
     going = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([*command, run.identity], stdout=subprocess.PIPE, text=True)
         for _ in range(workers)
     ]
-    told = [process.communicate(run.identity)[0] for process in going]
-    if any(process.returncode for process in going):
+    told = [process.communicate()[0] for process in going]
+    if code := max((process.returncode for process in going), key=abs):
         raise UserError(
-            f"dry run: got exit code {going[0].returncode} from a few steps at width {run.width}, "
+            f"dry run: got exit code {code} from a few steps at width {run.width}, "
             "wanted a model that trains. The process's own message stands above."
         )
     found = [_Probe(**json.loads(text)) for text in told]
@@ -150,10 +152,12 @@ def _probe(run: Run, workers: int) -> _Probe:
     )
 
 
-def _from_finished(rows: Iterable[Row]) -> dict[int, _Probe]:
+def _from_finished(rows: Iterable[Row], settings: dict[str, Any]) -> dict[int, _Probe]:
     seconds: dict[int, list[float]] = defaultdict(list)
     for row in rows:
-        seconds[json.loads(row.identity)["width"]].append(row.record["seconds"])
+        identity = json.loads(row.identity)
+        if identity["settings"] == settings:
+            seconds[identity["width"]].append(row.record["seconds"])
     return {width: _Probe(0.0, mean(known), 0) for width, known in seconds.items()}
 
 

@@ -1,6 +1,6 @@
 """A process that times a few training steps of a run, and throws the result away.
 
-It reads the run's identity from stdin and prints seconds and memory as JSON.
+Its argument is the run's identity; it prints seconds and memory as JSON.
 """
 
 import json
@@ -14,14 +14,14 @@ FEW, MORE = 2, 12  # steps timed: their difference is free of what a run costs b
 
 
 def main() -> None:
-    """Time the run that stdin names."""
+    """Time the run that the argument names."""
     started = time.monotonic()
     import torch
 
     from .train_run import train_run
 
     torch.set_num_threads(1)
-    identity = json.load(sys.stdin)
+    identity = json.loads(sys.argv[1])
     _seconds(train_run, identity, FEW)  # the first run of a process also loads and traces
     startup = time.monotonic() - started
     few, more = (_seconds(train_run, identity, steps) for steps in (FEW, MORE))

@@ -73,8 +73,9 @@ def propose(study: Study, cells: Cells, judgement: Judgement, *, look: int) -> P
         >>> table = RunTable(tuple(Observation("mup", w, lr, 0, 3 + loss) for (w, lr), loss
         ...                        in zip(runs, loss_shape("skew", x + 6.2), strict=True)))
         >>> found = judge(table, target_width=256, looks=looks(study))
-        >>> print(propose(study, first_cells(study), found, look=1).reasons[0])
-        mup, width 128: 2**-6.5 with seed 0, expected to narrow the answer's spread by 9 %
+        >>> reason = propose(study, first_cells(study), found, look=1).reasons[0]
+        >>> reason.partition(", expected to narrow")[0]
+        'mup, width 128: 2**-6.5 with seed 0'
     """
     if study.design == "grid":
         return _extended(study, cells, judgement)
@@ -124,14 +125,16 @@ def _adapted(study: Study, cells: Cells, judgement: Judgement, look: int) -> Pro
     # Rounds grow by a constant factor, so that the last look sees the whole budget spent.
     allowance = min(left, spent * ((limit / spent) ** (1 / (rounds - look)) - 1))
     wanted, reasons = _open_sides(study, cells, judgement, still_open)
+    if cost_of(study, wanted) > limit:
+        wanted, reasons = dict(cells), []
     allowance -= cost_of(study, wanted) - spent
     for addition in _additions(study, wanted, judgement, still_open, allowance):
-        wanted = _with(study, wanted, addition)
-        reasons.append(_reason(addition))
-    if cost_of(study, wanted) > limit:
-        return Proposal(cells, (f"stopped: {limit:g} {study.limit.unit} buy no further round",))
+        more = _with(study, wanted, addition)
+        if cost_of(study, more) <= limit:
+            wanted = more
+            reasons.append(_reason(addition))
     if wanted == cells:
-        return Proposal(cells, ("stopped: no run at these widths would narrow the answer",))
+        return Proposal(cells, ("stopped: there is nothing left to try that the budget buys",))
     return Proposal(wanted, tuple(reasons))
 
 

@@ -9,7 +9,7 @@ import math
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -256,31 +256,46 @@ def _trainer_problems(study: Study) -> list[str]:
     ]
     known = ("width", "lr", "seed", "scheme", "out")
     used = re.findall(r"\{(\w+)\}", trainer.command)
-    for name in used:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {{{close[0]}}}?" if close else f"wanted one of {', '.join(known)}"
-            problems.append(f"trainer.command: got {{{name}}}, {hint}")
-    wanted = {"width": True, "lr": True, "seed": study.seeds > 1, "scheme": len(study.schemes) > 1}
+    for key in ("command", "loss_from"):
+        text = getattr(trainer, key)
+        if "\0" in text:
+            problems.append(f"trainer.{key}: got a null character, wanted text without it")
+        if key == "loss_from" and text.startswith("stdout:"):
+            continue
+        for name in re.findall(r"\{(\w+)\}", text):
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                one_of = ", ".join(known)
+                hint = f"did you mean {{{close[0]}}}?" if close else f"wanted one of {one_of}"
+                problems.append(f"trainer.{key}: got {{{name}}}, {hint}")
+    many_seeds = study.seeds > 1 or study.design == "adaptive"
+    varying = {"width": True, "lr": True, "seed": many_seeds, "scheme": len(study.schemes) > 1}
+    needed = [name for name, varies in varying.items() if varies]
     problems += [
         f"trainer.command: got {trainer.command!r}, wanted {{{name}}} in it"
-        for name, needed in wanted.items()
-        if needed and name not in used
+        for name in needed
+        if name not in used
     ]
     try:
         if not shlex.split(trainer.command):
             problems.append("trainer.command: got nothing, wanted a program")
     except ValueError as error:
         problems.append(f"trainer.command: got {trainer.command!r} ({error}), wanted closed quotes")
-    return problems + _loss_problems(trainer)
+    return problems + _loss_problems(trainer, needed)
 
 
-def _loss_problems(trainer: TrainerConfig) -> list[str]:
+def _loss_problems(trainer: TrainerConfig, varying: Sequence[str]) -> list[str]:
     pattern = trainer.loss_from.removeprefix("stdout:")
     if pattern == trainer.loss_from:
         path, _, key = trainer.loss_from.rpartition(":")
         if path and key:
-            return []
+            if "{out}" in path or all(f"{{{name}}}" in path for name in varying):
+                return []
+            names = ", ".join(f"{{{name}}}" for name in varying)
+            return [
+                f"trainer.loss_from: got {path!r} for all runs, wanted a file of each run's own: "
+                f"with {{out}} in its path, or {names}"
+            ]
         return [
             f"trainer.loss_from: got {trainer.loss_from!r}, wanted PATH:KEY for a JSON file, such "
             "as {out}/result.json:loss, or stdout:REGEX"
@@ -382,16 +397,27 @@ def load(path: Path | None, overrides: Mapping[str, Any]) -> Study:
         Traceback (most recent call last):
         lrtransfer.errors.ConfigError: sedes: unknown key, did you mean 'seeds'?
     """
-    settings = _read(path) if path else {}
-    for key, value in overrides.items():
-        if isinstance(value, Mapping) and isinstance(settings.get(key), Mapping):
-            value = {**settings[key], **value}
-        settings[key] = value
+    settings = merged(_read(path) if path else {}, overrides)
     try:
         return Study.model_validate(settings)
     except ValidationError as error:
         where = f"{path}: " if path else ""
         raise ConfigError(where + _explain(error.errors()[0])) from None
+
+
+def merged(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with some overridden; a nested mapping is merged key by key.
+
+    Example:
+        >>> merged({"grid": {"low": 1, "high": 2}}, {"grid": {"low": 0}})
+        {'grid': {'low': 0, 'high': 2}}
+    """
+    result = dict(settings)
+    for key, value in overrides.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            value = {**result[key], **value}
+        result[key] = value
+    return result
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -414,6 +440,11 @@ def _explain(error: ErrorDetails) -> str:
         close = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"wanted one of {', '.join(known)}."
         return f"{key}: unknown key, {hint}"
+    if path[:1] == ["budget"] and error["type"] != "value_error":
+        return f"budget: got {error['input']!r}, wanted runs, such as 48, or '2e15 flops'."
+    if error["type"] == "missing":
+        option = {"command": "--command", "loss_from": "--loss-from"}.get(path[-1])
+        return f"{key}: got nothing, wanted it" + (f", or the option {option}." if option else ".")
     if error["type"] == "value_error":
         reason = str(error["ctx"]["error"])
         return f"{key}: {reason}." if key else f"{reason}."
@@ -424,7 +455,9 @@ def _explain(error: ErrorDetails) -> str:
 def _fields_at(path: list[str]) -> list[str]:
     model: type[BaseModel] = Study
     for part in path:
-        annotation = model.model_fields[part].annotation
+        annotation: Any = model.model_fields[part].annotation
+        if annotation == TrainerConfig | None:
+            annotation = TrainerConfig
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         model = annotation

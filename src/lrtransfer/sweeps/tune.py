@@ -91,12 +91,7 @@ def tune(
     Raises:
         UserError: If the corpus or the folder cannot be used, or no worker can start.
     """
-    digest = ""
-    if study.trainer is None:
-        corpus = standard_library()
-        _require_text(study, corpus)
-        digest = corpus.digest
-    _require_budget(study)
+    digest = data_digest(study)
     with open_store(directory) as store, _workers(study, directory, workers) as pool:
         store.begin_study(study.recorded(), digest)
         return _advance(
@@ -106,6 +101,20 @@ def tune(
             train=partial(execute, store=store, workers=pool, listener=listener),
             note=partial(write_down, directory=directory),
         )
+
+
+def data_digest(study: Study) -> str:
+    """Return the hash of a study's text, after checks that need more than its settings.
+
+    Raises:
+        ConfigError: If there is too little text, or the budget does not pay the first round.
+    """
+    _require_budget(study)
+    if study.trainer is not None:
+        return ""
+    corpus = standard_library()
+    _require_text(study, corpus)
+    return corpus.digest
 
 
 def _workers(study: Study, directory: Path, count: int) -> LocalWorkers | CommandWorkers:
@@ -169,8 +178,10 @@ def _advance(study: Study, digest: str, store: Store, *, train: Train, note: Not
     # The target's few rates confirm an answer; they do not replace the sweep's.
     answers, confirmed = state.answers, tuple[Confirmation, ...]()
     if study.confirm and state.is_complete:
-        note(answers)
-        state = sweep.at({**cells, **target_cells(study, answers)})
+        at_target = target_cells(study, answers)
+        if not sweep.any_present(at_target):
+            note(answers)
+        state = sweep.at({**cells, **at_target})
         confirmed = confirmations(study, answers, state.answers)
     return StudyResult(
         study=study,
@@ -207,6 +218,12 @@ class _Sweep:
         self._study, self._digest, self._store, self._train = study, digest, store, train
         self.before = frozenset(store.rows())
         self.failures: list[Failure] = []
+
+    def any_present(self, cells: Cells) -> bool:
+        """Tell whether some run of these cells has a result already."""
+        present = self._store.rows()
+        planned = expand(self._study, cells, data_digest=self._digest)
+        return any(p.run.id in present for p in planned)
 
     def at(self, cells: Cells) -> _State:
         """Return the state of the study with these cells."""
