@@ -203,9 +203,7 @@ time.sleep(600)
 """
 
 
-@pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_programs_and_their_children_end_with_the_driver(
     tmp_path: Path, sent: signal.Signals, code: int
 ) -> None:

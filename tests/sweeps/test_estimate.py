@@ -83,14 +83,23 @@ def test_a_command_costs_what_its_runs_did(tmp_path: Path) -> None:
     assert len(known.runs) == 28
 
 
-def test_json_lists_every_run(small_toml: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "lrtransfer", "tune", str(small_toml), "--dry-run", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+def test_json_lists_every_run(
+    small: Study, found: Estimate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_estimate(small, found, as_json=True)
+    told = json.loads(capsys.readouterr().out)
     assert len(told["runs"]) == told["total"]["runs"] == 35
     assert set(told["runs"][0]) == {
         "scheme", "width", "lr", "seed", "parameters", "tokens", "flops", "seconds",
     }  # fmt: skip
     assert told["total"]["flops"] == pytest.approx(sum(run["flops"] for run in told["runs"]))
+
+
+def test_the_command_trains_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lrtransfer", "tune", "--dry-run", "--json"]
+    command += ["--command", "false {width} {lr} {seed}", "--loss-from", "stdout:x"]
+    command += ["--widths", "64,128", "--target", "512"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["total"]["runs"] == 42
     assert not list(tmp_path.iterdir())

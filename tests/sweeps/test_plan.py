@@ -63,7 +63,19 @@ def test_what_determines_a_result_is_in_its_identity(change: dict[str, Any]) -> 
 
 def test_every_other_setting_is_part_of_the_identity() -> None:
     settings = json.loads(runs()[0].run.settings)
-    assert set(settings) == set(Study.model_fields) - NOT_IN_IDENTITY | {"data_digest"}
+    # A user's program stands in the place of the model; it has no part in a run of ours.
+    assert set(settings) == set(Study.model_fields) - NOT_IN_IDENTITY - {"trainer"} | {
+        "data_digest"
+    }
+
+
+def test_the_identity_of_a_programs_run_is_the_program() -> None:
+    trainer = {"command": "train {width} {lr}", "loss_from": "stdout:(.*)", "timeout": 5.0}
+    study = load(None, {"widths": (64, 128), "target": 256, "seeds": 1, "trainer": trainer})
+    settings = json.loads(expand(study, first_cells(study), data_digest="")[0].run.settings)
+    assert settings == {
+        "trainer": {"command": "train {width} {lr}", "loss_from": "stdout:(.*)", "shell": False}
+    }
 
 
 def test_another_text_gives_other_runs(small: Study) -> None:
