@@ -156,7 +156,7 @@ def print_coverage(names: Sequence[str], seeds: Sequence[int], options: argparse
     regimes = len(options.spacings) * len(NOISES)
     print(f"\n{options.curves} curves per entry, in turn from {regimes} regimes: learning rates")
     print(f"{options.spacings} octaves apart, noises {NOISES} of the valley's height\n")
-    print("| landscape | " + " | ".join(f"S={s}" for s in seeds) + " | lowest regime |")
+    print("| landscape | " + " | ".join(f"S={s}" for s in seeds) + " | lowest regime, % of n |")
     print("|---" * (2 + len(seeds)) + "|")
     for name in names:
         row = [str(sum(counts[name, s].values(), Tally())) for s in seeds]
