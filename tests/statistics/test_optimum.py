@@ -5,7 +5,7 @@ import pytest
 
 from lrtransfer.statistics.answer import Optimum
 from lrtransfer.statistics.landscapes import LANDSCAPES, loss_shape, simulate
-from lrtransfer.statistics.optimum import optima
+from lrtransfer.statistics.optimum import fit_widths, minima_of, optima
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 NAN, INF = np.nan, np.inf
@@ -214,3 +214,27 @@ def _bootstrap_parabola(curve: LossCurve, rng: np.random.Generator) -> tuple[flo
         vertices.append(-b / (2 * a))
     low, high = np.quantile(vertices, (0.025, 0.975))
     return float(low), float(high)
+
+
+def test_a_steep_side_does_not_hide_the_valley_of_one_seed() -> None:
+    x = np.arange(-12.0, -0.9, 1.8)
+    noise = 0.01 * np.random.default_rng(2).standard_normal(len(x))
+    loss = 3 + loss_shape("skew", x + 7.6) + noise  # the last losses are 50 valleys high
+    (found,) = optima([LossCurve(64, x, loss[None])])
+    assert found.status == "ok"
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= -7.6 <= found.high
+    assert found.high - found.low < 3.0
+
+
+@pytest.mark.parametrize(("spacing", "stretch"), [(1.0, 1.0), (2.0, 1.3)])
+def test_intervals_between_sparse_rates_are_stretched(spacing: float, stretch: float) -> None:
+    x = np.arange(-12.0, -1.9, spacing)
+    (fit,) = fit_widths([LossCurve(64, x, (3 + loss_shape("skew", x + 7.1))[None])])
+    found = fit.optimum
+    assert fit.draws is not None
+    assert found.log2_lr is not None
+    assert found.low is not None
+    low, middle = np.quantile(minima_of(fit.draws), (0.025, 0.5))
+    assert found.log2_lr - found.low == pytest.approx(stretch * (middle - low))

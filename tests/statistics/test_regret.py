@@ -56,6 +56,20 @@ def test_regret_at_the_tolerance_is_open() -> None:
     assert ruled(float(x), fitted(parabola(noise=0.03))).verdict == "inconclusive"
 
 
+def test_looks_share_the_error_of_one() -> None:
+    fit, used = fitted(parabola(noise=0.03)), RateUsed(64, -4.0, -4.0, -4.0)
+    once, often = (
+        rule(used, fit, tolerance=0.01, at_target=True, looks=looks).regret for looks in (1, 10)
+    )
+    assert fit.draws is not None
+    draws = regret_draws(used, fit.draws)
+    assert once is not None
+    assert often is not None
+    for regret, low, high in ((once, 0.01, 0.95), (often, 0.001, 0.995)):
+        assert regret.low == np.quantile(draws, low, method="inverted_cdf")
+        assert regret.high == np.quantile(draws, high, method="inverted_cdf")
+
+
 def test_rate_that_diverges_does_not_transfer() -> None:
     loss = parabola()
     loss[:, 6:] = INF

@@ -1,5 +1,7 @@
 """`lrtransfer init`: the files to start a study of one's own model from."""
 
+import shlex
+import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -35,8 +37,7 @@ class Init(Command):
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             for name in NAMES:
-                text = (files("lrtransfer.cli") / "templates" / name).read_text(encoding="utf-8")
-                (self.directory / name).write_text(text, encoding="utf-8")
+                (self.directory / name).write_text(_template(name), encoding="utf-8")
         except OSError as error:
             raise ConfigError(
                 f"{self.directory}: got '{error.strerror}', wanted a folder to write into. Name "
@@ -48,3 +49,9 @@ class Init(Command):
         print(f"Wrote {' and '.join(str(self.directory / name) for name in NAMES)}.")
         print("They run as they stand: in that folder, `lrtransfer tune study.toml`.")
         return 0
+
+
+def _template(name: str) -> str:
+    """Return the text of a file, its `python` being the one that has lrtransfer."""
+    text = (files("lrtransfer.cli") / "templates" / name).read_text(encoding="utf-8")
+    return text.replace('"python train.py', f'"{shlex.quote(sys.executable)} train.py')
