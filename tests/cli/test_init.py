@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lrtransfer.sweeps.command import arguments, read_loss
 from lrtransfer.sweeps.study import load
+from lrtransfer.sweeps.trainer import arguments, read_loss
 
 
 def call(*arguments: str, at: Path) -> "subprocess.CompletedProcess[str]":
@@ -37,7 +37,7 @@ def test_the_script_trains_as_the_study_calls_it(written: Path) -> None:
     values = {"width": "128", "lr": "0.004", "seed": "0", "scheme": "mup", "out": str(written)}
     # By the interpreter that has lrtransfer: its environment need not be activated.
     subprocess.run(arguments(trainer, values), cwd=written, env={}, check=True)
-    loss = read_loss(trainer.loss_from, values)
+    loss = read_loss(trainer.loss_from, values, written / "output.txt")
     assert isinstance(loss, float)
     assert loss < 2.3  # guessing one of ten classes costs log 10
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from lrtransfer.errors import ConfigError, UserError
-from lrtransfer.sweeps.command import arguments, fill, read_loss
-from lrtransfer.sweeps.study import Study, TrainerConfig, load
+from lrtransfer.sweeps.study import Study, load
+from lrtransfer.sweeps.trainer import TrainerConfig, arguments, fill, read_loss
 from lrtransfer.sweeps.tune import StudyResult, tune
 
 # A quadratic valley in log2 lr whose place moves with the width, and some special runs.
@@ -302,7 +302,7 @@ def test_placeholders_are_filled_without_a_shell() -> None:
 )
 def test_results_are_read_or_explained(tmp_path: Path, text: str, expected: float | str) -> None:
     (tmp_path / "r.json").write_text(text)
-    found = read_loss("{out}/r.json:loss", {"out": str(tmp_path)})
+    found = read_loss("{out}/r.json:loss", {"out": str(tmp_path)}, tmp_path / "output.txt")
     if isinstance(expected, str):
         assert isinstance(found, str)
         assert found.startswith(expected)
@@ -313,7 +313,7 @@ def test_results_are_read_or_explained(tmp_path: Path, text: str, expected: floa
 @pytest.mark.parametrize("text", ['{"loss": NaN}', '{"loss": null}', '{"loss": Infinity}'])
 def test_losses_that_are_not_finite_are_numbers(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_text(text)
-    found = read_loss("{out}/r.json:loss", {"out": str(tmp_path)})
+    found = read_loss("{out}/r.json:loss", {"out": str(tmp_path)}, tmp_path / "output.txt")
     assert isinstance(found, float)
     assert found != found or found == float("inf")
 

@@ -45,6 +45,7 @@ class Columns:
         best_loss: The lowest column effect (where runs are missing, no lower than any run).
         residuals: What the column effects and the seed offsets leave.
         seeds: Number of seeds S with a finite loss.
+        runs: Number of runs made at the width, those that diverged too.
         span: Octaves from the lowest to the highest rate tried, diverged or not.
         diverged_below: Nearest diverged rate to the left of the curve, or None.
         diverged_above: Nearest diverged rate to the right, or None.
@@ -57,6 +58,7 @@ class Columns:
     best_loss: float
     residuals: Residuals
     seeds: int
+    runs: int
     span: float
     diverged_below: float | None
     diverged_above: float | None
@@ -117,6 +119,7 @@ def columns(curve: LossCurve) -> Columns:
         best_loss=float(max(effects.min(), loss[seen].min())) if keep.any() else math.inf,
         residuals=residuals,
         seeds=len(seen),
+        runs=int(made.sum()),
         span=float(np.ptp(curve.log2_lr[tried])) if tried.any() else 0.0,
         diverged_below=below,
         diverged_above=above,

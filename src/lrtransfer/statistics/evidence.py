@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from .answer import Evidence, Optimum, SchemeAnswer, Side
-from .columns import Columns
 from .optimum import WidthFit
 from .regret import Ruling, power
 from .table import FloatArray
@@ -67,7 +66,7 @@ def missing_evidence(
     Returns:
         One entry per thing to be done, the most useful first.
     """
-    so_far = sum(_made(fit.columns) * fit.columns.width**2 for fit in fits)
+    so_far = sum(fit.columns.runs * fit.columns.width**2 for fit in fits)
 
     def entry(action: str, width: int, rates: Sequence[float], seeds: int) -> Evidence:
         runs = len(rates) * max(1, seeds)
@@ -93,11 +92,6 @@ def _open_sides(optimum: Optimum) -> tuple[Side, ...]:
         return ()
     bounds: tuple[tuple[Side, float | None], ...] = (("low", optimum.low), ("high", optimum.high))
     return tuple(side for side, bound in bounds if bound is None)
-
-
-def _made(column: Columns) -> int:
-    """Return the number of runs on the curve, roughly: none is taken for missing."""
-    return len(column.tried) * max(1, column.seeds)
 
 
 def _next(fits: Sequence[WidthFit], target: int) -> int:

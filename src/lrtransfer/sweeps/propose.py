@@ -163,7 +163,7 @@ def _open_sides(
             )
             if added:
                 addition = tuple((index, 0) for index in added)
-                wanted = _spread(study, wanted, scheme, width, addition)
+                wanted = _add(study, wanted, scheme, width, addition)
                 reasons.append(_edge_reason(scheme, width, added, lattice))
     return wanted, reasons
 
@@ -234,10 +234,10 @@ def _with(study: Study, cells: Cells, addition: Addition) -> Cells:
     scheme, width = addition.key
     per_octave = study.lattice.per_octave
     new = tuple((round(x * per_octave), addition.seed) for x in addition.log2_lr)
-    return _spread(study, cells, scheme, width, new)
+    return _add(study, cells, scheme, width, new)
 
 
-def _spread(
+def _add(
     study: Study, cells: Cells, scheme: str, width: int, new: tuple[Cell, ...]
 ) -> dict[Key, tuple[Cell, ...]]:
     """Add cells to a curve, at the base width to that of every scheme."""

@@ -6,11 +6,8 @@ checked before anything is written, and an error names the key by its path.
 
 import difflib
 import math
-import re
-import shlex
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,6 +18,8 @@ from ..errors import ConfigError
 from ..models.configs import Count, ModelConfig, TransformerConfig
 from ..parametrization.rules import RELATIVE_SCHEMES
 from ..statistics.drift import least_octaves
+from .goal import Budget, Until, read_budget, read_until
+from .trainer import TrainerConfig, trainer_problems
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -62,20 +61,6 @@ class TrainingConfig(ModelConfig):
     final_factor: Share = 1e-4
 
 
-class TrainerConfig(ModelConfig):
-    """Set the user's own program that trains a run.
-
-    `command` holds {width} and {lr}, also {seed}, {scheme} and {out}, a folder of the run's own.
-    `loss_from` is `PATH:KEY` for a key in a JSON file or `stdout:REGEX`.
-    """
-
-    command: Annotated[str, Field(min_length=1)]
-    loss_from: Annotated[str, Field(min_length=1)]
-    shell: bool = False
-    timeout: Positive | None = None
-    retries: Annotated[int, Field(ge=0, le=100)] = 1
-
-
 class GridConfig(ModelConfig):
     """Set the learning rates tried first: low to high, `per_octave` rates per factor of two.
 
@@ -108,28 +93,6 @@ class GridConfig(ModelConfig):
                 f"{len(self.indices())} rates, wanted at least 3"
             )
         return self
-
-
-@dataclass(frozen=True)
-class Until:
-    """Say when an adaptive design stops.
-
-    Attributes:
-        kind: `regret`: when the verdicts at this tolerance are settled; `octaves`: when the rates
-            predicted for the target are known to so many octaves either way.
-        value: The tolerance, or the octaves.
-    """
-
-    kind: Literal["regret", "octaves"]
-    value: float
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Say how much an adaptive design may spend."""
-
-    amount: float
-    unit: Literal["runs", "flops"]
 
 
 class Study(ModelConfig):
@@ -240,8 +203,7 @@ def _inconsistencies(study: Study) -> list[str]:
 
 
 def _trainer_problems(study: Study) -> list[str]:
-    trainer = study.trainer
-    if trainer is None:
+    if study.trainer is None:
         return []
     given = study.model_fields_set
     problems = [
@@ -254,57 +216,9 @@ def _trainer_problems(study: Study) -> list[str]:
         for key in OF_THE_BUILT_IN_MODEL
         if key in given
     ]
-    known = ("width", "lr", "seed", "scheme", "out")
-    used = re.findall(r"\{(\w+)\}", trainer.command)
-    for key in ("command", "loss_from"):
-        text = getattr(trainer, key)
-        if "\0" in text:
-            problems.append(f"trainer.{key}: got a null character, wanted text without it")
-        if key == "loss_from" and text.startswith("stdout:"):
-            continue
-        for name in re.findall(r"\{(\w+)\}", text):
-            if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                one_of = ", ".join(known)
-                hint = f"did you mean {{{close[0]}}}?" if close else f"wanted one of {one_of}"
-                problems.append(f"trainer.{key}: got {{{name}}}, {hint}")
     many_seeds = study.seeds > 1 or study.design == "adaptive"
     varying = {"width": True, "lr": True, "seed": many_seeds, "scheme": len(study.schemes) > 1}
-    needed = [name for name, varies in varying.items() if varies]
-    problems += [
-        f"trainer.command: got {trainer.command!r}, wanted {{{name}}} in it"
-        for name in needed
-        if name not in used
-    ]
-    try:
-        if not shlex.split(trainer.command):
-            problems.append("trainer.command: got nothing, wanted a program")
-    except ValueError as error:
-        problems.append(f"trainer.command: got {trainer.command!r} ({error}), wanted closed quotes")
-    return problems + _loss_problems(trainer, needed)
-
-
-def _loss_problems(trainer: TrainerConfig, varying: Sequence[str]) -> list[str]:
-    pattern = trainer.loss_from.removeprefix("stdout:")
-    if pattern == trainer.loss_from:
-        path, _, key = trainer.loss_from.rpartition(":")
-        if path and key:
-            if "{out}" in path or all(f"{{{name}}}" in path for name in varying):
-                return []
-            names = ", ".join(f"{{{name}}}" for name in varying)
-            return [
-                f"trainer.loss_from: got {path!r} for all runs, wanted a file of each run's own: "
-                f"with {{out}} in its path, or {names}"
-            ]
-        return [
-            f"trainer.loss_from: got {trainer.loss_from!r}, wanted PATH:KEY for a JSON file, such "
-            "as {out}/result.json:loss, or stdout:REGEX"
-        ]
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        return [f"trainer.loss_from: got {pattern!r} ({error}), wanted a regular expression"]
-    return []
+    return problems + trainer_problems(study.trainer, [k for k, v in varying.items() if v])
 
 
 def _design_problems(study: Study) -> list[str]:
@@ -329,50 +243,6 @@ def _design_problems(study: Study) -> list[str]:
         f"by between widths {list(study.widths)} and {study.target} cannot be measured there. Give "
         "more octaves, or widths nearer the target"
     ]
-
-
-def read_until(text: str) -> Until:
-    """Read `regret=0.01` or `octaves=0.5`.
-
-    Raises:
-        ValueError: If it is neither, or the number makes no sense.
-
-    Example:
-        >>> read_until("octaves=0.5")
-        Until(kind='octaves', value=0.5)
-    """
-    kind, _, number = text.partition("=")
-    try:
-        value = float(number)
-    except ValueError:
-        value = math.nan
-    if kind == "regret" and 0 < value < 1:
-        return Until("regret", value)
-    if kind == "octaves" and 0 < value < math.inf:
-        return Until("octaves", value)
-    raise ValueError(
-        f"until: got {text!r}, wanted regret=SHARE, such as regret=0.01, or octaves=NUMBER"
-    )
-
-
-def read_budget(value: int | str) -> Budget:
-    """Read a number of runs, or of floating-point operations such as `2e15 flops`.
-
-    Raises:
-        ValueError: If it is neither.
-
-    Example:
-        >>> read_budget(48), read_budget("2e15 flops")
-        (Budget(amount=48.0, unit='runs'), Budget(amount=2000000000000000.0, unit='flops'))
-    """
-    match = re.fullmatch(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*(runs|flops)?\s*", str(value).lower())
-    try:
-        amount = float(match[1]) if match else math.nan
-    except ValueError:
-        amount = math.nan
-    if match and 0 < amount < math.inf:
-        return Budget(amount, "flops" if match[2] == "flops" else "runs")
-    raise ValueError(f"budget: got {value!r}, wanted runs, such as 48, or '2e15 flops'")
 
 
 def grid_runs(study: Study) -> int:
