@@ -28,13 +28,13 @@ from lrtransfer.checks.coordinates import (
     recipe_roles,
 )
 from lrtransfer.checks.mistakes import MISTAKES, Mistake, with_mistake
-from lrtransfer.checks.objective import Batch
 from lrtransfer.models.configs import MLPConfig, TransformerConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.models.transformer import Transformer
 from lrtransfer.parametrization.roles import Layout
 from lrtransfer.parametrization.rules import Role
 from lrtransfer.randomness import seed_of
+from lrtransfer.training.objective import Batch
 
 WIDTHS = (32, 64, 128, 256)
 BASE = WIDTHS[0]

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from lrtransfer.data.corpus import standard_library
+from lrtransfer.sweeps.digests import digests
 from lrtransfer.sweeps.local import LocalWorkers, default_workers
 from lrtransfer.sweeps.plan import Run, run_settings
 from lrtransfer.sweeps.study import Study
@@ -34,8 +34,8 @@ print(time.monotonic() - started)
 
 def runs_of(study: Study, count: int) -> list[Run]:
     """Return runs of all widths in turn, with stable rates."""
-    settings = run_settings(study, standard_library().digest)
-    widths = study.widths
+    widths, found = study.widths, digests(study)
+    settings = run_settings(study, study.arms[0], widths[0], found)
     return [Run(settings, "mup", widths[i % len(widths)], 2.0**-6, seed=i) for i in range(count)]
 
 

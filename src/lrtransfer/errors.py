@@ -27,3 +27,7 @@ class TableError(UserError):
 
 class CheckError(UserError):
     """Report a model, batch or setting on which a check cannot be made."""
+
+
+class BatchError(CheckError):
+    """Report a model, a batch and a loss that do not work together."""

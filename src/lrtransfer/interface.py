@@ -13,9 +13,8 @@ from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.exports import Runs, read_runs, runs_of
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
-from .sweeps.local import default_workers
 from .sweeps.study import load, merged
-from .sweeps.tune import StudyResult
+from .sweeps.tune import StudyResult, require_consent, worker_count
 from .sweeps.tune import tune as carry_out
 
 if TYPE_CHECKING:
@@ -71,6 +70,7 @@ def tune(
     *,
     out: str | PathLike[str] = OUT,
     workers: int | None = None,
+    allow_code: bool = False,
     **settings: Any,
 ) -> Answer:
     """Run a study, or go on with it, and return its answer.
@@ -79,6 +79,8 @@ def tune(
         study: Study file, or its settings as a mapping; None for the built-in study.
         out: Folder of the runs; finished ones are never trained again.
         workers: Number of processes; by default one per core, of a command one.
+        allow_code: Run code that a study file names as `pkg.module:function`; named in settings
+            given here it is run anyway.
         **settings: Settings that go before those of the study, such as `seeds=5`.
 
     Raises:
@@ -99,10 +101,9 @@ def tune(
         wanted = load(Path(study), settings)
     else:
         raise ConfigError(f"study: got {study!r}, wanted a file, a mapping of settings, or None.")
-    usual = default_workers() if wanted.trainer is None else 1
-    count = usual if workers is None else workers
-    if not isinstance(count, int) or count < 1:
-        raise ConfigError(f"workers: got {workers!r}, wanted a whole number, at least 1.")
+    is_file = isinstance(study, (str, PathLike))
+    require_consent(wanted, allow_code=allow_code or not is_file)
+    count = worker_count(wanted, workers)
     if not isinstance(out, (str, PathLike)):
         raise ConfigError(f"out: got {out!r}, wanted the path of a folder.")
     found = carry_out(wanted, Path(out), workers=count)

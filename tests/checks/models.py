@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from lrtransfer.checks.coordinates import CheckResult, Make, check_coordinates, recipe_maker
-from lrtransfer.checks.objective import Batch
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
+from lrtransfer.training.objective import Batch
 
 WIDTHS = (32, 64, 128)
 BASE = WIDTHS[0]

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from lrtransfer.checks.attention_scores import ScoreRecorder
-from lrtransfer.checks.objective import evaluate
 from lrtransfer.checks.quantities import OUTPUT, Key, measure, rms
 from lrtransfer.checks.response import gradient_degree
+from lrtransfer.training.objective import evaluate
 
 LR = 0.1
 

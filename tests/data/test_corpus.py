@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrtransfer.data.corpus import Corpus, standard_library
+from lrtransfer.data.corpus import Corpus, standard_library, tokens_of
 from lrtransfer.data.windows import even_windows, random_windows
 from lrtransfer.errors import UserError
 
@@ -22,14 +22,16 @@ def test_the_real_library_is_large_and_split_by_file() -> None:
     assert len(corpus.train) > 3_000_000
     assert 0.05 < len(corpus.held_out) / len(corpus.train) < 0.25
     assert corpus.digest == standard_library().digest
-    train, held_out = (set(text.split(b"\0")) for text in (corpus.train, corpus.held_out))
+    train, held_out = (
+        set(tokens.tobytes().split(b"\0")) for tokens in (corpus.train, corpus.held_out)
+    )
     assert train & held_out <= {b""}
 
 
 def test_the_split_does_not_depend_on_other_files(tmp_path: Path) -> None:
-    before = standard_library(library(tmp_path)).held_out.split(b"\0")
+    before = standard_library(library(tmp_path)).held_out.tobytes().split(b"\0")
     (tmp_path / "a_new_module.py").write_bytes(b"new")
-    after = standard_library(tmp_path).held_out.split(b"\0")
+    after = standard_library(tmp_path).held_out.tobytes().split(b"\0")
     assert [part for part in after if part != b"new"] == before
 
 
@@ -43,7 +45,8 @@ def test_tests_and_installed_packages_are_left_out(tmp_path: Path) -> None:
 
 def test_the_digest_knows_text_and_split() -> None:
     digests = {
-        Corpus("a", *parts).digest for parts in [(b"ab", b"c"), (b"a", b"bc"), (b"ab", b"d")]
+        Corpus("a", *map(tokens_of, parts)).digest
+        for parts in [(b"ab", b"c"), (b"a", b"bc"), (b"ab", b"d")]
     }
     assert len(digests) == 3
 
@@ -54,7 +57,7 @@ def test_a_stripped_library_is_refused(tmp_path: Path) -> None:
 
 
 def test_even_windows_are_the_same_and_span_the_text() -> None:
-    text = bytes(range(100))
+    text = tokens_of(bytes(range(100)))
     windows = even_windows(text, count=4, length=10)
     assert windows[:, 0].tolist() == [0, 30, 60, 90]
     assert windows[3].tolist() == list(range(90, 100))
@@ -63,7 +66,7 @@ def test_even_windows_are_the_same_and_span_the_text() -> None:
 def test_random_windows_come_from_the_generator_alone() -> None:
     def draw(seed: int) -> np.ndarray:
         generator = np.random.default_rng(seed)
-        return random_windows(bytes(range(50)), count=300, length=5, generator=generator)
+        return random_windows(tokens_of(bytes(range(50))), count=300, length=5, generator=generator)
 
     assert np.array_equal(draw(1), draw(1))
     assert not np.array_equal(draw(1), draw(2))
@@ -74,4 +77,4 @@ def test_random_windows_come_from_the_generator_alone() -> None:
 
 def test_short_texts_are_refused() -> None:
     with pytest.raises(UserError, match=r"got 9 tokens, wanted at least 20"):
-        even_windows(b"123456789", count=2, length=10)
+        even_windows(tokens_of(b"123456789"), count=2, length=10)

@@ -40,9 +40,9 @@ def found(small: Study, tmp_path_factory: pytest.TempPathFactory) -> Estimate:
 
 def test_everything_is_counted(found: Estimate) -> None:
     assert len(found.runs) == 35  # those at the base width are shared
-    assert [cost.runs for cost in found.widths] == [7, 14, 14]
-    assert all(cost.tokens == 4 * 2 * 16 for cost in found.widths)
-    for cost in found.widths:
+    assert [cost.runs for cost in found.sizes] == [7, 14, 14]
+    for cost in (size.each for size in found.sizes):
+        assert cost.tokens == 4 * 2 * 16
         assert cost.seconds is not None
         assert cost.seconds > 0
         assert cost.memory is not None
@@ -90,7 +90,7 @@ def test_json_lists_every_run(
     told = json.loads(capsys.readouterr().out)
     assert len(told["runs"]) == told["total"]["runs"] == 35
     assert set(told["runs"][0]) == {
-        "scheme", "width", "lr", "seed", "parameters", "tokens", "flops", "seconds",
+        "scheme", "width", "lr", "seed", "parameters", "tokens", "flops", "seconds", "memory",
     }  # fmt: skip
     assert told["total"]["flops"] == pytest.approx(sum(run["flops"] for run in told["runs"]))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lrtransfer.errors import ConfigError
+from lrtransfer.sweeps.digests import Digests
 from lrtransfer.sweeps.plan import expand, first_cells
 from lrtransfer.sweeps.study import load
 
@@ -80,7 +81,7 @@ def test_damaged_files_are_a_plan_or_one_error(text: str, tmp_path: Path) -> Non
             errors.append(str(error))
             continue
         if len(first_cells(study)) < 50:
-            assert expand(study, first_cells(study), data_digest="d")
+            assert expand(study, first_cells(study), digests=Digests("d"))
         plans += 1
     assert plans > 50
     assert len(errors) > 200

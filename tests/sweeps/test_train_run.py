@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from lrtransfer.data.corpus import standard_library
 from lrtransfer.errors import UserError
+from lrtransfer.sweeps.digests import Digests, digests
 from lrtransfer.sweeps.plan import SHARED_SCHEME, Run, run_settings
 from lrtransfer.sweeps.study import Study
 from lrtransfer.sweeps.train_run import train_run
@@ -13,7 +13,7 @@ from lrtransfer.sweeps.train_run import train_run
 
 @pytest.fixture(scope="module")
 def run(small: Study) -> Run:
-    settings = run_settings(small, standard_library().digest)
+    settings = run_settings(small, small.arms[0], 48, digests(small))
     return Run(settings, scheme="mup", width=48, lr=2.0**-5, seed=0)
 
 
@@ -39,6 +39,6 @@ def test_rates_of_a_seed_share_initial_weights_and_batches(run: Run) -> None:
 
 
 def test_a_changed_text_is_noticed(run: Run, small: Study) -> None:
-    stale = replace(run, settings=run_settings(small, "0" * 64))
+    stale = replace(run, settings=run_settings(small, small.arms[0], 48, Digests("0" * 64)))
     with pytest.raises(UserError, match=r"corpus: got digest .*, wanted 000000000000"):
         train_run(stale.identity)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lrtransfer.data.corpus import standard_library
 from lrtransfer.errors import StoreError, UserError
+from lrtransfer.sweeps.digests import Digests, digests
 from lrtransfer.sweeps.execute import Progress
 from lrtransfer.sweeps.local import Failure, LocalWorkers
 from lrtransfer.sweeps.plan import Run, expand, first_cells, run_settings
@@ -117,7 +117,7 @@ def test_review_wants_a_study(tmp_path: Path) -> None:
 
 @pytest.fixture
 def run(small: Study) -> Run:
-    settings = run_settings(small, standard_library().digest)
+    settings = run_settings(small, small.arms[0], 48, digests(small))
     return Run(settings, scheme="mup", width=48, lr=2.0**-5, seed=0)
 
 
@@ -174,7 +174,7 @@ def test_a_torn_answer_costs_its_run_only(run: Run, monkeypatch: pytest.MonkeyPa
     real = subprocess.Popen
 
     def tearing(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
-        return real([command[0], "-c", torn, command[-1]], **options)
+        return real([command[0], "-c", torn, command[-2]], **options)
 
     monkeypatch.setattr(subprocess, "Popen", tearing)
     with LocalWorkers(1) as workers:
@@ -200,7 +200,7 @@ def test_edges_are_extended(small: Study, tmp_path: Path) -> None:
     study = load(None, SMALL | {"grid": grid, "schemes": ("sp",), "widths": (16, 32)})
     first = first_cells(study)
     result = tune(study, tmp_path, workers=2)
-    planned = expand(study, first, data_digest="d")
+    planned = expand(study, first, digests=Digests("d"))
     assert result.counts.planned > len(planned)
     rates = {row.lr for row in result.table.observations}
     assert max(rates) > 2.0**-7

@@ -8,16 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lrtransfer.data.corpus import Corpus
+from lrtransfer.data.corpus import Corpus, tokens_of
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
-from lrtransfer.training.loop import Outcome, train
-from lrtransfer.training.schedule import linear_warmup_and_decay
+from lrtransfer.training.loop import Outcome, held_out_loss, train
+from lrtransfer.training.schedule import schedule_factor
 from lrtransfer.training.task import NextToken
 
 TEXT = b"".join(b"line %d is like every other line\n" % i for i in range(2000))
 TASK = NextToken(
-    Corpus("lines", train=TEXT[:40_000], held_out=TEXT[40_000:]),
+    Corpus("lines", train=tokens_of(TEXT[:40_000]), held_out=tokens_of(TEXT[40_000:])),
     batch=4,
     context=16,
     held_out_tokens=512,
@@ -32,7 +32,7 @@ def model_of(seed: int) -> nn.Module:
 def run(*, lr: float, seed: int = 0, steps: int = 20) -> Outcome:
     model = model_of(0)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    return train(model, optimizer, TASK, steps=steps, seed=seed, schedule=lambda step: 1.0)
+    return train(model, [optimizer], TASK, steps=steps, seed=seed, schedule=lambda step: 1.0)
 
 
 def test_one_step_of_gradient_descent_by_hand() -> None:
@@ -42,7 +42,7 @@ def test_one_step_of_gradient_descent_by_hand() -> None:
     gradients = torch.autograd.grad(loss, list(model.parameters()))
     wanted = [p - 0.5 * 0.25 * g for p, g in zip(model.parameters(), gradients, strict=True)]
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    outcome = train(model, optimizer, TASK, steps=1, seed=3, schedule=lambda step: 0.25)
+    outcome = train(model, [optimizer], TASK, steps=1, seed=3, schedule=lambda step: 0.25)
     assert outcome.curve == (loss.item(),)
     for parameter, expected in zip(model.parameters(), wanted, strict=True):
         torch.testing.assert_close(parameter, expected)
@@ -54,7 +54,7 @@ def test_held_out_loss_is_the_mean_over_all_its_tokens() -> None:
     assert windows.shape == (32, 17)
     logits = model(windows[:, :-1])
     wanted = F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten()).item()
-    assert TASK.held_out_loss(model) == pytest.approx(wanted, rel=1e-6)
+    assert held_out_loss(model, TASK) == pytest.approx(wanted, rel=1e-6)
     assert model.training
 
 
@@ -98,7 +98,7 @@ def test_data_stream_depends_on_the_seed_alone() -> None:
 
 
 def test_schedule_warms_up_peaks_and_decays() -> None:
-    schedule = partial(linear_warmup_and_decay, steps=100, warmup_share=0.08, final_factor=1e-4)
+    schedule = partial(schedule_factor, steps=100, warmup_share=0.08, final_factor=1e-4)
     factors = [schedule(step) for step in range(100)]
     assert factors[0] == pytest.approx(1e-4 + (1 - 1e-4) / 8)
     assert factors[7] == factors[8] == 1
@@ -109,7 +109,6 @@ def test_schedule_warms_up_peaks_and_decays() -> None:
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_schedules_without_one_of_their_parts(share: float) -> None:
     factors = [
-        linear_warmup_and_decay(step, steps=4, warmup_share=share, final_factor=0)
-        for step in range(4)
+        schedule_factor(step, steps=4, warmup_share=share, final_factor=0) for step in range(4)
     ]
     assert factors == ([1, 0.75, 0.5, 0.25] if share == 0 else [0.25, 0.5, 0.75, 1])

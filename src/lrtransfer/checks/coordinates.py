@@ -20,9 +20,9 @@ from ..parametrization.recipe import Recipe
 from ..parametrization.roles import Build
 from ..parametrization.rules import Role, Scheme
 from ..randomness import seed_of
+from ..training.objective import Batch, Loss
 from .growth import growing_roles
 from .judge import Finding, Runs, Verdict, decide, findings, one_per_width
-from .objective import Batch, Loss
 from .quantities import Run, measure
 from .response import gradient_degree
 from .suspects import Evidence, Suspect, suspects

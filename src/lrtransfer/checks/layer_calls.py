@@ -11,7 +11,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils._pytree import tree_map
 from torch.utils.hooks import RemovableHandle
 
-from .objective import output_tensor
+from ..training.objective import output_tensor
 
 
 @dataclass(frozen=True)

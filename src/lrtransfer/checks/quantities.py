@@ -29,9 +29,9 @@ import torch
 from torch import nn
 
 from ..errors import CheckError
+from ..training.objective import Batch, Loss, evaluate
 from .attention_scores import ScoreRecorder, Scores
 from .layer_calls import Call, layers_of, recorded_calls
-from .objective import Batch, Loss, evaluate
 
 Quantity = Literal["initial", "update", "effect", "scores", "output"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from .objective import Batch, Loss, evaluate
+from ..training.objective import Batch, Loss, evaluate
 
 # A power of two: the scaled gradient has the same bits but for its exponent.
 _FACTOR = 4.0

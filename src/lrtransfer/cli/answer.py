@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from ..statistics.answer import Comparison, Interval, Optimum, Quality, Regret, SchemeAnswer
 from ..statistics.columns import seed_noise
+from ..sweeps.describe import measure
 from ..sweeps.tune import StudyResult
 
 if TYPE_CHECKING:
@@ -85,16 +86,6 @@ def warnings(result: StudyResult) -> list[str]:
     return notes
 
 
-def _measure(result: StudyResult) -> str:
-    """Say what a run was trained on and how its loss was measured."""
-    study = result.study
-    if study.trainer is not None:
-        return f"Trained by `{study.trainer.command}`, loss from {study.trainer.loss_from}"
-    tokens = study.training.batch * study.model.context
-    held_out = f"{study.data.held_out_tokens:,} held-out tokens"
-    return f"{tokens:,} tokens per step; loss in nats on {held_out}"
-
-
 def noise(result: StudyResult) -> str:
     """Say how much the held-out loss of one run scatters between seeds."""
     curves = [curve for scheme in result.answers for curve in result.table.curves(scheme)]
@@ -120,7 +111,7 @@ def as_text(result: StudyResult, page: Path | None) -> None:
     )
     for line in result.choices:
         console.print(f"  {escape(line)}")
-    console.print(f"{_measure(result)}, {noise(result)}.")
+    console.print(f"{measure(result.study)}, {noise(result)}.")
     for note in warnings(result):
         console.print(f"[bold]Warning:[/] {escape(note)}")
     if page:

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from ..errors import UserError
+from ..sweeps import describe
+from ..sweeps.describe import tokens_per_step
 from ..sweeps.tune import StudyResult
 from .answer import as_document, as_text, noise, warnings
 from .command import print_json
 
 PAGE_NAME = "report.html"
+_SIZES = {"width": "widths", "depth": "depths", "batch": "batch sizes", "steps": "steps"}
 
 
 def present(result: StudyResult, directory: Path, *, as_json: bool) -> None:
@@ -55,18 +58,20 @@ def write_page(result: StudyResult, directory: Path) -> Path:
 
 
 def _tokens_per_parameter(result: StudyResult) -> str:
-    """Say how far the widths differ in data per parameter, which moves optima by itself."""
-    training = result.study.training
-    tokens = training.steps * training.batch * result.study.model.context
-    shares = sorted(result.parameters.items())
-    return ", ".join(f"{tokens / count:.2g} at width {width}" for width, count in shares)
+    """Say how far the sizes differ in data per parameter, which moves optima by itself."""
+    study, shares = result.study, []
+    for size, count in sorted(result.parameters.items()):
+        at_size = study.at(study.arms[0], size)
+        tokens = at_size.training.steps * (tokens_per_step(at_size) or 0)
+        shares.append(f"{tokens / count:.2g} at {study.along} {size}")
+    return ", ".join(shares)
 
 
 def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
     study = result.study
     common = (
         ("noise of a run", noise(result)),
-        ("widths", ", ".join(map(str, study.widths)) + f" (base {study.base_width})"),
+        (_SIZES[study.along], ", ".join(map(str, study.measured)) + f" (base {study.base})"),
         ("seeds", f"{study.seeds} (study seed {study.study_seed})"),
     )
     if study.trainer is not None:
@@ -75,14 +80,14 @@ def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
             ("loss", study.trainer.loss_from),
             *common,
         )
-    training, model, optimizer = study.training, study.model, study.optimizer
-    tokens = training.batch * model.context
+    decay = getattr(study.optimizer, "weight_decay", 0.0)
+    has_tokens = tokens_per_step(study) is not None
     return (
-        ("model", f"decoder transformer, depth {model.depth}, head width {model.head_width}"),
-        ("text", study.data.source),
-        ("optimizer", f"{optimizer.family}, weight decay {optimizer.weight_decay:g}"),
-        ("training", f"{training.steps} steps of {tokens:,} tokens"),
-        ("tokens per parameter", _tokens_per_parameter(result)),
-        ("held-out loss", f"{study.data.held_out_tokens:,} tokens, the same for all runs, in nats"),
+        ("model", describe.model(study)),
+        ("data", describe.data(study)),
+        ("optimizer", f"{study.optimizer.family}, weight decay {decay:g}"),
+        ("training", describe.conditions(study)),
+        *((("tokens per parameter", _tokens_per_parameter(result)),) if has_tokens else ()),
+        ("held-out loss", f"{describe.held_out(study)}, the same for all runs"),
         *common,
     )

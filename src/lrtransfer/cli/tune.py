@@ -80,27 +80,38 @@ class Tune(Command):
     """How often a run without a result is tried again; by default once."""
     shell: bool = False
     """Give the command to a shell."""
+    along: Annotated[str | None, option("width|depth|batch|steps")] = None
+    """What the sizes count, along which transfer is asked."""
+    sizes: Annotated[str | None, option("N,N,…")] = None
+    """Sizes to train along another axis than width."""
+    width: Annotated[str | None, option("N")] = None
+    """Width of every model, along another axis."""
+    vary: Annotated[str | None, option("KEY=X,X,…")] = None
+    """A second axis: a numeric setting with its values, each of which gets a verdict of its own,
+    such as optimizer.weight_decay=0,0.1."""
     confirm: bool = False
     """Train the target, too, at the rate that the base width's optimum gives and its neighbours,
     and compare with what was foretold."""
     dry_run: bool = False
     """Say what it would cost, beside tuning the target directly; train nothing."""
+    device: Annotated[str | None, option("cpu|cuda|mps")] = None
+    """Where models are trained."""
+    allow_code: bool = False
+    """Run code that the study file names as pkg.module:function."""
     workers: Annotated[str | None, option("N")] = None
     """Number of processes, one thread each; by default one per core, of a command one."""
 
     def run(self) -> int:
         """Run the study, write its report, print the answer."""
-        from ..sweeps.local import default_workers
         from ..sweeps.study import load
-        from ..sweeps.tune import tune
+        from ..sweeps.tune import require_consent, tune, worker_count
         from .page import present
         from .progress import progress
 
         study = load(self.study, self._overrides())
-        usual = default_workers() if study.trainer is None else 1
-        workers = usual if self.workers is None else whole("workers", self.workers)
-        if workers < 1:
-            raise ConfigError(f"workers: got {workers}, wanted at least 1.")
+        require_consent(study, allow_code=self.allow_code)
+        asked = None if self.workers is None else whole("workers", self.workers)
+        workers = worker_count(study, asked)
         _require_folder(self.out)
         if self.dry_run:
             from ..sweeps.estimate import estimate
@@ -126,6 +137,11 @@ class Tune(Command):
             "target": whole,
             "seeds": whole,
             "schemes": listed(_as_is),
+            "along": _as_is,
+            "sizes": listed(whole),
+            "width": whole,
+            "vary": _varied,
+            "device": _as_is,
             "design": _as_is,
             "until": _as_is,
             "budget": _as_is,
@@ -161,6 +177,19 @@ class Tune(Command):
         if self.scheme is not None:
             overrides["schemes"] = (self.scheme,)
         return overrides
+
+
+def _varied(key: str, text: str) -> dict[str, tuple[float, ...]]:
+    path, equals, values = text.partition("=")
+    if not equals:
+        raise ConfigError(
+            f"{key}: got {text!r}, wanted KEY=X,X,…, such as optimizer.weight_decay=0,0.1."
+        )
+    return {path.strip(): listed(_whole_or_not)(key, values)}
+
+
+def _whole_or_not(key: str, text: str) -> float:
+    return int(text) if text.strip().isdigit() else number(key, text)
 
 
 def _as_is(key: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""A corpus of bytes, split by file into training and held-out text.
+"""A corpus: tokens to train on, tokens held out, and the hash that names both.
 
 The embedded corpus is the source of Python's own standard library: about 11 MB of real text that
 is on every machine. It differs between Python builds, so its digest is part of a run's identity.
@@ -11,10 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from ..errors import UserError
 
+Tokens = npt.NDArray[np.unsignedinteger]
+
 HELD_OUT_SHARE = 0.1
-SEPARATOR = b"\0"  # between files; Python sources contain no NUL
+SEPARATOR = b"\0"  # between files; text contains no NUL
+
+# Of a large file the hash reads so many evenly spread blocks of so many tokens.
+_BLOCKS, _BLOCK = 256, 65_536
 
 # Tests are many and repetitive; the rest is not the library's own text.
 _LEFT_OUT = frozenset({
@@ -22,21 +30,35 @@ _LEFT_OUT = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Corpus:
-    """Hold training and held-out bytes; a file belongs wholly to one of them."""
+    """Hold tokens to train on and tokens held out."""
 
     name: str
-    train: bytes
-    held_out: bytes
+    train: Tokens
+    held_out: Tokens
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of the text and its split."""
-        digest = hashlib.sha256(len(self.train).to_bytes(8, "big"))
-        digest.update(self.train)
-        digest.update(self.held_out)
+        """The SHA-256 of the tokens and their split; of large files, of blocks spread over them."""
+        digest = hashlib.sha256(self.train.dtype.str.encode())
+        for part in (self.train, self.held_out):
+            digest.update(len(part).to_bytes(8, "big"))
+            for block in _blocks(part):
+                digest.update(block.tobytes())
         return digest.hexdigest()
+
+
+def _blocks(tokens: Tokens) -> Iterable[Tokens]:
+    if len(tokens) <= _BLOCKS * _BLOCK:
+        return (tokens,)
+    starts = np.linspace(0, len(tokens) - _BLOCK, _BLOCKS).astype(np.int64)
+    return (tokens[start : start + _BLOCK] for start in starts)
+
+
+def tokens_of(text: bytes) -> Tokens:
+    """Return the bytes of a text as tokens 0 … 255."""
+    return np.frombuffer(text, dtype=np.uint8)
 
 
 def standard_library(root: Path | None = None) -> Corpus:
@@ -64,7 +86,7 @@ def standard_library(root: Path | None = None) -> Corpus:
             f"under {root}, wanted at least 1,000,000. Use an installation of Python that keeps "
             "its library as .py files."
         )
-    return Corpus("python standard library", bytes(train), bytes(held_out))
+    return Corpus("python standard library", tokens_of(bytes(train)), tokens_of(bytes(held_out)))
 
 
 def _sources(root: Path) -> Iterable[Path]:

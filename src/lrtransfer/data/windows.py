@@ -4,31 +4,31 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UserError
+from .corpus import Tokens
 
 Windows = npt.NDArray[np.int64]
-Tokens = npt.NDArray[np.uint8]
 
 
 def random_windows(
-    text: bytes, *, count: int, length: int, generator: np.random.Generator
+    tokens: Tokens, *, count: int, length: int, generator: np.random.Generator
 ) -> Windows:
     """Return windows from uniformly random places of a text, shape (count, length).
 
     Raises:
         UserError: If the text is shorter than one window.
     """
-    tokens = _tokens(text, length)
+    _require(tokens, length)
     starts = generator.integers(len(tokens) - length + 1, size=count)
     return _cut(tokens, starts, length)
 
 
-def even_windows(text: bytes, *, count: int, length: int) -> Windows:
+def even_windows(tokens: Tokens, *, count: int, length: int) -> Windows:
     """Return windows spread evenly over a text, shape (count, length); always the same ones.
 
     Raises:
         UserError: If the text is too short for that many windows without overlap.
     """
-    tokens = _tokens(text, count * length)
+    _require(tokens, count * length)
     starts = np.linspace(0, len(tokens) - length, count).astype(np.int64)
     return _cut(tokens, starts, length)
 
@@ -38,10 +38,9 @@ def _cut(tokens: Tokens, starts: Windows, length: int) -> Windows:
     return windows.astype(np.int64)
 
 
-def _tokens(text: bytes, wanted: int) -> Tokens:
-    if len(text) < wanted:
+def _require(tokens: Tokens, wanted: int) -> None:
+    if len(tokens) < wanted:
         raise UserError(
-            f"text: got {len(text):,} tokens, wanted at least {wanted:,}. Use a longer text, or "
+            f"text: got {len(tokens):,} tokens, wanted at least {wanted:,}. Use a longer text, or "
             "fewer or shorter windows."
         )
-    return np.frombuffer(text, dtype=np.uint8)

@@ -1,22 +1,19 @@
-"""The settings of the reference models, apart from their width. Loads no torch."""
+"""The settings of models, apart from their width. Loads no torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ..errors import ConfigError
+from ..settings import Count, Named, Settings
 
 Activation = Literal["relu", "gelu", "squared_relu"]
-Count = Annotated[int, Field(ge=1, lt=2**53)]
 
 
-class ModelConfig(BaseModel):
-    """Refuse unknown keys, and values of another type than the field's."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class TransformerConfig(ModelConfig):
+class TransformerConfig(Settings):
     """Set everything about the decoder transformer except its width."""
 
+    family: Literal["transformer"] = "transformer"
     vocabulary: Annotated[int, Field(ge=2)] = 256
     context: Count = 64
     depth: Count = 2
@@ -52,10 +49,76 @@ class TransformerConfig(ModelConfig):
         return 6.0 * weights + 12.0 * self.depth * self.context * width
 
 
-class MLPConfig(ModelConfig):
-    """Set the shape of an MLP; `depth` counts the hidden width x width matrices."""
+class MLPConfig(Settings):
+    """Set the shape of an MLP; `depth` counts the hidden width x width matrices.
 
-    inputs: Count
-    outputs: Count
+    By default inputs and outputs are those of scikit-learn's digits.
+    """
+
+    family: Literal["mlp"] = "mlp"
+    inputs: Count = 64
+    outputs: Count = 10
     depth: Annotated[int, Field(ge=0)] = 2
     linear: bool = False
+
+
+class HuggingFaceConfig(Settings):
+    """Set a causal language model of `transformers` by its configuration.
+
+    `fields` are those of the configuration at the base width. The first of `scales` is the width;
+    the others stay in proportion to it.
+    """
+
+    family: Literal["transformers"] = "transformers"
+    type: Annotated[str, Field(min_length=1)]
+    scales: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    fields: dict[str, Any] = Field(default_factory=dict)
+    context: Count = 64
+
+    def fields_at(self, width: int, *, base_width: int) -> dict[str, Any]:
+        """Return the fields of the configuration of a width.
+
+        Raises:
+            ConfigError: If a field that scales is not given, or is not whole at this width.
+
+        Example:
+            >>> config = HuggingFaceConfig(
+            ...     type="llama", scales=("hidden_size", "num_attention_heads"),
+            ...     fields={"num_attention_heads": 4},
+            ... )
+            >>> config.fields_at(128, base_width=64)
+            {'num_attention_heads': 8, 'hidden_size': 128}
+        """
+        name, *others = self.scales
+        given = self.fields.get(name, base_width)
+        if given != base_width:
+            raise ConfigError(
+                f"model.fields.{name}: got {given!r}, wanted the base width, {base_width}, or "
+                "nothing."
+            )
+        scaled = {other: self._scaled(other, width, base_width) for other in others}
+        return self.fields | scaled | {name: width}
+
+    def _scaled(self, name: str, width: int, base_width: int) -> int:
+        given = self.fields.get(name)
+        if not isinstance(given, int) or isinstance(given, bool):
+            raise ConfigError(
+                f"model.fields.{name}: got {given!r}, wanted its whole number at the base width, "
+                f"{base_width}: it is among model.scales."
+            )
+        whole, rest = divmod(given * width, base_width)
+        if rest:
+            raise ConfigError(
+                f"model.fields.{name}: got {given} at the base width {base_width}, which is not "
+                f"whole in proportion at width {width}, wanted a multiple, or other widths."
+            )
+        return whole
+
+
+class OwnModelConfig(Settings):
+    """Name a function of the user's own, called as `build(width, **arguments)`."""
+
+    family: Literal["own"] = "own"
+    build: Named
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    context: Count = 64

@@ -4,6 +4,7 @@ Whatever a program does costs its own run only: a crash, a hang or a missing los
 the program's last words, and a loss that is not finite is divergence. Loads no torch.
 """
 
+import json
 import math
 import os
 import signal
@@ -181,7 +182,8 @@ def _end(programs: Sequence[_Program]) -> None:
 
 
 def _values(run: Run, out: Path) -> dict[str, str]:
-    return {
+    own = json.loads(run.settings).get("values", {})
+    return {key: str(value) for key, value in own.items()} | {
         "width": str(run.width),
         "lr": repr(run.lr),
         "seed": str(run.seed),

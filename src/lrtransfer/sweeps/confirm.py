@@ -65,12 +65,12 @@ def target_cells(study: Study, answers: Mapping[str, SchemeAnswer]) -> Cells:
     """Return what to try at the target, under every scheme whose base optimum is known."""
     cells: dict[tuple[str, int], tuple[Cell, ...]] = {}
     step = study.lattice.per_octave // study.grid.per_octave
-    for scheme, answer in answers.items():
+    for name, answer in answers.items():
         used = _base_optimum(study, answer)
         if used is None:
             continue
         centre = round(used * study.lattice.per_octave)
-        cells[scheme, study.target] = tuple(
+        cells[name, study.target] = tuple(
             (centre + step * k, seed)
             for k in range(-NEIGHBOURS, NEIGHBOURS + 1)
             for seed in range(study.seeds)
@@ -127,6 +127,6 @@ def write_down(answers: Mapping[str, SchemeAnswer], directory: Path) -> None:
 
 def _base_optimum(study: Study, answer: SchemeAnswer) -> float | None:
     for optimum in answer.optima:
-        if optimum.width == study.base_width and optimum.status == "ok":
+        if optimum.width == study.base and optimum.status == "ok":
             return optimum.log2_lr
     return None

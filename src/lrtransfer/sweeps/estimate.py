@@ -1,50 +1,63 @@
 """What a study will cost, before anything is trained. Loads no torch.
 
-Operations and parameters follow from the model; seconds and memory from a few steps that a process
-of its own times at every width. What a user's program costs is known from its finished runs alone.
+A process of its own counts the model of every size, on no device, and times a few steps of all but
+the target's. What a user's program costs is known from its finished runs alone.
 """
 
 import json
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from ..errors import StoreError, UserError
-from .plan import Run, expand, first_cells, run_settings, unique_runs
+from .describe import tokens_per_step
+from .digests import Digests
+from .plan import PlannedRun, Run, expand, first_cells, run_settings
 from .store import Row, read_store
 from .study import Study
-from .tune import data_digest
+from .tune import examined
 
 STORED_BYTES = 1_600  # of a run, beside 20 for the training loss of each step
 REPORT_BYTES = 5_000_000
 
 
 @dataclass(frozen=True)
-class WidthCost:
-    """State what one width costs; None where it is not known.
+class RunCost:
+    """State what a run costs; None where it is not known.
 
     Attributes:
-        width: Width n.
-        runs: Runs at it that are not finished.
         parameters: Number of parameters of its model.
-        tokens: Tokens that a run is trained on.
-        flops: Floating-point operations of a run's training.
-        seconds: Time of a run on one worker.
+        tokens: Tokens that it is trained on.
+        flops: Floating-point operations of its training.
+        seconds: Time on one worker.
         memory: Bytes that a worker holds.
+    """
+
+    parameters: int | None = None
+    tokens: int | None = None
+    flops: float | None = None
+    seconds: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class SizeCost:
+    """State what the runs of one size cost.
+
+    Attributes:
+        width: The size: the width n, or what the study goes along.
+        runs: Runs at it that are not finished.
+        each: Cost of a run, the mean where values are varied.
     """
 
     width: int
     runs: int
-    parameters: int | None
-    tokens: int | None
-    flops: float | None
-    seconds: float | None
-    memory: int | None
+    each: RunCost
 
 
 @dataclass(frozen=True)
@@ -52,32 +65,40 @@ class Estimate:
     """State what a study costs.
 
     Attributes:
-        runs: Runs to be trained.
+        runs: Runs to be trained, with their costs.
         finished: Runs of the study that are finished.
-        widths: Cost by increasing width.
-        target: Cost of the same grid at the target width, tuned directly; its seconds are those of
-            the widest width, in proportion to the operations.
+        sizes: Cost by increasing size.
+        target: Cost of the same grid at the target itself, under one scheme; its seconds are those
+            of the largest size, in proportion to the operations.
         seconds: Time of all runs with the workers, None if not known.
         disk: Bytes of store and report.
         workers: Number of processes.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[tuple[PlannedRun, RunCost], ...]
     finished: int
-    widths: tuple[WidthCost, ...]
-    target: WidthCost
+    sizes: tuple[SizeCost, ...]
+    target: SizeCost
     seconds: float | None
     disk: int
     workers: int
 
+    @property
+    def flops(self) -> float | None:
+        """Floating-point operations of all runs, if all are known."""
+        known = [cost.flops for _, cost in self.runs if cost.flops is not None]
+        return sum(known) if known and len(known) == len(self.runs) else None
+
 
 @dataclass(frozen=True)
 class _Probe:
-    """What a few steps told: seconds to start a worker, seconds of a run, bytes."""
+    """What a process told of a run; None where it was not asked or could not tell."""
 
-    startup: float
-    seconds: float
-    memory: int
+    parameters: int | None = None
+    flops: float | None = None  # of a step
+    startup: float = 0.0
+    seconds: float | None = None
+    memory: int | None = None
 
 
 def estimate(study: Study, directory: Path, *, workers: int) -> Estimate:
@@ -91,52 +112,58 @@ def estimate(study: Study, directory: Path, *, workers: int) -> Estimate:
     Raises:
         UserError: If the model cannot be trained at all.
     """
-    digest = data_digest(study)
-    planned = unique_runs(expand(study, first_cells(study), data_digest=digest))
+    found = examined(study)
+    planned = {p.run.id: p for p in expand(study, first_cells(study), digests=found)}
     rows = _finished(directory)
-    runs = tuple(run for run in planned if run.id not in rows)
-    by_width: dict[int, list[Run]] = defaultdict(list)
-    for run in runs:
-        by_width[run.width].append(run)
+    missing = [p for id_, p in planned.items() if id_ not in rows]
+    kinds = {_kind(p.run): p.run for p in missing}
     if study.trainer is None:
-        probes = {width: _probe(some[0], workers) for width, some in sorted(by_width.items())}
+        probes = {kind: _probe(study, run, workers) for kind, run in sorted(kinds.items())}
     else:
-        settings = json.loads(run_settings(study, digest))
-        probes = _from_finished(rows.values(), settings)
-    widths = tuple(
-        _cost(study, w, len(some), probes.get(w)) for w, some in sorted(by_width.items())
-    )
-    known = [w.runs * w.seconds for w in widths if w.seconds is not None]
+        probes = _from_finished(rows.values())
+    runs = tuple((p, _cost(study, p.run, probes.get(_kind(p.run), _Probe()))) for p in missing)
+    sizes = tuple(_by_size(runs))
+    seconds = [cost.seconds for _, cost in runs if cost.seconds is not None]
     startup = max((probe.startup for probe in probes.values()), default=0.0)
     return Estimate(
         runs=runs,
         finished=len(planned) - len(runs),
-        widths=widths,
-        target=_target(study, widths),
-        seconds=sum(known) / workers + startup if len(known) == len(widths) else None,
-        disk=REPORT_BYTES + len(runs) * (STORED_BYTES + 20 * _steps(study)),
+        sizes=sizes,
+        target=_target(study, found, sizes),
+        seconds=sum(seconds) / workers + startup if len(seconds) == len(runs) else None,
+        disk=REPORT_BYTES + sum(STORED_BYTES + 20 * _steps(p.run) for p, _ in runs),
         workers=workers,
     )
 
 
-def _steps(study: Study) -> int:
-    return study.training.steps if study.trainer is None else 0
+def _kind(run: Run) -> tuple[int, str]:
+    """Name what runs of the same cost have in common."""
+    return run.width, run.settings
 
 
-def _finished(directory: Path) -> dict[str, Row]:
+def _steps(run: Run) -> int:
+    return int(json.loads(run.settings).get("training", {}).get("steps", 0))
+
+
+def _finished(directory: Path) -> Mapping[str, Row]:
     try:
         with read_store(directory) as store:
-            return dict(store.rows())
+            return store.rows()
     except StoreError:
         return {}
 
 
-def _probe(run: Run, workers: int) -> _Probe:
+def _probe(study: Study, run: Run, workers: int, *, timed: bool = True) -> _Probe:
     """Time a run's steps in as many processes at once as will train: they share the memory bus."""
-    command = [sys.executable, "-P", "-m", "lrtransfer.sweeps.probe"]
+    request = {
+        "identity": run.identity,
+        "place": {"device": study.device, "path": getattr(study.data, "path", None)},
+        "timed": timed,
+    }
+    command = [sys.executable, "-P", "-m", "lrtransfer.sweeps.probe", json.dumps(request)]
     going = [
-        subprocess.Popen([*command, run.identity], stdout=subprocess.PIPE, text=True)
-        for _ in range(workers)
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        for _ in range(workers if timed else 1)
     ]
     told = [process.communicate()[0] for process in going]
     if code := max((process.returncode for process in going), key=abs):
@@ -144,43 +171,83 @@ def _probe(run: Run, workers: int) -> _Probe:
             f"dry run: got exit code {code} from a few steps at width {run.width}, "
             "wanted a model that trains. The process's own message stands above."
         )
-    found = [_Probe(**json.loads(text)) for text in told]
+    # Whatever the user's own code printed stands before the last line.
+    found = [_Probe(**json.loads(text.strip().splitlines()[-1])) for text in told]
+    if not timed:
+        return found[0]
     return _Probe(
+        parameters=found[0].parameters,
+        flops=found[0].flops,
         startup=max(probe.startup for probe in found),
-        seconds=mean(probe.seconds for probe in found),
-        memory=max(probe.memory for probe in found),
+        seconds=mean(probe.seconds or 0.0 for probe in found),
+        memory=max(probe.memory or 0 for probe in found),
     )
 
 
-def _from_finished(rows: Iterable[Row], settings: dict[str, Any]) -> dict[int, _Probe]:
-    seconds: dict[int, list[float]] = defaultdict(list)
+def _from_finished(rows: Iterable[Row]) -> dict[tuple[int, str], _Probe]:
+    seconds: dict[tuple[int, str], list[float]] = defaultdict(list)
     for row in rows:
         identity = json.loads(row.identity)
-        if identity["settings"] == settings:
-            seconds[identity["width"]].append(row.record["seconds"])
-    return {width: _Probe(0.0, mean(known), 0) for width, known in seconds.items()}
+        run = Run(
+            json.dumps(identity["settings"], sort_keys=True, separators=(",", ":")),
+            identity["scheme"],
+            identity["width"],
+            identity["lr"],
+            identity["seed"],
+        )
+        seconds[_kind(run)].append(row.record["seconds"])
+    return {kind: _Probe(seconds=mean(known)) for kind, known in seconds.items()}
 
 
-def _cost(study: Study, width: int, runs: int, probe: _Probe | None) -> WidthCost:
-    own = study.trainer is None
-    tokens = study.training.steps * study.training.batch * study.model.context
-    return WidthCost(
-        width=width,
-        runs=runs,
-        parameters=study.model.parameters(width) if own else None,
-        tokens=tokens if own else None,
-        flops=tokens * study.model.training_flops(width) if own else None,
-        seconds=probe.seconds if probe else None,
-        memory=(probe.memory or None) if probe else None,
+def _cost(study: Study, run: Run, probe: _Probe) -> RunCost:
+    settings: dict[str, Any] = json.loads(run.settings)
+    if study.trainer is not None:
+        return RunCost(seconds=probe.seconds)
+    training = settings["training"]
+    tokens = tokens_per_step(study)
+    per_example = None if tokens is None else tokens // study.training.batch
+    return RunCost(
+        parameters=probe.parameters,
+        tokens=None if per_example is None else per_example * training["batch"] * training["steps"],
+        flops=None if probe.flops is None else probe.flops * training["steps"],
+        seconds=probe.seconds,
+        memory=probe.memory,
     )
 
 
-def _target(study: Study, widths: Sequence[WidthCost]) -> WidthCost:
-    """Return the cost of the first grid of one scheme at the target."""
+def _by_size(runs: Iterable[tuple[PlannedRun, RunCost]]) -> Iterable[SizeCost]:
+    by_size: dict[int, list[RunCost]] = defaultdict(list)
+    for planned, cost in runs:
+        by_size[planned.size].append(cost)
+    for size, costs in sorted(by_size.items()):
+        yield SizeCost(size, len(costs), _mean(costs))
+
+
+def _mean(costs: list[RunCost]) -> RunCost:
+    def over(key: str) -> Any:
+        known = [value for cost in costs if (value := getattr(cost, key)) is not None]
+        return mean(known) if len(known) == len(costs) else None
+
+    def whole(key: str) -> int | None:
+        value = over(key)
+        return None if value is None else round(value)
+
+    return RunCost(
+        whole("parameters"), whole("tokens"), over("flops"), over("seconds"), whole("memory")
+    )
+
+
+def _target(study: Study, found: Digests, sizes: tuple[SizeCost, ...]) -> SizeCost:
+    """Return the cost of the first grid of one arm at the target."""
     runs = len(study.grid.indices()) * study.seeds
-    plain = _cost(study, study.target, runs, None)
-    widest = widths[-1] if widths else None
-    if widest is None or widest.seconds is None or widest.flops is None or plain.flops is None:
-        return plain
-    seconds = widest.seconds * plain.flops / widest.flops
-    return _cost(study, study.target, runs, _Probe(0.0, seconds, 0))
+    arm, width = study.arms[0], study.width_at(study.target)
+    run = Run(run_settings(study, arm, study.target, found), arm.scheme, width, study.grid.low, 0)
+    if study.trainer is not None:
+        return SizeCost(study.target, runs, RunCost())
+    plain = _cost(study, run, _probe(study, run, 1, timed=False))
+    largest = sizes[-1].each if sizes else RunCost()
+    seconds = None
+    if largest.seconds is not None and largest.flops and plain.flops is not None:
+        seconds = largest.seconds * plain.flops / largest.flops
+    told = RunCost(plain.parameters, plain.tokens, plain.flops, seconds)
+    return SizeCost(study.target, runs, told)

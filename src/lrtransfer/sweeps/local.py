@@ -16,6 +16,8 @@ from ..errors import UserError
 from .plan import Run
 from .store import Result, Row
 
+PATIENCE = 3  # runs that may fail before any gave a result
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -35,9 +37,10 @@ def default_workers() -> int:
 class LocalWorkers:
     """Keep worker processes, started when first needed, until the end of the context."""
 
-    def __init__(self, count: int) -> None:
-        """Allow this many processes at once."""
+    def __init__(self, count: int, *, device: str = "cpu", path: str | None = None) -> None:
+        """Allow this many processes at once, on a device, with data from files at a path."""
         self._count = count
+        self._place = json.dumps({"device": device, "path": path})
         self._idle: list[_Worker] = []
         self._busy = selectors.DefaultSelector()
 
@@ -54,24 +57,29 @@ class LocalWorkers:
     def train(self, runs: Iterable[Run]) -> Iterator[tuple[Run, Row | Failure]]:
         """Yield runs with their rows as they finish, in no fixed order.
 
-        A worker that dies costs the run it was training; another takes its place.
+        A worker that dies costs the run it was training; another takes its place. When the first
+        runs all fail, the cause lies with the study, and no more are started.
 
         Raises:
             UserError: If a worker cannot start at all.
         """
-        waiting = deque(runs)
+        waiting, failures, has_row = deque(runs), 0, False
         for _ in range(min(self._count, len(waiting))):
             self._engage(waiting.popleft())
         while self._busy.get_map():
             for key, _ in self._busy.select():
                 answer = key.data.receive()
                 self._release(key.data)
+                has_row |= isinstance(answer[1], Row)
+                failures += isinstance(answer[1], Failure)
+                if failures >= PATIENCE and not has_row:
+                    waiting.clear()
                 if waiting:
                     self._engage(waiting.popleft())
                 yield answer
 
     def _engage(self, run: Run) -> None:
-        worker = self._idle.pop() if self._idle else _Worker()
+        worker = self._idle.pop() if self._idle else _Worker(self._place)
         worker.start(run)
         self._busy.register(worker.answers, selectors.EVENT_READ, worker)
 
@@ -89,14 +97,14 @@ class _Worker:
     The process answers every request with one line, so that a readable pipe holds one answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, place: str) -> None:
         reading, writing = os.pipe()
         # Blocked signals stay blocked in the child: Ctrl-C is the driver's to handle.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             # -P: a random.py or torch.py in the user's folder must not be imported.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "lrtransfer.sweeps.worker", str(writing)],
+                [sys.executable, "-P", "-m", "lrtransfer.sweeps.worker", str(writing), place],
                 stdin=subprocess.PIPE,
                 stdout=sys.stderr.fileno() if _has_file(sys.stderr) else subprocess.DEVNULL,
                 pass_fds=(writing,),

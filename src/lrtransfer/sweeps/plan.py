@@ -9,34 +9,38 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
 from typing import Any
 
 from ..statistics.optimum import FINE_RATES
-from .study import GridConfig, Study
+from .arms import Arm
+from .digests import Digests
+from .sections import GridConfig
+from .study import Study
 
 # Counts changes of meaning: raise it when equal settings no longer give equal results.
-SEMANTICS = 1
+SEMANTICS = 2
 
 COARSE = 2.0  # octaves between the rates of an adaptive design's first round, at most
 
 # At the base width every relative scheme is the same model and optimizer, trained once for all.
 SHARED_SCHEME = "base"
 
-# Settings that say which runs are wanted or what is concluded, not what a run gives. Whatever else
-# a study may come to hold is part of a run's identity.
+# Settings that say which runs are wanted, what is concluded or where they are trained, not what a
+# run gives. Whatever else a study may come to hold is part of a run's identity.
 NOT_IN_IDENTITY = frozenset({
-    "name", "widths", "target", "schemes", "seeds", "tolerance_regret", "grid", "design", "until",
-    "budget", "confirm",
+    "name", "widths", "target", "along", "sizes", "width", "schemes", "vary", "seeds",
+    "tolerance_regret", "grid", "design", "until", "budget", "confirm", "device", "trainer",
 })  # fmt: skip
+WHERE_DATA_ARE = "path"  # their digest says what they are
 
 # Settings of a user's program that do not change what it gives.
 HOW_LONG = frozenset({"timeout", "retries"})
 
 Cell = tuple[int, int]  # lattice index of the rate, seed
-# What is tried, for each (scheme, width).
+# What is tried, for each (name of an arm, size).
 Cells = Mapping[tuple[str, int], tuple[Cell, ...]]
 
 
@@ -78,9 +82,10 @@ class Run:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """Say for which scheme of the study a run is wanted."""
+    """Say for which arm of the study, and for which size along its axis, a run is wanted."""
 
     scheme: str
+    size: int
     run: Run
 
 
@@ -90,7 +95,7 @@ def canonical(value: Any) -> str:
 
 
 def first_cells(study: Study) -> Cells:
-    """Return the cells tried first, the same at every width and under every scheme.
+    """Return the cells tried first, the same for every arm at every size.
 
     They are the whole grid, or, of an adaptive design, a coarse one of the first seed.
     """
@@ -98,7 +103,7 @@ def first_cells(study: Study) -> Cells:
         cells = tuple(product(study.grid.indices(), range(study.seeds)))
     else:
         cells = tuple((index, 0) for index in _coarse(study.lattice))
-    return {(scheme, width): cells for scheme in study.schemes for width in study.widths}
+    return {(arm.name, size): cells for arm in study.arms for size in study.measured}
 
 
 def _coarse(lattice: GridConfig) -> list[int]:
@@ -109,41 +114,54 @@ def _coarse(lattice: GridConfig) -> list[int]:
     return [indices[round(i * (len(indices) - 1) / (count - 1))] for i in range(count)]
 
 
-def expand(study: Study, cells: Cells, *, data_digest: str) -> tuple[PlannedRun, ...]:
+def expand(study: Study, cells: Cells, *, digests: Digests) -> tuple[PlannedRun, ...]:
     """Return the runs of all cells, the costly ones first.
 
-    Runs at the base width stand once per scheme and have the same id.
+    Runs that schemes share stand once for each and have the same id.
     """
-    settings = run_settings(study, data_digest)
+    arms = {arm.name: arm for arm in study.arms}
     planned = [
-        PlannedRun(
-            scheme,
-            Run(
-                settings,
-                run_scheme(study, scheme, width),
-                width,
-                study.lattice.rate(index),
-                seed,
-            ),
-        )
-        for (scheme, width), chosen in cells.items()
-        for index, seed in chosen
+        PlannedRun(name, size, run)
+        for (name, size), chosen in cells.items()
+        for run in _runs(study, arms[name], size, chosen, digests)
     ]
     # Long runs last would leave workers idle at the end.
-    return tuple(sorted(planned, key=lambda p: -p.run.width))
+    return tuple(sorted(planned, key=lambda p: -p.size))
 
 
-def run_scheme(study: Study, scheme: str, width: int) -> str:
-    """Return under which scheme a run is known: at the base width all of ours are one."""
-    return SHARED_SCHEME if study.trainer is None and width == study.base_width else scheme
+def _runs(
+    study: Study, arm: Arm, size: int, chosen: Iterable[Cell], digests: Digests
+) -> Iterable[Run]:
+    settings, width = run_settings(study, arm, size, digests), study.width_at(size)
+    scheme = SHARED_SCHEME if is_shared(study, size) else arm.scheme
+    return [Run(settings, scheme, width, study.lattice.rate(i), seed) for i, seed in chosen]
 
 
-def run_settings(study: Study, data_digest: str) -> str:
-    """Return the canonical JSON of what all runs of a study share."""
+def is_shared(study: Study, size: int) -> bool:
+    """Tell whether runs of a size are the same under all schemes of ours."""
+    at_base = study.along != "depth" or size == study.base
+    return study.trainer is None and study.width_at(size) == study.base_width and at_base
+
+
+def curve_key(study: Study, name: str, size: int) -> tuple[str, int]:
+    """Name the curve of an arm at a size; one that schemes share has one name."""
+    if not is_shared(study, size):
+        return name, size
+    arm = next(arm for arm in study.arms if arm.name == name)
+    return arm.renamed(SHARED_SCHEME), size
+
+
+def run_settings(study: Study, arm: Arm, size: int, digests: Digests) -> str:
+    """Return the canonical JSON of what all runs of an arm at a size share."""
     if study.trainer is not None:
-        return canonical({"trainer": study.trainer.model_dump(exclude=set(HOW_LONG))})
-    settings = study.model_dump(mode="json", exclude={*NOT_IN_IDENTITY, "trainer"})
-    return canonical(settings | {"data_digest": data_digest})
+        values = dict(arm.values)
+        if study.along != "width":
+            values[study.along] = size
+        program = {"trainer": study.trainer.model_dump(exclude=set(HOW_LONG))}
+        return canonical(program | ({"values": values} if values else {}))
+    settings = study.at(arm, size).model_dump(mode="json", exclude=set(NOT_IN_IDENTITY))
+    settings["data"].pop(WHERE_DATA_ARE, None)
+    return canonical(settings | {f"{key}_digest": d for key, d in asdict(digests).items()})
 
 
 def unique_runs(planned: Iterable[PlannedRun]) -> tuple[Run, ...]:

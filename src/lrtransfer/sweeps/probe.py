@@ -1,50 +1,57 @@
 """A process that times a few training steps of a run, and throws the result away.
 
-Its argument is the run's identity; it prints seconds and memory as JSON.
+Its argument is a request as JSON; it prints what it found as JSON.
 """
 
 import json
 import resource
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 FEW, MORE = 2, 12  # steps timed: their difference is free of what a run costs beside its steps
 
 
 def main() -> None:
-    """Time the run that the argument names."""
+    """Count the model of a run and, unless it is too large, time its steps."""
     started = time.monotonic()
     import torch
 
-    from .train_run import train_run
+    from .train_run import Place, count_parameters, step_flops
 
     torch.set_num_threads(1)
-    identity = json.loads(sys.argv[1])
-    _seconds(train_run, identity, FEW)  # the first run of a process also loads and traces
+    request = json.loads(sys.argv[1])
+    identity, place = request["identity"], Place(**request["place"])
+    found: dict[str, Any] = {
+        "parameters": count_parameters(identity, place),
+        "flops": step_flops(identity, place),
+    }
+    if request["timed"]:
+        found |= _timed(json.loads(identity), place, started)
+    print(json.dumps(found))
+
+
+def _timed(identity: dict[str, Any], place: Any, started: float) -> dict[str, float]:
+    _seconds(identity, place, FEW)  # the first run of a process also loads and traces
     startup = time.monotonic() - started
-    few, more = (_seconds(train_run, identity, steps) for steps in (FEW, MORE))
+    few, more = (_seconds(identity, place, steps) for steps in (FEW, MORE))
     per_step = max(0.0, more - few) / (MORE - FEW)
     steps = identity["settings"]["training"]["steps"]
     kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
-    print(
-        json.dumps({
-            "startup": startup,
-            "seconds": few + per_step * (steps - FEW),
-            "memory": kibibytes * bytes_per_unit,
-        })
-    )
-
-
-def _seconds(train_run: Callable[[str], Any], identity: dict[str, Any], steps: int) -> float:
-    settings = identity["settings"]
-    short = identity | {
-        "settings": settings | {"training": settings["training"] | {"steps": steps}}
+    return {
+        "startup": startup,
+        "seconds": max(0.0, few + per_step * (steps - FEW)),
+        "memory": kibibytes * (1 if sys.platform == "darwin" else 1024),
     }
+
+
+def _seconds(identity: dict[str, Any], place: Any, steps: int) -> float:
+    from .train_run import train_run
+
+    settings = identity["settings"]
+    training = settings["training"] | {"steps": steps}
     started = time.monotonic()
-    train_run(json.dumps(short))
+    train_run(json.dumps(identity | {"settings": settings | {"training": training}}), place)
     return time.monotonic() - started
 
 

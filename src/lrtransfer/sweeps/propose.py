@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..models.configs import TransformerConfig
 from ..statistics.answer import SchemeAnswer
 from ..statistics.design import Addition, Arm, Goal, Key, RateGoal, RegretGoal, choose
 from ..statistics.drift import octaves_either_way, target_leverage
@@ -18,8 +19,9 @@ from ..statistics.evidence import open_edges
 from ..statistics.optimum import WidthFit
 from ..statistics.regret import power
 from ..statistics.transfer import Judgement
-from .plan import SHARED_SCHEME, Cell, Cells, run_scheme
-from .study import GridConfig, Study
+from .plan import Cell, Cells, curve_key
+from .sections import GridConfig
+from .study import Study
 
 STEP_OCTAVES = 2  # added at once: an optimum just outside gets a neighbour on its other side
 REACH_OCTAVES = 6  # beyond the first grid; farther out the study's grid is wrong, not short
@@ -92,7 +94,7 @@ def _extended(study: Study, cells: Cells, answers: Mapping[str, SchemeAnswer]) -
             if added:
                 new = tuple((index, seed) for index in added for seed in range(study.seeds))
                 extended[scheme, width] = (*cells[scheme, width], *new)
-                reasons.append(_edge_reason(scheme, width, added, study.grid))
+                reasons.append(_edge_reason(study, scheme, width, added))
     return Proposal(extended, tuple(reasons))
 
 
@@ -105,9 +107,11 @@ def _beyond(indices: Sequence[int], side: str, grid: GridConfig) -> list[int]:
     return list(range(indices[-1] + 1, min(indices[-1] + step, first[-1] + reach) + 1))
 
 
-def _edge_reason(scheme: str, width: int, added: Iterable[int], grid: GridConfig) -> str:
-    rates = ", ".join(power(math.log2(grid.rate(index))) for index in added)
-    return f"{scheme}, width {width}: {rates}, because the optimum may lie beyond the rates tried"
+def _edge_reason(study: Study, name: str, size: int, added: Iterable[int]) -> str:
+    rates = ", ".join(power(math.log2(study.lattice.rate(index))) for index in added)
+    return (
+        f"{name}, {study.along} {size}: {rates}, because the optimum may lie beyond the rates tried"
+    )
 
 
 def _adapted(study: Study, cells: Cells, judgement: Judgement, look: int) -> Proposal:
@@ -120,7 +124,7 @@ def _adapted(study: Study, cells: Cells, judgement: Judgement, look: int) -> Pro
         return Proposal(cells, (f"stopped: after {rounds} rounds, the most there are",))
     spent, limit = cost_of(study, cells), study.limit.amount
     left = limit - spent
-    if left < min(run_cost(study, width) for width in study.widths):
+    if left < min(run_cost(study, size) for size in study.measured):
         return Proposal(cells, (f"stopped: the budget, {limit:g} {study.limit.unit}, is spent",))
     # Rounds grow by a constant factor, so that the last look sees the whole budget spent.
     allowance = min(left, spent * ((limit / spent) ** (1 / (rounds - look)) - 1))
@@ -132,7 +136,7 @@ def _adapted(study: Study, cells: Cells, judgement: Judgement, look: int) -> Pro
         more = _with(study, wanted, addition)
         if cost_of(study, more) <= limit:
             wanted = more
-            reasons.append(_reason(addition))
+            reasons.append(_reason(study, addition))
     if wanted == cells:
         return Proposal(cells, ("stopped: there is nothing left to try that the budget buys",))
     return Proposal(wanted, tuple(reasons))
@@ -163,8 +167,8 @@ def _open_sides(
             )
             if added:
                 addition = tuple((index, 0) for index in added)
-                wanted = _add(study, wanted, scheme, width, addition)
-                reasons.append(_edge_reason(scheme, width, added, lattice))
+                wanted = _add(study, wanted, curve_key(study, scheme, width), addition)
+                reasons.append(_edge_reason(study, scheme, width, added))
     return wanted, reasons
 
 
@@ -181,7 +185,7 @@ def _additions(
     study: Study, cells: Cells, judgement: Judgement, still_open: Sequence[str], allowance: float
 ) -> tuple[Addition, ...]:
     arms = {
-        _key(study, scheme, fit.columns.width): Arm(
+        curve_key(study, scheme, fit.columns.width): Arm(
             draws=fit.draws,
             made=_made(study, cells[scheme, fit.columns.width]),
             rates=_rates(study.lattice, cells[scheme, fit.columns.width]),
@@ -198,19 +202,14 @@ def _additions(
 
 def _goal(study: Study, scheme: str) -> Goal:
     if study.goal.kind == "octaves":
-        leverage = target_leverage(study.widths, target=study.target)
-        keys = (_key(study, scheme, width) for width in sorted(study.widths))
+        leverage = target_leverage(study.measured, target=study.target)
+        keys = (curve_key(study, scheme, size) for size in sorted(study.measured))
         return RateGoal(dict(zip(keys, leverage, strict=True)), study.goal.value)
-    others = [width for width in study.widths if width != study.base_width]
-    wide = study.target if study.target in others else max(others)
+    others = [size for size in study.measured if size != study.base]
+    largest = study.target if study.target in others else max(others)
     return RegretGoal(
-        _key(study, scheme, study.base_width), _key(study, scheme, wide), study.tolerance
+        curve_key(study, scheme, study.base), curve_key(study, scheme, largest), study.tolerance
     )
-
-
-def _key(study: Study, scheme: str, width: int) -> Key:
-    """Name a curve; that of the base width is the same under all schemes."""
-    return run_scheme(study, scheme, width), width
 
 
 def _made(study: Study, chosen: Sequence[Cell]) -> dict[int, frozenset[float]]:
@@ -231,48 +230,53 @@ def _log2(lattice: GridConfig, index: int) -> float:
 
 
 def _with(study: Study, cells: Cells, addition: Addition) -> Cells:
-    scheme, width = addition.key
     per_octave = study.lattice.per_octave
     new = tuple((round(x * per_octave), addition.seed) for x in addition.log2_lr)
-    return _add(study, cells, scheme, width, new)
+    return _add(study, cells, addition.key, new)
 
 
 def _add(
-    study: Study, cells: Cells, scheme: str, width: int, new: tuple[Cell, ...]
+    study: Study, cells: Cells, key: Key, new: tuple[Cell, ...]
 ) -> dict[Key, tuple[Cell, ...]]:
-    """Add cells to a curve, at the base width to that of every scheme."""
-    schemes = study.schemes if run_scheme(study, scheme, width) == SHARED_SCHEME else (scheme,)
-    wanted = dict(cells)
-    for name in schemes:
-        present = wanted[name, width]
-        wanted[name, width] = (*present, *(cell for cell in new if cell not in present))
+    """Add cells to a curve, for every arm whose curve it is."""
+    wanted, size = dict(cells), key[1]
+    for arm in study.arms:
+        if curve_key(study, arm.name, size) == key:
+            present = wanted[arm.name, size]
+            wanted[arm.name, size] = (*present, *(cell for cell in new if cell not in present))
     return wanted
 
 
 def cost_of(study: Study, cells: Cells) -> float:
     """Return what all cells cost, shared ones once, in units of the budget."""
     unique = {
-        (_key(study, scheme, width), cell)
+        (curve_key(study, scheme, width), cell)
         for (scheme, width), chosen in cells.items()
         for cell in chosen
     }
     return sum(run_cost(study, width) for (_, width), _ in unique)
 
 
-def run_cost(study: Study, width: int) -> float:
-    """Return what a run costs, in units of the budget."""
+def run_cost(study: Study, size: int) -> float:
+    """Return what a run costs, in units of the budget; the costliest where values are varied."""
     if study.limit.unit == "runs":
         return 1.0
+    return max(training_flops(study.at(arm, size), study.width_at(size)) for arm in study.arms)
+
+
+def training_flops(study: Study, width: int) -> float:
+    """Return the floating-point operations of a run of our transformer."""
+    assert isinstance(study.model, TransformerConfig)
     training = study.training
     tokens = training.steps * training.batch * study.model.context
     return tokens * study.model.training_flops(width)
 
 
-def _reason(addition: Addition) -> str:
-    scheme, width = addition.key
+def _reason(study: Study, addition: Addition) -> str:
+    name, size = addition.key
     rates = ", ".join(map(power, addition.log2_lr))
     less = 100 * (1 - addition.after / addition.before)
     return (
-        f"{scheme}, width {width}: {rates} with seed {addition.seed}, expected to narrow the "
+        f"{name}, {study.along} {size}: {rates} with seed {addition.seed}, expected to narrow the "
         f"answer's spread by {less:.0f} %"
     )

@@ -4,105 +4,57 @@ A study file is TOML and states only what differs from the built-in study. Every
 checked before anything is written, and an error names the key by its path.
 """
 
-import difflib
-import math
+import json
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError, model_validator
 
+from ..data.configs import StandardLibraryConfig
 from ..errors import ConfigError
-from ..models.configs import Count, ModelConfig, TransformerConfig
-from ..parametrization.rules import RELATIVE_SCHEMES
-from ..statistics.drift import least_octaves
+from ..models.configs import TransformerConfig
+from ..settings import Count, Settings
+from .arms import Arm, AxisName, Number, arms, placed
+from .complaints import first_complaint
+from .consistency import OF_THE_BUILT_IN_MODEL, inconsistencies
 from .goal import Budget, Until, read_budget, read_until
-from .trainer import TrainerConfig, trainer_problems
+from .sections import (
+    DEPTH,
+    AdamWConfig,
+    DataSection,
+    GridConfig,
+    ModelSection,
+    OptimizerSection,
+    ParametrizationConfig,
+    TrainingConfig,
+    depth_of,
+    named_code,
+)
+from .trainer import TrainerConfig
 
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 # TOML and JSON know arrays only; their entries stay strict.
-Widths = Annotated[tuple[Count, ...], Field(strict=False)]
+Sizes = Annotated[tuple[Count, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-Betas = Annotated[tuple[Share, Share], Field(strict=False)]
-
-MAX_RUNS = 100_000
-OF_THE_BUILT_IN_MODEL = ("model", "data", "optimizer", "training")
-FINENESS = 4  # rates that an adaptive design may choose from, per rate of the grid
-_SLACK = 1e-9  # so that a rate written as a rounded decimal is the lattice's own
+Values = Annotated[tuple[Number, ...], Field(strict=False, min_length=1)]
+Device = Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")]
 
 
-class DataConfig(ModelConfig):
-    """Set the text, and how much of it is held out to measure the loss."""
-
-    source: Literal["python-standard-library"] = "python-standard-library"
-    held_out_tokens: Count = 65_536
-
-
-class OptimizerConfig(ModelConfig):
-    """Set the optimizer; `betas` and `eps` are AdamW's, `momentum` is SGD's."""
-
-    family: Literal["adamw", "sgd"] = "adamw"
-    betas: Betas = (0.9, 0.95)
-    eps: Positive = 1e-12
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-
-
-class TrainingConfig(ModelConfig):
-    """Set length, batch (sequences per step) and learning-rate schedule of every run."""
-
-    steps: Count = 100
-    batch: Count = 8
-    warmup_share: Share = 0.08
-    final_factor: Share = 1e-4
-
-
-class GridConfig(ModelConfig):
-    """Set the learning rates tried first: low to high, `per_octave` rates per factor of two.
-
-    Rates lie on the lattice 2^(k / per_octave), so that grids extended later share their points;
-    the grid is the smallest on it that covers low and high.
-    """
-
-    low: Positive = 2.0**-9
-    high: Positive = 2.0**-3
-    per_octave: Annotated[int, Field(ge=1, le=16)] = 1
-
-    def indices(self) -> range:
-        """Return the lattice indices k of the first grid."""
-        low, high = (math.log2(rate) * self.per_octave for rate in (self.low, self.high))
-        return range(math.floor(low + _SLACK), math.ceil(high - _SLACK) + 1)
-
-    def refined(self) -> "GridConfig":
-        """Return the same grid on a lattice FINENESS times as dense."""
-        return self.model_copy(update={"per_octave": FINENESS * self.per_octave})
-
-    def rate(self, index: int) -> float:
-        """Return the learning rate 2^(k / per_octave) of a lattice index."""
-        return float(2.0 ** (index / self.per_octave))
-
-    @model_validator(mode="after")
-    def _require_points(self) -> Self:
-        if len(self.indices()) < 3:
-            raise ValueError(
-                f"got low={self.low:g} and high={self.high:g}, which hold "
-                f"{len(self.indices())} rates, wanted at least 3"
-            )
-        return self
-
-
-class Study(ModelConfig):
+class Study(Settings):
     """Set everything that determines a study; the defaults are the built-in one."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)] = "quickstart"
-    widths: Widths = (32, 64, 96, 128)
+    widths: Sizes = (32, 64, 96, 128)
     base_width: Count = 32
     target: Count = 256
+    along: AxisName = "width"
+    sizes: Sizes | None = None
+    width: Count | None = None
     schemes: Names = ("mup", "sp")
+    vary: dict[str, Values] = Field(default_factory=dict)
     seeds: Count = 3
     study_seed: Seed = 0
     tolerance_regret: Annotated[float, Field(gt=0, lt=1)] = 0.01
@@ -110,28 +62,104 @@ class Study(ModelConfig):
     until: str | None = None
     budget: Count | str | None = None
     confirm: bool = False
+    device: Device = "cpu"
     grid: GridConfig = GridConfig()
-    model: TransformerConfig = TransformerConfig()
-    data: DataConfig = DataConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
+    model: ModelSection = TransformerConfig()
+    data: DataSection = StandardLibraryConfig()
+    optimizer: OptimizerSection = AdamWConfig()
     training: TrainingConfig = TrainingConfig()
+    parametrization: ParametrizationConfig = ParametrizationConfig()
     trainer: TrainerConfig | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in_for_a_trainer(cls, settings: Any) -> Any:
-        """Of the built-in study, what speaks of its own model says nothing of a user's program."""
-        if not isinstance(settings, Mapping) or settings.get("trainer") is None:
-            return settings
-        widths = settings.get("widths")
-        whole = isinstance(widths, (list, tuple)) and all(isinstance(w, int) for w in widths)
-        narrowest = {"base_width": min(widths)} if whole and widths else {}
-        return {"name": "command", "schemes": ("all",), **narrowest, **settings}
+    def _fill_in(cls, settings: Any) -> Any:
+        """Of the built-in study, some defaults say nothing of another kind of study."""
+        return _filled(settings) if isinstance(settings, Mapping) else settings
 
     def recorded(self) -> str:
         """Return all settings that mean anything, as JSON that makes the same study again."""
         unused = set() if self.trainer is None else set(OF_THE_BUILT_IN_MODEL)
+        if self.along != "width":
+            unused.add("widths")
         return self.model_dump_json(exclude=unused)
+
+    @property
+    def measured(self) -> tuple[int, ...]:
+        """The sizes that are trained: widths, or what the study goes along."""
+        return self.widths if self.along == "width" or self.sizes is None else self.sizes
+
+    @property
+    def base(self) -> int:
+        """The size whose optimum would be used for the target."""
+        return self.base_width if self.along == "width" else min(self.measured)
+
+    def width_at(self, size: int) -> int:
+        """Return the width of the model of a size."""
+        return size if self.along == "width" else self.width or self.base_width
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """What gets an answer of its own: the schemes, with the values of what is varied."""
+        return arms(self.schemes, self.vary)
+
+    def at(self, arm: Arm, size: int) -> "Study":
+        """Return the settings of one arm at one size: nothing is varied in them."""
+        return self.variants.get((arm.values, size), self)
+
+    @cached_property
+    def variants(self) -> dict[tuple[Any, int], "Study"]:
+        """The settings of every combination of values at every size, where they differ."""
+        wanted = {
+            (values, size): self._wanted(values, size)
+            for values in {arm.values for arm in self.arms}
+            for size in (*self.measured, self.target)
+        }
+        return {key: self._with(some) for key, some in wanted.items() if some}
+
+    def _wanted(self, values: tuple[tuple[str, Number], ...], size: int) -> dict[str, Number]:
+        """Return what an arm at a size sets, by path; nothing of a user's program."""
+        if self.trainer is not None:
+            return {}
+        wanted: dict[str, Number] = dict(values)
+        if self.along != "width":
+            wanted[self.path_along] = size
+        if self.along == "depth":
+            wanted["parametrization.base_depth"] = self.base
+        return wanted
+
+    def _with(self, wanted: Mapping[str, Number]) -> "Study":
+        """Return the settings with values put in their places.
+
+        Raises:
+            ValueError: If a value is none for its setting.
+        """
+        settings = json.loads(self.recorded()) | {"vary": {}, "confirm": False}
+        for path, value in wanted.items():
+            settings = placed(settings, path, value)
+        try:
+            return _Variant.model_validate(settings)
+        except ValidationError as error:
+            told = ", ".join(f"{path} = {value:g}" for path, value in wanted.items())
+            complaint = first_complaint(error, Study).removesuffix(".")
+            raise ValueError(f"{complaint} (with {told})") from None
+
+    @property
+    def path_along(self) -> str:
+        """Path of the setting that the study goes along, other than the width."""
+        if self.along == "depth":
+            return DEPTH[self.model.family]
+        return f"training.{self.along}"
+
+    @property
+    def depth(self) -> int | None:
+        """Number of blocks of the model, where a setting gives it."""
+        return depth_of(self.model)
+
+    @property
+    def named_code(self) -> dict[str, str]:
+        """The user's own code that the settings name, by key."""
+        return {} if self.trainer else named_code(self.model, self.data, self.training)
 
     @property
     def lattice(self) -> GridConfig:
@@ -153,101 +181,46 @@ class Study(ModelConfig):
         """What an adaptive design may spend: by default as many runs as the grid would be."""
         if self.budget is not None:
             return read_budget(self.budget)
-        return Budget(grid_runs(self), "runs")
+        return Budget(self.grid_runs, "runs")
+
+    @property
+    def grid_runs(self) -> int:
+        """Number of runs of the grid, those that schemes share counted for each."""
+        count = len(self.schemes) * len(self.measured) * len(self.grid.indices()) * self.seeds
+        for values in self.vary.values():
+            count *= len(values)
+        return count
 
     @model_validator(mode="after")
     def _require_consistent(self) -> Self:
-        for problem in _inconsistencies(self):
+        for problem in inconsistencies(self):
             raise ValueError(problem)
+        _ = self.variants
         return self
 
 
-def _inconsistencies(study: Study) -> list[str]:
-    """Return what is wrong between settings that are each right alone, as `key: got, wanted`."""
-    problems = _trainer_problems(study)
-    for key in ("widths", "schemes"):
-        values = getattr(study, key)
-        if len(set(values)) != len(values):
-            problems.append(f"{key}: got {list(values)}, wanted no value twice")
-    if len(study.widths) < 2:
-        problems.append(f"widths: got {list(study.widths)}, wanted at least 2 widths to compare")
-    if study.base_width not in study.widths:
-        problems.append(
-            f"base_width: got {study.base_width}, wanted one of the widths {list(study.widths)}"
-        )
-    for key, width in [("widths", w) for w in study.widths] + [("target", study.target)]:
-        if study.trainer is None and width % study.model.head_width:
-            problems.append(
-                f"{key}: got {width}, wanted multiples of model.head_width, "
-                f"{study.model.head_width}"
-            )
-    if study.model.vocabulary < 256:
-        problems.append(
-            f"model.vocabulary: got {study.model.vocabulary}, wanted at least 256: tokens are bytes"
-        )
-    for scheme in study.schemes:
-        if study.trainer is None and scheme not in RELATIVE_SCHEMES:
-            known = ", ".join(RELATIVE_SCHEMES)
-            problems.append(f"schemes: got {scheme!r}, wanted one of {known}")
-    runs = grid_runs(study)
-    if runs > MAX_RUNS:
-        problems.append(
-            f"seeds, grid: got {runs:,} runs, wanted at most {MAX_RUNS:,}; use fewer rates or seeds"
-        )
-    if study.confirm and study.target in study.widths:
-        problems.append(
-            f"confirm: got a target, {study.target}, among the widths, wanted one that the sweep "
-            "does not train"
-        )
-    return problems + _design_problems(study)
+class _Variant(Study):
+    """A study in which nothing is varied, at one size of the axis it goes along."""
+
+    def _wanted(self, values: tuple[tuple[str, Number], ...], size: int) -> dict[str, Number]:
+        return {}
 
 
-def _trainer_problems(study: Study) -> list[str]:
-    if study.trainer is None:
-        return []
-    given = study.model_fields_set
-    problems = [
-        f"{key}: got nothing, wanted it beside trainer.command"
-        for key in ("widths", "target")
-        if key not in given
-    ]
-    problems += [
-        f"{key}: got a value, wanted none beside trainer.command, whose own settings hold"
-        for key in OF_THE_BUILT_IN_MODEL
-        if key in given
-    ]
-    many_seeds = study.seeds > 1 or study.design == "adaptive"
-    varying = {"width": True, "lr": True, "seed": many_seeds, "scheme": len(study.schemes) > 1}
-    return problems + trainer_problems(study.trainer, [k for k, v in varying.items() if v])
-
-
-def _design_problems(study: Study) -> list[str]:
-    if study.design == "grid":
-        given = [key for key in ("until", "budget") if getattr(study, key) is not None]
-        return [f"{key}: got a value, wanted it with design = 'adaptive' only" for key in given]
-    try:
-        goal, _ = study.goal, study.limit
-    except ValueError as problem:
-        return [str(problem)]
-    if study.trainer is not None and study.limit.unit == "flops":
-        return [f"budget: got {study.budget!r}, wanted runs: what a command computes is not known"]
-    if goal.kind == "regret":
-        return []
-    if len(study.widths) < 3:
-        return [f"until: got octaves with widths {list(study.widths)}, wanted at least 3 widths"]
-    least = least_octaves(study.widths, target=study.target)
-    if goal.value > least:
-        return []
-    return [
-        f"until: got octaves={goal.value:g}, wanted more than {least:.2f}: what the drift may bend "
-        f"by between widths {list(study.widths)} and {study.target} cannot be measured there. Give "
-        "more octaves, or widths nearer the target"
-    ]
-
-
-def grid_runs(study: Study) -> int:
-    """Return how many runs the grid of a study has, those that schemes share counted for each."""
-    return len(study.schemes) * len(study.widths) * len(study.grid.indices()) * study.seeds
+def _filled(settings: Mapping[str, Any]) -> dict[str, Any]:
+    defaults: dict[str, Any] = {}
+    widths = settings.get("widths")
+    if settings.get("trainer") is not None:
+        defaults |= {"name": "command", "schemes": ("all",)}
+        if isinstance(widths, (list, tuple)) and widths and all(type(w) is int for w in widths):
+            defaults["base_width"] = min(widths)
+    if settings.get("along", "width") != "width":
+        if isinstance(settings.get("width"), int):
+            defaults["base_width"] = settings["width"]
+        if settings.get("trainer") is None:
+            # At one width the schemes are one; along depth they differ in the branches.
+            both = settings["along"] == "depth"
+            defaults["schemes"] = ("completep", "mup") if both else ("mup",)
+    return {**defaults, **settings}
 
 
 def load(path: Path | None, overrides: Mapping[str, Any]) -> Study:
@@ -272,7 +245,7 @@ def load(path: Path | None, overrides: Mapping[str, Any]) -> Study:
         return Study.model_validate(settings)
     except ValidationError as error:
         where = f"{path}: " if path else ""
-        raise ConfigError(where + _explain(error.errors()[0])) from None
+        raise ConfigError(where + first_complaint(error, Study)) from None
 
 
 def merged(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,36 +272,3 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: got text that is not TOML ({error}). Mend that line.") from None
-
-
-def _explain(error: ErrorDetails) -> str:
-    """Turn pydantic's first complaint into `key: got, wanted`, with did-you-mean."""
-    path = [str(part) for part in error["loc"]]
-    key = ".".join(path)
-    if error["type"] == "extra_forbidden":
-        known = _fields_at(path[:-1])
-        close = difflib.get_close_matches(path[-1], known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"wanted one of {', '.join(known)}."
-        return f"{key}: unknown key, {hint}"
-    if path[:1] == ["budget"] and error["type"] != "value_error":
-        return f"budget: got {error['input']!r}, wanted runs, such as 48, or '2e15 flops'."
-    if error["type"] == "missing":
-        option = {"command": "--command", "loss_from": "--loss-from"}.get(path[-1])
-        return f"{key}: got nothing, wanted it" + (f", or the option {option}." if option else ".")
-    if error["type"] == "value_error":
-        reason = str(error["ctx"]["error"])
-        return f"{key}: {reason}." if key else f"{reason}."
-    wanted = error["msg"][0].lower() + error["msg"][1:]
-    return f"{key}: got {error['input']!r}, {wanted.replace('input should', 'it should')}."
-
-
-def _fields_at(path: list[str]) -> list[str]:
-    model: type[BaseModel] = Study
-    for part in path:
-        annotation: Any = model.model_fields[part].annotation
-        if annotation == TrainerConfig | None:
-            annotation = TrainerConfig
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)

@@ -5,117 +5,231 @@ This is where parametrization and training meet; nothing but the identity decide
 
 import json
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from ..data.corpus import Corpus, standard_library
+from ..data.configs import DigitsConfig, OwnBatchesConfig
+from ..data.digits import digits
+from ..data.sources import corpus_of
 from ..errors import UserError
-from ..models.configs import TransformerConfig
+from ..models.configs import (
+    HuggingFaceConfig,
+    MLPConfig,
+    OwnModelConfig,
+    TransformerConfig,
+)
+from ..models.hugging_face import hugging_face_model
+from ..models.mlp import MLP
 from ..models.transformer import Transformer
+from ..parametrization.choices import Choices, Tuned
 from ..parametrization.parametrize import parametrize
 from ..parametrization.recipe import Recipe
+from ..parametrization.rules import SCHEMES
 from ..randomness import seed_of
-from ..training.loop import Outcome, train
-from ..training.schedule import linear_warmup_and_decay
-from ..training.task import NextToken
+from ..training.loop import Outcome, Setting, train
+from ..training.objective import Loss, cross_entropy, squared_error
+from ..training.schedule import schedule_factor
+from ..training.task import Classes, NextToken, OwnBatches, Task
+from .named_code import digest_of, load_callable
+from .optimizers import make_optimizers, rule_of
 from .plan import SHARED_SCHEME
-from .study import OptimizerConfig, TrainingConfig
+from .sections import RunSettings, depth_of
 
-# The corpus and the recipes are the same for many runs of one worker.
-_corpus = lru_cache(maxsize=1)(standard_library)
+_LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 
 
-def train_run(identity: str) -> Outcome:
+@dataclass(frozen=True)
+class Place:
+    """Say where a run is trained and where its data are, neither of which decides its result.
+
+    Attributes:
+        device: Such as `cpu` or `cuda`.
+        path: Of the data, if they are files.
+    """
+
+    device: str = "cpu"
+    path: str | None = None
+
+
+HERE = Place()
+
+
+def train_run(identity: str, place: Place = HERE) -> Outcome:
     """Train the run with this identity (canonical JSON) and return the outcome.
 
     Raises:
-        UserError: If the corpus is not the one that the run was planned with.
+        UserError: If data or code are not those that the run was planned with, or model, data and
+            optimizer do not work together.
     """
     run = json.loads(identity)
-    settings = run["settings"]
-    training = TrainingConfig.model_validate(settings["training"])
-    study_seed, seed = settings["study_seed"], run["seed"]
-    recipe = _recipe(_identity_of_recipe(run))
+    settings = _settings(json.dumps(run["settings"]), place)
+    training, seeds = settings.training, (settings.study_seed, run["seed"])
+    recipe = _recipe(_identity_of_recipe(run), place)
+    setting = Setting(place.device, training.precision, training.accumulate, training.clip)
+    torch.manual_seed(seed_of("model", *seeds))  # of what a model itself draws, such as dropout
     model = recipe.initialize(
-        Transformer(run["width"], TransformerConfig.model_validate(settings["model"])),
-        seed=seed_of("init", study_seed, seed),
+        _builder(settings)(run["width"]),
+        seed=seed_of("init", *seeds),
     )
-    config = OptimizerConfig.model_validate(settings["optimizer"])
-    optimizer = make_optimizer(recipe, model, config, lr=run["lr"])
-    recipe.verify(model, optimizer)
+    setting.place(model)
+    optimizers = make_optimizers(recipe, model, settings.optimizer, lr=run["lr"])
+    recipe.verify(model, *optimizers)
     return train(
         model,
-        optimizer,
-        _task(json.dumps(settings)),
+        optimizers,
+        _task(json.dumps(run["settings"]), place),
         steps=training.steps,
-        seed=seed_of("data", study_seed, seed),
+        seed=seed_of("data", *seeds),
         schedule=partial(
-            linear_warmup_and_decay,
+            schedule_factor,
             steps=training.steps,
             warmup_share=training.warmup_share,
             final_factor=training.final_factor,
+            decay=training.schedule,
+            decay_share=training.decay_share,
         ),
+        setting=setting,
     )
 
 
-def make_optimizer(
-    recipe: Recipe, model: nn.Module, config: OptimizerConfig, *, lr: float
-) -> torch.optim.Optimizer:
-    """Return the optimizer of a study over the recipe's groups."""
-    groups = recipe.param_groups(model, lr=lr, weight_decay=config.weight_decay, eps=config.eps)
-    if config.family == "sgd":
-        return torch.optim.SGD(groups, momentum=config.momentum)
-    return torch.optim.AdamW(groups, betas=config.betas, fused=True)
-
-
-def count_parameters(identity: str) -> int:
+def count_parameters(identity: str, place: Place = HERE) -> int:
     """Return the number of parameters of the model of a run."""
-    recipe = _recipe(_identity_of_recipe(json.loads(identity)))
+    recipe = _recipe(_identity_of_recipe(json.loads(identity)), place)
     return sum(math.prod(tensor.shape) for tensor in recipe.tensors)
+
+
+def _settings(text: str, place: Place) -> RunSettings:
+    settings = json.loads(text)
+    if place.path is not None:
+        settings["data"]["path"] = place.path
+    return RunSettings.model_validate(settings)
+
+
+def _builder(settings: RunSettings) -> Callable[[int], nn.Module]:
+    """Return the function from width to model."""
+    match settings.model:
+        case TransformerConfig() as config:
+            return partial(Transformer, config=config)
+        case MLPConfig() as config:
+            return partial(MLP, config=config)
+        case HuggingFaceConfig() as config:
+            return partial(hugging_face_model, config=config, base_width=settings.base_width)
+        case OwnModelConfig() as config:
+            return partial(load_callable("model.build", config.build), **config.arguments)
 
 
 def _identity_of_recipe(run: dict[str, Any]) -> str:
     """Return the part of a run's identity on which its recipe depends."""
-    settings = run["settings"]
     return json.dumps({
         "scheme": run["scheme"],
         "width": run["width"],
-        "base_width": settings["base_width"],
-        "optimizer": settings["optimizer"]["family"],
-        "model": settings["model"],
+        "settings": run["settings"] | {"study_seed": 0},
     })
 
 
 @lru_cache(maxsize=64)
-def _recipe(identity: str) -> Recipe:
+def _recipe(identity: str, place: Place) -> Recipe:
     wanted = json.loads(identity)
-    config = TransformerConfig.model_validate(wanted["model"])
+    text = json.dumps(wanted["settings"])
+    settings = _settings(text, place)
+    _require_code(settings)
     # At the base width all relative schemes are one; any of them gives the same recipe.
     scheme = "sp" if wanted["scheme"] == SHARED_SCHEME else wanted["scheme"]
+    is_ours = isinstance(settings.model, (TransformerConfig, MLPConfig))
     return parametrize(
-        lambda width: Transformer(width, config),
+        _builder(settings),
         width=wanted["width"],
-        base_width=wanted["base_width"],
+        base_width=settings.base_width,
         scheme=scheme,
-        optimizer=wanted["optimizer"],
+        optimizer=rule_of(settings.optimizer),
+        example=None if is_ours and scheme != "completep" else _task(text, place).example(),
+        choices=_choices(settings, scheme),
     )
 
 
-@lru_cache(maxsize=1)
-def _task(settings: str) -> NextToken:
-    wanted = json.loads(settings)
-    corpus: Corpus = _corpus()
-    if corpus.digest != wanted["data_digest"]:
+def _choices(settings: RunSettings, scheme: str) -> Choices:
+    chosen = settings.parametrization
+    depth = depth_of(settings.model)
+    scales_depth = chosen.base_depth is not None and SCHEMES[scheme].depth
+    if scales_depth and depth is None:
         raise UserError(
-            f"corpus: got digest {corpus.digest[:12]}, wanted {wanted['data_digest'][:12]}: the "
+            "parametrization.base_depth: got a value, but the model's depth is not known, wanted "
+            "it in model.depth, model.fields.num_hidden_layers or model.arguments.depth."
+        )
+    return Choices(
+        **chosen.model_dump(exclude={"base_depth", "tuned"}),
+        depth=depth if scales_depth else None,
+        base_depth=chosen.base_depth if scales_depth else None,
+        tuned={role: Tuned(own.lr, own.init_std) for role, own in chosen.tuned.items()},
+    )
+
+
+def _require_code(settings: RunSettings) -> None:
+    if digest_of(settings.named_code) != settings.code_digest:
+        raise UserError(
+            "code: got other code than the study was planned with: it changed since. Start the "
+            "command again."
+        )
+
+
+@lru_cache(maxsize=1)
+def _task(text: str, place: Place) -> Task:
+    settings = _settings(text, place)
+    batch, loss = settings.training.batch, settings.training.loss
+    objective = _LOSSES.get(loss) or load_callable("training.loss", loss)
+    match settings.data:
+        case DigitsConfig() as config:
+            return Classes(*digits(config), batch=batch, objective=objective)
+        case OwnBatchesConfig() as config:
+            # A model that is called by keywords gives its own loss.
+            own = objective if loss != "cross-entropy" else None
+            function = load_callable("data.batches", config.batches)
+            return OwnBatches(function, batch, config.held_out_batches, own)
+        case config:
+            corpus = corpus_of(config)
+    if corpus.digest != settings.data_digest:
+        raise UserError(
+            f"corpus: got digest {corpus.digest[:12]}, wanted {settings.data_digest[:12]}: the "
             "text changed since the study was planned. Start the command again."
         )
     return NextToken(
         corpus,
-        batch=wanted["training"]["batch"],
-        context=wanted["model"]["context"],
-        held_out_tokens=wanted["data"]["held_out_tokens"],
+        batch=batch,
+        context=getattr(settings.model, "context", 1),
+        held_out_tokens=config.held_out_tokens,
+        objective=objective,
+        vocabulary=_vocabulary(settings),
     )
+
+
+def _vocabulary(settings: RunSettings) -> int | None:
+    if isinstance(settings.model, TransformerConfig):
+        return settings.model.vocabulary
+    if isinstance(settings.model, HuggingFaceConfig):
+        return settings.model.fields.get("vocab_size")
+    return None
+
+
+def step_flops(identity: str, place: Place = HERE) -> float | None:
+    """Return the floating-point operations of one training step, counted on no device.
+
+    None for a model that needs values to run.
+    """
+    run = json.loads(identity)
+    text = json.dumps(run["settings"])
+    settings, task = _settings(text, place), _task(text, place)
+    nowhere = Setting("meta")
+    batch = next(iter(task.batches(steps=1, seed=0)))
+    try:
+        with torch.device("meta"), FlopCounterMode(display=False) as counter:
+            model = _builder(settings)(run["width"])
+            task.loss(model, nowhere.moved(batch)).backward()
+    except Exception:  # whatever a model raises without values
+        return None
+    return float(counter.get_total_flops())

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ..models.configs import ModelConfig
+from ..settings import Settings
 
 PLACEHOLDERS = ("width", "lr", "seed", "scheme", "out")
 LOSSES_IN_OUTPUT = 10_000_000  # bytes at the end of the output that are searched for a loss
@@ -21,7 +21,7 @@ PRINTED = "stdout:"  # begins a regular expression for what is printed
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
-class TrainerConfig(ModelConfig):
+class TrainerConfig(Settings):
     """Set the user's own program that trains a run.
 
     `command` holds {width} and {lr}, also {seed}, {scheme} and {out}, a folder of the run's own.
@@ -35,12 +35,15 @@ class TrainerConfig(ModelConfig):
     retries: Annotated[int, Field(ge=0, le=100)] = 1
 
 
-def trainer_problems(trainer: TrainerConfig, varying: Sequence[str]) -> list[str]:
+def trainer_problems(
+    trainer: TrainerConfig, varying: Sequence[str], known: Sequence[str]
+) -> list[str]:
     """Return what is wrong with a program's settings, as `key: got, wanted`.
 
     Arguments:
         trainer: The settings.
         varying: Placeholders that differ between the runs of the study.
+        known: All placeholders that there are.
     """
     problems = []
     for key in ("command", "loss_from"):
@@ -49,7 +52,7 @@ def trainer_problems(trainer: TrainerConfig, varying: Sequence[str]) -> list[str
             problems.append(f"trainer.{key}: got a null character, wanted text without it")
         if not text.startswith(PRINTED):
             names = _PLACEHOLDER.findall(text)
-            problems += [_unknown(key, name) for name in names if name not in PLACEHOLDERS]
+            problems += [_unknown(key, name, known) for name in names if name not in known]
     used = _PLACEHOLDER.findall(trainer.command)
     problems += [
         f"trainer.command: got {trainer.command!r}, wanted {{{name}}} in it"
@@ -64,9 +67,9 @@ def trainer_problems(trainer: TrainerConfig, varying: Sequence[str]) -> list[str
     return problems + _loss_problems(trainer, varying)
 
 
-def _unknown(key: str, name: str) -> str:
-    close = difflib.get_close_matches(name, PLACEHOLDERS, n=1)
-    hint = f"did you mean {{{close[0]}}}?" if close else f"wanted one of {', '.join(PLACEHOLDERS)}"
+def _unknown(key: str, name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {{{close[0]}}}?" if close else f"wanted one of {', '.join(known)}"
     return f"trainer.{key}: got {{{name}}}, {hint}"
 
 

@@ -10,18 +10,23 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..data.corpus import Corpus, standard_library
+from pydantic import ValidationError
+
 from ..errors import ConfigError, StoreError, TableError, UserError
 from ..statistics.table import Observation, RunTable
 from ..statistics.transfer import Judgement, judge
 from .command import CommandWorkers
 from .confirm import Confirmation, confirmations, target_cells, write_down
+from .describe import conditions
+from .digests import Digests, digests
 from .execute import Listener, execute
-from .local import Failure, LocalWorkers
+from .local import Failure, LocalWorkers, default_workers
 from .plan import Cells, PlannedRun, Run, expand, first_cells, unique_runs
 from .propose import Proposal, cost_of, looks, propose
 from .store import Result, Row, Store, open_store, read_store
 from .study import Study
+
+WHERE_LINES = 6  # of a failed run's traceback that are shown
 
 # Trains runs, puts their results in the store, and returns those that gave none.
 Train = Callable[[tuple[Run, ...]], tuple[Failure, ...]]
@@ -55,7 +60,7 @@ class StudyResult:
         counts: How many runs there are, and how they ended.
         table: The outcome of every finished run.
         answers: What is concluded for each scheme; empty while the runs allow no conclusion.
-        parameters: Number of parameters at each width with a finished run.
+        parameters: Number of parameters at each size with a finished run.
         choices: Why runs were added to the first ones, one line per choice.
         confirmations: What was foretold for the target beside what was measured there, if it was.
         versions: What the finished runs were made with; more than one where they differ.
@@ -91,35 +96,60 @@ def tune(
     Raises:
         UserError: If the corpus or the folder cannot be used, or no worker can start.
     """
-    digest = data_digest(study)
+    found = examined(study)
     with open_store(directory) as store, _workers(study, directory, workers) as pool:
-        store.begin_study(study.recorded(), digest)
+        store.begin_study(study.recorded(), found.to_json())
         return _advance(
             study,
-            digest,
+            found,
             store,
             train=partial(execute, store=store, workers=pool, listener=listener),
             note=partial(write_down, directory=directory),
         )
 
 
-def data_digest(study: Study) -> str:
-    """Return the hash of a study's text, after checks that need more than its settings.
+def examined(study: Study) -> Digests:
+    """Return the hashes of a study's data and code, after checks that need more than its settings.
 
     Raises:
-        ConfigError: If there is too little text, or the budget does not pay the first round.
+        UserError: If data or code cannot be used, or the budget does not pay the first round.
     """
     _require_budget(study)
-    if study.trainer is not None:
-        return ""
-    corpus = standard_library()
-    _require_text(study, corpus)
-    return corpus.digest
+    return digests(study)
+
+
+def worker_count(study: Study, asked: int | None) -> int:
+    """Return how many processes train a study: as asked, else one per core.
+
+    One trains where a core is not the limit: a program of the user's own, or another device.
+
+    Raises:
+        ConfigError: If none is asked for.
+    """
+    if asked is None:
+        return default_workers() if study.trainer is None and study.device == "cpu" else 1
+    if not isinstance(asked, int) or asked < 1:
+        raise ConfigError(f"workers: got {asked!r}, wanted a whole number, at least 1.")
+    return asked
+
+
+def require_consent(study: Study, *, allow_code: bool) -> None:
+    """Refuse to run code that a file names, unless its user said that it may.
+
+    Raises:
+        ConfigError: If it was not said.
+    """
+    if study.named_code and not allow_code:
+        key, text = next(iter(study.named_code.items()))
+        raise ConfigError(
+            f"{key}: got {text!r}, code that is named inside a file, wanted your consent to run "
+            "it. Read it, then give --allow-code (from Python: allow_code=True)."
+        )
 
 
 def _workers(study: Study, directory: Path, count: int) -> LocalWorkers | CommandWorkers:
     if study.trainer is None:
-        return LocalWorkers(count)
+        return LocalWorkers(count, device=study.device, path=getattr(study.data, "path", None))
     return CommandWorkers(study.trainer, directory, count)
 
 
@@ -130,18 +160,8 @@ def review(directory: Path) -> StudyResult:
         StoreError: If the folder holds no study.
     """
     with read_store(directory) as store:
-        study, digest = _latest(store)
-        return _advance(study, digest, store, train=lambda runs: (), note=lambda answers: None)
-
-
-def _require_text(study: Study, corpus: Corpus) -> None:
-    """Refuse a study that wants more held-out text than there is."""
-    most = len(corpus.held_out) // (study.model.context + 1) * study.model.context
-    if study.data.held_out_tokens > most:
-        raise ConfigError(
-            f"data.held_out_tokens: got {study.data.held_out_tokens:,}, wanted at most {most:,}, "
-            f"the windows of {study.model.context} tokens in the held-out text."
-        )
+        study, found = _latest(store)
+        return _advance(study, found, store, train=lambda runs: (), note=lambda answers: None)
 
 
 def _require_budget(study: Study) -> None:
@@ -154,17 +174,25 @@ def _require_budget(study: Study) -> None:
         )
 
 
-def _latest(store: Store) -> tuple[Study, str]:
+def _latest(store: Store) -> tuple[Study, Digests]:
     latest = store.latest_study()
     if latest is None:
         raise StoreError(f"{store.path}: got no study in it. Run `lrtransfer tune` first.")
-    settings, digest = latest
-    return Study.model_validate(json.loads(settings)), digest
+    settings, found = latest
+    try:
+        return Study.model_validate(json.loads(settings)), Digests(**json.loads(found))
+    except (ValidationError, ValueError, TypeError) as error:
+        raise StoreError(
+            f"{store.path}: got a study that another version of lrtransfer wrote, wanted one of "
+            "this version. Use that version, or run `lrtransfer tune` again."
+        ) from error
 
 
-def _advance(study: Study, digest: str, store: Store, *, train: Train, note: Note) -> StudyResult:
+def _advance(
+    study: Study, found: Digests, store: Store, *, train: Train, note: Note
+) -> StudyResult:
     """Train, judge and extend until nothing is left to add or a run is missing."""
-    sweep = _Sweep(study, digest, store, train)
+    sweep = _Sweep(study, found, store, train)
     cells, choices, look = first_cells(study), list[str](), 0
     while True:
         state, look = sweep.at(cells), look + 1
@@ -188,7 +216,7 @@ def _advance(study: Study, digest: str, store: Store, *, train: Train, note: Not
         counts=_count(state.runs, state.finished, sweep.before),
         table=state.table,
         answers=answers,
-        parameters=_parameters(state.finished),
+        parameters=_parameters(state),
         choices=tuple(choices),
         confirmations=confirmed,
         versions=tuple(sorted({_version(row) for row in state.finished})),
@@ -200,6 +228,7 @@ def _advance(study: Study, digest: str, store: Store, *, train: Train, note: Not
 class _State:
     """Hold what is known once the runs of some cells were trained."""
 
+    planned: tuple[PlannedRun, ...]
     runs: tuple[Run, ...]
     finished: tuple[Row, ...]
     table: RunTable
@@ -214,20 +243,20 @@ class _State:
 class _Sweep:
     """Trains what is missing, and judges what there is."""
 
-    def __init__(self, study: Study, digest: str, store: Store, train: Train) -> None:
-        self._study, self._digest, self._store, self._train = study, digest, store, train
+    def __init__(self, study: Study, found: Digests, store: Store, train: Train) -> None:
+        self._study, self._digests, self._store, self._train = study, found, store, train
         self.before = frozenset(store.rows())
         self.failures: list[Failure] = []
 
     def any_present(self, cells: Cells) -> bool:
         """Tell whether some run of these cells has a result already."""
         present = self._store.rows()
-        planned = expand(self._study, cells, data_digest=self._digest)
+        planned = expand(self._study, cells, digests=self._digests)
         return any(p.run.id in present for p in planned)
 
     def at(self, cells: Cells) -> _State:
         """Return the state of the study with these cells."""
-        planned = expand(self._study, cells, data_digest=self._digest)
+        planned = expand(self._study, cells, digests=self._digests)
         runs = unique_runs(planned)
         present = self._store.rows()
         if missing := tuple(run for run in runs if run.id not in present):
@@ -238,16 +267,21 @@ class _Sweep:
         finished = tuple(present[run.id] for run in runs if run.id in present)
         table = _table(planned, present)
         is_complete = len(finished) == len(runs)
-        return _State(runs, finished, table, _judge(self._study, table, is_complete=is_complete))
+        return _State(
+            planned, runs, finished, table, _judge(self._study, table, is_complete=is_complete)
+        )
 
 
 def _refuse_without_results(failures: Sequence[Failure]) -> None:
     """Refuse to answer when every run failed: the cause lies with the study, not with a run."""
-    if failures:
-        raise UserError(
-            f"tune: got no result from any of {len(failures)} runs, wanted models that train. The "
-            f"first one ended with: {failures[0].reason.strip().splitlines()[-1]}"
-        )
+    if not failures:
+        return
+    *before, last = failures[0].reason.strip().splitlines()
+    where = "\n".join(["", "It came from:", *before[-WHERE_LINES:]]) if before else ""
+    raise UserError(
+        f"tune: got no result from any of {len(failures)} runs, wanted models that train. The "
+        f"first one ended with: {last}{where}"
+    )
 
 
 def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Judgement:
@@ -255,7 +289,7 @@ def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Judgement:
         return judge(
             table,
             target_width=study.target,
-            base_width=study.base_width,
+            base_width=study.base,
             tolerance=study.tolerance,
             looks=looks(study),
             conditions=conditions(study),
@@ -265,17 +299,6 @@ def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Judgement:
         if is_complete:
             raise
         return Judgement({}, (), {})  # the runs so far allow no conclusion yet
-
-
-def conditions(study: Study) -> str:
-    """Return in words what was held fixed while the width varied."""
-    if study.trainer is not None:
-        return f"runs of `{study.trainer.command}`"
-    training, model = study.training, study.model
-    return (
-        f"{training.steps} steps of {training.batch * model.context:,} tokens, depth "
-        f"{model.depth}, {study.optimizer.family}"
-    )
 
 
 def _table(planned: Iterable[PlannedRun], present: Mapping[str, Row]) -> RunTable:
@@ -288,7 +311,7 @@ def _observation(planned: PlannedRun, result: Result) -> Observation:
     run = planned.run
     return Observation(
         scheme=planned.scheme,
-        width=run.width,
+        width=planned.size,
         lr=run.lr,
         seed=run.seed,
         loss=result.loss,
@@ -296,10 +319,11 @@ def _observation(planned: PlannedRun, result: Result) -> Observation:
     )
 
 
-def _parameters(finished: Sequence[Row]) -> dict[int, int]:
+def _parameters(state: _State) -> dict[int, int]:
+    sizes = {p.run.id: p.size for p in state.planned}
     return {
-        json.loads(row.identity)["width"]: row.record["parameters"]
-        for row in finished
+        sizes[row.id]: row.record["parameters"]
+        for row in state.finished
         if "parameters" in row.record
     }
 

@@ -1,7 +1,8 @@
 """A worker process: reads one run's identity a line from stdin, answers one line of JSON each.
 
-It answers on a pipe of its own, named by its argument, so that nothing printed can be taken for
-an answer. It ends with its input: a worker does not outlive the process that started it.
+It answers on a pipe of its own, named by its first argument, so that nothing printed can be taken
+for an answer; the second one says where it trains, as JSON. It ends with its input: a worker does
+not outlive the process that started it.
 """
 
 import json
@@ -15,35 +16,49 @@ import traceback
 from typing import Any
 
 
-def main(answers: int) -> None:
+def main(answers: int, place_json: str) -> None:
     """Train run after run, answering on this file descriptor, until the input ends."""
     requests: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     import torch
 
-    from .train_run import count_parameters, train_run
+    from ..errors import UserError
+    from .train_run import Place, count_parameters, train_run
 
     torch.set_num_threads(1)  # one run per core: more threads cost more than they gain
+    place = Place(**json.loads(place_json))
     record = {
         "engine": "loop",
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "processor": torch.backends.cpu.get_cpu_capability(),
+        "processor": _processor(place.device),
     }
     while True:
         identity = requests.get()
         started = time.monotonic()
         try:
-            outcome = train_run(identity)
+            outcome = train_run(identity, place)
+        except UserError as error:
+            _send(answers, {"error": str(error)})
+            continue
         except Exception:
             # One run's failure is its own: it is reported, and the worker goes on.
             _send(answers, {"error": traceback.format_exc()})
             continue
         made = {
             "seconds": round(time.monotonic() - started, 3),
-            "parameters": count_parameters(identity),
+            "parameters": count_parameters(identity, place),
         }
         _send(answers, {"result": vars(outcome), "record": record | made})
+
+
+def _processor(device: str) -> str:
+    """Return what computes: equal runs differ in their last digits between processors."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return device if device != "cpu" else torch.backends.cpu.get_cpu_capability()
 
 
 def _listen(requests: "queue.Queue[str]") -> None:
@@ -59,4 +74,4 @@ def _send(answers: int, message: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

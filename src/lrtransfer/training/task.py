@@ -1,36 +1,74 @@
-"""Next-token prediction on a text: the batches of a run and the held-out loss.
+"""What a run is trained on: its batches, the loss, and what the held-out loss is measured on.
 
-B sequences of T tokens a step. Held-out windows depend on neither seed nor width.
+Held-out batches depend on neither seed nor width.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from ..data.corpus import Corpus
+from ..data.digits import Labelled
 from ..data.windows import even_windows, random_windows
+from ..errors import BatchError
 from ..randomness import seed_of
+from .objective import Batch, Loss, cross_entropy, evaluate
 
 _EVALUATION_BATCH = 64
+# Divergence is told from progress by margins far above the noise of a few held-out windows.
+_EVERY = 16
+
+
+class Task(Protocol):
+    """Give batches and their loss."""
+
+    def batches(self, *, steps: int, seed: int) -> Iterator[Any]:
+        """Yield the batch of every step."""
+
+    def held_out(self, *, few: bool = False) -> Iterable[tuple[Any, int]]:
+        """Return held-out batches with their weights; few of them to see whether it diverged."""
+
+    def loss(self, model: nn.Module, batch: Any) -> torch.Tensor:
+        """Return the mean loss of a batch."""
+
+    def example(self) -> Any:
+        """Return what the model is called with."""
 
 
 @dataclass(frozen=True)
 class NextToken:
-    """Set the task: which text, how much of it per step, how much is held out."""
+    """Predict the next token: B windows of T + 1 tokens a step, from random places of a text.
+
+    Attributes:
+        corpus: The text.
+        batch: Windows B of a step.
+        context: Tokens T that the model sees.
+        held_out_tokens: Tokens that the held-out loss is a mean over.
+        objective: Loss of an output (B, T, V) and its targets (B, T).
+        vocabulary: Number V of tokens that the model knows, where that is known.
+    """
 
     corpus: Corpus
     batch: int
     context: int
     held_out_tokens: int
+    objective: Loss = cross_entropy
+    vocabulary: int | None = None
 
     def batches(self, *, steps: int, seed: int) -> Iterator[torch.Tensor]:
-        """Yield the windows of every step, each of shape (B, T + 1)."""
+        """Yield the windows of every step, each of shape (B, T + 1).
+
+        Raises:
+            BatchError: If the model does not know one of the tokens.
+        """
         generator = np.random.default_rng(seed_of("batches", seed))
         for _ in range(steps):
             windows = random_windows(
@@ -39,22 +77,20 @@ class NextToken:
                 length=self.context + 1,
                 generator=generator,
             )
-            yield torch.from_numpy(windows)
+            yield self._checked(torch.from_numpy(windows))
 
-    def loss(self, model: nn.Module, windows: torch.Tensor) -> torch.Tensor:
-        """Return the mean cross-entropy in nats of the windows' next tokens."""
-        logits = model(windows[:, :-1])
-        return F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
+    def loss(self, model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of the windows' next tokens, by default cross-entropy in nats."""
+        return evaluate(model, (batch[:, :-1], batch[:, 1:]), self.objective)[1]
 
-    def held_out_loss(self, model: nn.Module, *, windows: slice = slice(None)) -> float:
-        """Return the mean cross-entropy in nats on the held-out windows, or on a slice of them."""
-        held_out = self._held_out[windows]
-        model.eval()
-        with torch.no_grad():
-            parts = torch.split(held_out, _EVALUATION_BATCH)
-            total = sum(len(part) * self.loss(model, part).item() for part in parts)
-        model.train()
-        return total / len(held_out)
+    def held_out(self, *, few: bool = False) -> Iterable[tuple[torch.Tensor, int]]:
+        """Return windows spread evenly over the held-out text, and how many they are."""
+        windows = self._held_out[::_EVERY] if few else self._held_out
+        return ((part, len(part)) for part in torch.split(windows, _EVALUATION_BATCH))
+
+    def example(self) -> torch.Tensor:
+        """Return the tokens of two windows."""
+        return self._held_out[:2, :-1]
 
     @cached_property
     def _held_out(self) -> torch.Tensor:
@@ -63,4 +99,130 @@ class NextToken:
             count=math.ceil(self.held_out_tokens / self.context),
             length=self.context + 1,
         )
-        return torch.from_numpy(windows)
+        return self._checked(torch.from_numpy(windows))
+
+    def _checked(self, windows: torch.Tensor) -> torch.Tensor:
+        if self.vocabulary is not None and windows.max() >= self.vocabulary:
+            raise BatchError(
+                f"data: got the token {int(windows.max())}, wanted tokens below the model's "
+                f"vocabulary, {self.vocabulary}. Give the model the vocabulary of the data."
+            )
+        return windows
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Learn labelled examples: B of them a step, all of them once before any comes again."""
+
+    train: Labelled
+    test: Labelled
+    batch: int
+    objective: Loss = cross_entropy
+
+    def batches(self, *, steps: int, seed: int) -> Iterator[Batch]:
+        """Yield inputs and targets of every step."""
+        generator = np.random.default_rng(seed_of("batches", seed))
+        order = np.zeros(0, dtype=np.int64)
+        for _ in range(steps):
+            while len(order) < self.batch:
+                order = np.concatenate((order, generator.permutation(len(self.train.targets))))
+            chosen, order = order[: self.batch], order[self.batch :]
+            yield _pair(self.train, chosen)
+
+    def held_out(self, *, few: bool = False) -> Iterable[tuple[Batch, int]]:
+        """Return all held-out examples at once."""
+        count = len(self.test.targets)
+        return [(_pair(self.test, np.arange(count)), count)]
+
+    def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """Return the mean loss of the examples."""
+        return evaluate(model, batch, self.objective)[1]
+
+    def example(self) -> Batch:
+        """Return two of the examples."""
+        return _pair(self.test, np.arange(2))
+
+
+def _pair(data: Labelled, chosen: np.ndarray) -> Batch:
+    return torch.from_numpy(data.inputs[chosen]), torch.from_numpy(data.targets[chosen])
+
+
+@dataclass(frozen=True)
+class OwnBatches:
+    """Train on the batches of a function of the user's own.
+
+    Attributes:
+        function: Called as `function(split, seed=, batch=)` with split `train` or `held_out`; it
+            yields pairs (inputs, targets), or mappings of the model's keyword arguments.
+        batch: Handed to it.
+        limit: Held-out batches taken, at most.
+        objective: Loss of an output and the targets (the mapping); None for that which the model
+            returns, or cross-entropy.
+    """
+
+    function: Callable[..., Iterable[Batch]]
+    batch: int
+    limit: int
+    objective: Loss | None = None
+
+    def batches(self, *, steps: int, seed: int) -> Iterator[Batch]:
+        """Yield the batch of every step.
+
+        Raises:
+            BatchError: If they end too soon.
+        """
+        count = 0
+        for batch in islice(self._called("train", seed), steps):
+            count += 1
+            yield batch
+        if count < steps:
+            raise BatchError(
+                f"data.batches: got {count} training batches, wanted one for each of {steps} "
+                "steps. Go round again, or ask for fewer steps."
+            )
+
+    def held_out(self, *, few: bool = False) -> Iterable[tuple[Batch, int]]:
+        """Return the held-out batches, each with the number of its examples."""
+        return self._held_out[:1] if few else self._held_out
+
+    def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """Return the mean loss of a batch."""
+        return evaluate(model, batch, self.objective)[1]
+
+    def example(self) -> Batch:
+        """Return a held-out batch."""
+        return self._held_out[0][0]
+
+    @cached_property
+    def _held_out(self) -> list[tuple[Batch, int]]:
+        found = [(b, _examples(b)) for b in islice(self._called("held_out", 0), self.limit)]
+        if not found:
+            raise BatchError("data.batches: got no held-out batch, wanted at least one.")
+        return found
+
+    def _called(self, split: str, seed: int) -> Iterable[Batch]:
+        try:
+            found = iter(self.function(split, seed=seed, batch=self.batch))
+        except TypeError as error:
+            raise BatchError(
+                f"data.batches: got {error}, wanted a function that is called as "
+                "batches('train', seed=0, batch=8) and gives batches one after the other."
+            ) from error
+        return (_plain(batch) for batch in found)
+
+
+def _plain(batch: Any) -> Batch:
+    """Return a batch as a tuple or a dict, as whose parts its tensors are found."""
+    if isinstance(batch, Mapping):
+        return dict(batch)
+    return tuple(batch) if isinstance(batch, list) else batch
+
+
+def _examples(batch: Batch) -> int:
+    for tensor in pytree.tree_leaves(batch):
+        if isinstance(tensor, torch.Tensor) and tensor.ndim:
+            return len(tensor)
+    raise BatchError(
+        f"data.batches: got {type(batch).__name__} without a tensor, wanted a pair (inputs, "
+        "targets), or a mapping of keyword arguments for the model."
+    )

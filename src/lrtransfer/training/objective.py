@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..errors import CheckError
+from ..errors import BatchError
 
 Batch = tuple[Any, torch.Tensor] | Mapping[str, Any]
 Loss = Callable[[Any, Any], torch.Tensor]
@@ -22,25 +22,25 @@ def evaluate(
     them; the loss is then the one the model returns, or `loss(output, batch)`.
 
     Raises:
-        CheckError: If the batch is neither, gives no loss, or model or loss raise.
+        BatchError: If the batch is neither, gives no loss, or model or loss raise.
     """
     if isinstance(batch, Mapping):
         output = _called("the forward", model, **batch)
         value = _called("the loss", loss, output, batch) if loss else getattr(output, "loss", None)
         if value is None:
-            raise CheckError(
+            raise BatchError(
                 f"batch: got a mapping with keys {sorted(batch)} for which {type(model).__name__} "
                 "returns no loss, wanted one. Add 'labels', or give a loss."
             )
         return output_tensor(output), _scalar(value)
     if not isinstance(batch, Sequence) or len(batch) != 2:
-        raise CheckError(
+        raise BatchError(
             f"batch: got {type(batch).__name__}, wanted a pair (inputs, targets), or a mapping of "
             "keyword arguments for the model."
         )
     inputs, targets = batch
     output = _called("the forward", model, inputs)
-    value = _called("the loss", loss or _cross_entropy, output, targets)
+    value = _called("the loss", loss or cross_entropy, output, targets)
     return output_tensor(output), _scalar(value)
 
 
@@ -48,11 +48,11 @@ def _called(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) 
     """Return what a function of the user's gives."""
     try:
         return function(*args, **kwargs)
-    except CheckError:
+    except BatchError:
         raise
     except Exception as error:
         said = " ".join(str(error).split())
-        raise CheckError(
+        raise BatchError(
             f"batch: got {type(error).__name__} from {what} on it: {said}. Wanted a batch, a model "
             "and a loss that work together."
         ) from error
@@ -61,7 +61,7 @@ def _called(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) 
 def _scalar(loss: Any) -> torch.Tensor:
     if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
         shape = f" of shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else ""
-        raise CheckError(
+        raise BatchError(
             f"loss: got {type(loss).__name__}{shape}, wanted a tensor of one entry. Take the mean."
         )
     return loss
@@ -71,11 +71,11 @@ def output_tensor(output: Any) -> torch.Tensor:
     """Return the tensor of a model's or layer's output: itself, `.logits`, or the first within.
 
     Raises:
-        CheckError: If there is none.
+        BatchError: If there is none.
     """
     found = _first_tensor(getattr(output, "logits", output))
     if found is None:
-        raise CheckError(
+        raise BatchError(
             f"output: got {type(output).__name__} without a floating-point tensor, wanted a "
             "tensor, `.logits`, or a tuple or mapping that starts with one."
         )
@@ -92,12 +92,34 @@ def _first_tensor(output: Any) -> torch.Tensor | None:
     return None
 
 
-def _cross_entropy(output: Any, targets: torch.Tensor) -> torch.Tensor:
+def cross_entropy(output: Any, targets: torch.Tensor) -> torch.Tensor:
+    """Return the mean cross-entropy in nats over the last dimension of the output.
+
+    Raises:
+        BatchError: If the targets are not one class for each position.
+    """
     logits = output_tensor(output)
     if targets.is_floating_point() or targets.shape != logits.shape[:-1]:
-        raise CheckError(
+        raise BatchError(
             f"batch: got targets of {targets.dtype} and shape {tuple(targets.shape)} for an output "
             f"of shape {tuple(logits.shape)}, wanted whole numbers, one class for each "
             "position: the loss is cross-entropy over the last dimension. Give another loss."
         )
     return F.cross_entropy(logits.flatten(0, -2), targets.flatten())
+
+
+def squared_error(output: Any, targets: torch.Tensor) -> torch.Tensor:
+    """Return the mean squared error; of classes, that of their indicators.
+
+    Raises:
+        BatchError: If the targets have not the output's shape.
+    """
+    found = output_tensor(output)
+    if not targets.is_floating_point() and targets.shape == found.shape[:-1]:
+        targets = F.one_hot(targets, found.shape[-1]).to(found.dtype)
+    if targets.shape != found.shape:
+        raise BatchError(
+            f"batch: got targets of shape {tuple(targets.shape)} for an output of shape "
+            f"{tuple(found.shape)}, wanted the same shape, or one class for each position."
+        )
+    return F.mse_loss(found, targets)

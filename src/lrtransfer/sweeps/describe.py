@@ -1,0 +1,91 @@
+"""A study's settings in words."""
+
+from collections.abc import Iterator
+
+from ..data.configs import DigitsConfig, OwnBatchesConfig, TextConfig, TokensConfig
+from ..models.configs import HuggingFaceConfig, MLPConfig, OwnModelConfig, TransformerConfig
+from .study import Study
+
+
+def conditions(study: Study) -> str:
+    """Return what was held fixed while the size varied.
+
+    Example:
+        >>> conditions(Study())
+        '100 steps of 512 tokens, depth 2, adamw'
+    """
+    if study.trainer is not None:
+        return f"runs of `{study.trainer.command}`"
+    return ", ".join(_conditions(study))
+
+
+def _conditions(study: Study) -> Iterator[str]:
+    steps, batch = f"{study.training.steps:,} steps", _batch(study)
+    if study.along == "steps":
+        yield f"steps of {batch}"
+    else:
+        yield steps if study.along == "batch" else f"{steps} of {batch}"
+    if study.along != "width":
+        yield f"width {study.width_at(study.base)}"
+    if study.depth is not None and study.along != "depth":
+        yield f"depth {study.depth}"
+    yield study.optimizer.family
+
+
+def tokens_per_step(study: Study) -> int | None:
+    """Return the tokens of a step; None where examples are no sequences of tokens."""
+    if isinstance(study.data, (DigitsConfig, OwnBatchesConfig)):
+        return None
+    return study.training.batch * int(getattr(study.model, "context", 1))
+
+
+def _batch(study: Study) -> str:
+    tokens = tokens_per_step(study)
+    return f"{study.training.batch:,} examples" if tokens is None else f"{tokens:,} tokens"
+
+
+def model(study: Study) -> str:
+    """Return what is trained."""
+    match study.model:
+        case TransformerConfig() as config:
+            return f"decoder transformer, depth {config.depth}, head width {config.head_width}"
+        case MLPConfig() as config:
+            kind = "linear network" if config.linear else "MLP"
+            return f"{kind}, {config.depth} hidden matrices"
+        case HuggingFaceConfig() as config:
+            return f"{config.type} of transformers, growing in {', '.join(config.scales)}"
+        case OwnModelConfig() as config:
+            told = "".join(f", {key} {value}" for key, value in config.arguments.items())
+            return f"{config.build}{told}"
+
+
+def data(study: Study) -> str:
+    """Return what it is trained on."""
+    match study.data:
+        case TextConfig() | TokensConfig() as config:
+            return config.path
+        case DigitsConfig():
+            return "scikit-learn's digits"
+        case OwnBatchesConfig() as config:
+            return config.batches
+        case config:
+            return config.source
+
+
+def held_out(study: Study) -> str:
+    """Return what the held-out loss is measured on."""
+    match study.data:
+        case DigitsConfig():
+            return "360 held-out images"
+        case OwnBatchesConfig() as config:
+            return f"at most {config.held_out_batches:,} held-out batches"
+        case config:
+            return f"{config.held_out_tokens:,} held-out tokens"
+
+
+def measure(study: Study) -> str:
+    """Return what a step takes, and how the loss is measured."""
+    if study.trainer is not None:
+        return f"Trained by `{study.trainer.command}`, loss from {study.trainer.loss_from}"
+    unit = "loss in nats" if study.training.loss == "cross-entropy" else "loss"
+    return f"{_batch(study)} per step; {unit} on {held_out(study)}"

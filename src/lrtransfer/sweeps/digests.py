@@ -1,0 +1,67 @@
+"""The hashes of what a study trains on and of the user's code in it. Loads no torch."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from ..data.configs import DigitsConfig, OwnBatchesConfig
+from ..data.corpus import Corpus
+from ..data.digits import digits
+from ..data.sources import corpus_of
+from ..errors import ConfigError
+from .named_code import digest_of
+from .study import Study
+
+
+@dataclass(frozen=True)
+class Digests:
+    """Name data and code by their hashes; empty where a study has none."""
+
+    data: str = ""
+    code: str = ""
+
+    def to_json(self) -> str:
+        """Return the digests as JSON."""
+        return json.dumps(asdict(self))
+
+
+def digests(study: Study) -> Digests:
+    """Return the hashes of a study's data and code.
+
+    Raises:
+        UserError: If there is too little text, or data or code cannot be found.
+    """
+    if study.trainer is not None:
+        return Digests()
+    return Digests(_data_digest(study), digest_of(study.named_code))
+
+
+def _data_digest(study: Study) -> str:
+    data = study.data
+    if isinstance(data, OwnBatchesConfig):
+        return ""  # its code says what they are
+    if isinstance(data, DigitsConfig):
+        parts = (array for part in digits(data) for array in (part.inputs, part.targets))
+        return hashlib.sha256(b"".join(array.tobytes() for array in parts)).hexdigest()
+    corpus = corpus_of(data)
+    _require_text(corpus, held_out=data.held_out_tokens, context=_context(study))
+    return corpus.digest
+
+
+def _context(study: Study) -> int:
+    return int(getattr(study.model, "context", 1))
+
+
+def _require_text(corpus: Corpus, *, held_out: int, context: int) -> None:
+    """Refuse a study that wants more text than there is."""
+    most = len(corpus.held_out) // (context + 1) * context
+    if held_out > most:
+        raise ConfigError(
+            f"data.held_out_tokens: got {held_out:,}, wanted at most {most:,}, the windows of "
+            f"{context} tokens in the held-out text."
+        )
+    if len(corpus.train) <= context:
+        raise ConfigError(
+            f"data: got {len(corpus.train):,} tokens to train on, wanted more than "
+            f"model.context, {context}."
+        )
