@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..errors import UserError
+from ..statistics.answer import axis_of
 from ..sweeps.tune import StudyResult
 from .answer import as_document, as_text, noise, warnings
 from .command import print_json
@@ -55,18 +56,19 @@ def write_page(result: StudyResult, directory: Path) -> Path:
 
 
 def _tokens_per_parameter(result: StudyResult) -> str:
-    """Say how far the widths differ in data per parameter, which moves optima by itself."""
+    """Say how far the models differ in data per parameter, which moves optima by itself."""
     training = result.study.training
     tokens = training.steps * training.batch * result.study.model.context
     shares = sorted(result.parameters.items())
-    return ", ".join(f"{tokens / count:.2g} at width {width}" for width, count in shares)
+    size = axis_of(result.answers.values()).name
+    return ", ".join(f"{tokens / count:.2g} at {size} {width}" for width, count in shares)
 
 
 def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
-    study = result.study
+    study, axis = result.study, axis_of(result.answers.values())
     common = (
         ("noise of a run", noise(result)),
-        ("widths", ", ".join(map(str, study.widths)) + f" (base {study.base_width})"),
+        (axis.plural, ", ".join(map(str, study.widths)) + f" (base {study.base_width})"),
         ("seeds", f"{study.seeds} (study seed {study.study_seed})"),
     )
     if study.trainer is not None:
