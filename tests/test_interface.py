@@ -54,6 +54,21 @@ def test_options_are_those_of_the_command() -> None:
     assert regret.log2_lr == found.answers["all"].optima[1].log2_lr
 
 
+def test_sizes_may_be_those_of_another_axis() -> None:
+    rows = [{**row, "steps": 10 * row["d_model"], "d_model": 256} for row in ROWS]
+    found = lt.verdict(rows, along="steps", target_width=40_000, base_width=1280)
+    answer = found.answers["all"]
+    assert answer.axis == "steps"
+    assert [optimum.width for optimum in answer.optima] == [640, 1280, 2560, 5120]
+    assert answer.reason.startswith("The optimum of training length 1280 ")
+    assert "width 256" in answer.covers
+    assert found.target == 40_000
+    same = lt.verdict(found.table, along="steps", target_width=40_000, base_width=1280)
+    assert same.answers["all"].reason == answer.reason
+    texts = [trace.hovertemplate or "" for trace in found.plot().data]
+    assert any(text.startswith("training length 640, seed") for text in texts)
+
+
 @pytest.mark.parametrize("runs", [5, [], [1, 2], None, {"width": 64}])
 def test_what_is_no_table_is_one_error(runs: Any) -> None:
     with pytest.raises(TableError, match="wanted a file, a data frame, a RunTable, or rows"):
@@ -67,6 +82,8 @@ def test_what_is_no_table_is_one_error(runs: Any) -> None:
         ({"target_width": 1024.5}, "target_width: got 1024.5"),
         ({"tolerance": "0.1"}, "tolerance: got '0.1'"),
         ({"columns": ["loss"]}, "columns: got"),
+        ({"along": "size"}, "along: got 'size', wanted .* width, depth, batch, steps"),
+        ({"along": "depth"}, "wanted also depth"),
     ],
 )
 def test_wrong_options_are_one_error(options: dict[str, Any], message: str) -> None:

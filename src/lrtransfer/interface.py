@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, TableError
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
+from .statistics.axis import AxisName, checked_axis
 from .statistics.exports import Runs, read_runs, runs_of
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
@@ -30,7 +31,7 @@ class Answer:
     Attributes:
         table: The outcome of every run.
         judgement: One answer per scheme, and their comparisons.
-        target: Width the learning rate is wanted for.
+        target: Width, or size along another axis, the learning rate is wanted for.
         warnings: What to know before believing it, one line each.
         result: Everything else about a study; None for runs made elsewhere.
     """
@@ -120,6 +121,7 @@ def verdict(
     tolerance: float = 0.01,
     absolute_tolerance: float | None = None,
     columns: Mapping[str, str] | None = None,
+    along: AxisName = "width",
 ) -> Answer:
     """Judge runs made anywhere.
 
@@ -132,6 +134,8 @@ def verdict(
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
         absolute_tolerance: The same in units of the loss.
         columns: Names of columns by field, such as `{"loss": "val/loss"}`.
+        along: What is varied. Along "depth", "batch" or "steps" the sizes are those of that field
+            (in a `RunTable`, its widths), and `target_width` and `base_width` are sizes along it.
 
     Raises:
         TableError: If the runs or an option cannot be used.
@@ -144,7 +148,8 @@ def verdict(
         ({'all': 'transfers'}, 0.013)
     """
     _require_mapping(columns)
-    found = _read(runs, columns)
+    along = checked_axis(along, "along")
+    found = _read(runs, columns, along)
     widest = max((row.width for row in found.table.observations), default=1)
     target = widest if target_width is None else _whole("target_width", target_width)
     judgement = judge(
@@ -158,6 +163,7 @@ def verdict(
             else _number("absolute_tolerance", absolute_tolerance)
         ),
         conditions=found.conditions,
+        axis=along,
     )
     return Answer(found.table, judgement, target, found.warnings)
 
@@ -182,11 +188,11 @@ def _require_mapping(columns: object) -> None:
         )
 
 
-def _read(runs: Any, columns: Mapping[str, str] | None) -> Runs:
+def _read(runs: Any, columns: Mapping[str, str] | None, along: AxisName) -> Runs:
     if isinstance(runs, RunTable):
         return Runs(runs, "", ())
     if isinstance(runs, (str, PathLike)):
-        return read_runs(Path(runs), columns=columns)
+        return read_runs(Path(runs), columns=columns, along=along)
     if hasattr(runs, "to_dicts"):  # polars
         runs = runs.to_dicts()
     elif hasattr(runs, "to_dict"):  # pandas
@@ -195,7 +201,7 @@ def _read(runs: Any, columns: Mapping[str, str] | None) -> Runs:
     if not rows or not all(isinstance(row, Mapping) for row in rows):
         raise TableError(
             f"verdict: got {type(runs).__name__}, wanted a file, a data frame, a RunTable, or rows "
-            "such as {'width': 64, 'lr': 0.01, 'loss': 3.2}."
+            f"such as {{'{along}': 64, 'lr': 0.01, 'loss': 3.2}}."
         )
     named = [{str(name): value for name, value in row.items()} for row in rows]
-    return runs_of(named, name="runs", columns=columns)
+    return runs_of(named, name="runs", columns=columns, along=along)

@@ -1,6 +1,7 @@
 """`lrtransfer verdict` as a user meets it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,65 @@ def test_schemes_do_not_depend_on_each_other(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
+    ("axis", "column", "name"),
+    [
+        ("depth", "n_layer", "depth"),
+        ("batch", "batch_size", "batch size"),
+        ("steps", "max_steps", "training length"),
+    ],
+)
+def test_the_axis_may_be_another_one(
+    axis: str,
+    column: str,
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # else a narrow terminal breaks the head of the table
+    sizes = (64, 128, 256, 512)
+    one = Path(write_runs("one.csv", drift=0, scheme="mup", widths=sizes)).read_text()
+    other = Path(write_runs("other.csv", drift=-1, scheme="sp", widths=sizes)).read_text()
+    both = one + other.split("\n", 1)[1]
+    Path("width.csv").write_text(both)
+    Path("runs.csv").write_text(both.replace("d_model", column))
+    wanted = document(capsys, "width.csv", "--target-width", "1024")["schemes"]
+    for options in (("--target", "1024"), ("--target-width", "1024", "--base", "64")):
+        found = document(capsys, "runs.csv", "--along", axis, *options)["schemes"]
+        assert {scheme["axis"] for scheme in found.values()} == {axis}
+        for scheme, answer in found.items():
+            assert answer["regrets"] == wanted[scheme]["regrets"]
+            assert answer["optima"] == wanted[scheme]["optima"]
+    assert main(["verdict", "runs.csv", "--along", axis, "--target", "1024"]) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    told = output.replace("another width", "")
+    assert not re.search(r"width|wide|narrow", told, flags=re.IGNORECASE)
+    assert f"┃ {name} ┃ optimum log2 lr" in output
+    assert f"octaves per doubling of {name}, 95 %" in output
+    assert f"learning rate for {name} 1024: " in output
+    assert f"regret at {name} 128: " in output
+    assert f"regret expected at {name} 1024: " in output
+    assert re.search(rf"the base's rate is expected to cost \S+ % at {name} 4096", output)
+    assert re.search(rf"{name}s predict costs \S+ % at {name} 512", output)
+    assert f"; best loss at {name} 512 " in output
+    assert f"Note: read {axis} from column '{column}'." in output
+
+
+def test_the_axis_is_width_unless_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    name = write_runs("runs.csv", drift=0)
+    assert document(capsys, name) == document(capsys, name, "--along", "width")
+    assert document(capsys, name)["schemes"]["all"]["axis"] == "width"
+    assert main(["verdict", name, "--target", "1024"]) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    assert "┃ scheme ┃ width ┃ optimum log2 lr ┃" in output
+    assert "octaves per doubling of width, 95 %" in output
+    assert "learning rate for width 1024: " in output
+    assert "regret expected at width 1024: " in output
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["none.csv"], "No such file"),
@@ -98,6 +158,9 @@ def test_schemes_do_not_depend_on_each_other(capsys: pytest.CaptureFixture[str])
         (["runs.csv", "--columns", "width=size"], "got width=size, wanted a column"),
         (["runs.csv", "--base-width", "99"], "got base_width=99"),
         (["runs.csv", "--target-width", "0"], "target_width: got 0, wanted at least 1"),
+        (["runs.csv", "--along", "size"], "along: got 'size', wanted the axis that grows"),
+        (["runs.csv", "--along", "depth"], "wanted also depth. Name them"),
+        (["runs.csv", "--along", "steps", "--target", "0"], "target: got 0, wanted at least 1"),
         (["runs.csv", "--tolerance-regret", "0"], "got tolerance=0"),
         (["runs.csv", "--tolerance-regret-abs", "nan"], "got absolute_tolerance=nan"),
         (

@@ -2,11 +2,13 @@ import base64
 import errno
 import hashlib
 import html
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from lrtransfer.reports import html as reports_html
 from lrtransfer.reports.figures import Figure
 from lrtransfer.reports.html import Report, render, write
 from lrtransfer.statistics.answer import Optimum, Prediction, SchemeAnswer
-from lrtransfer.statistics.table import RunTable
+from lrtransfer.statistics.axis import AXES, AxisName
+from lrtransfer.statistics.table import Observation, RunTable
+from lrtransfer.statistics.transfer import judge
 
 from . import synthetic
 from .hostile import HOSTILE
@@ -310,3 +314,75 @@ def test_a_page_of_many_runs_stays_small() -> None:
     answers = (synthetic.answer("μP"), synthetic.answer("SP"))
     page = render(Report("10 400 runs", (), RunTable(rows), answers, 8192))
     assert len(page.encode()) < 10 * 2**20
+
+
+OTHERS: tuple[AxisName, ...] = ("depth", "batch", "steps")
+FEW = tuple(row for row in synthetic.runs("SP") if row.lr in {2.0**-8, 2.0**-7})
+
+
+def along(axis: AxisName, rows: tuple[Observation, ...]) -> Page:
+    """Read the page of what the statistics say of runs along an axis."""
+    table = RunTable(rows)
+    answers = tuple(judge(table, target_width=8192, axis=axis).values())
+    return read(render(Report("Runs", (), table, answers, 8192)))
+
+
+def seen(page: Page) -> str:
+    """Return all that people read of a page: its text, its labels and its figures' texts."""
+    labels = [value or "" for _, given in page.tags for name, value in given if "label" in name]
+    return " ".join([page.text, *labels, *texts_in(page.figures())])
+
+
+def texts_in(figure: object) -> Iterator[str]:
+    if isinstance(figure, dict):
+        for key, value in figure.items():
+            if key in {"text", "hovertemplate"}:
+                yield json.dumps(value)
+            else:
+                yield from texts_in(value)
+    elif isinstance(figure, list):
+        for value in figure:
+            yield from texts_in(value)
+
+
+ROWS = (*synthetic.runs("μP"), *synthetic.runs("SP"))
+
+
+@pytest.mark.parametrize("rows", [ROWS, FEW], ids=["usual", "no optimum"])
+@pytest.mark.parametrize("axis", OTHERS)
+def test_a_page_along_another_axis_does_not_speak_of_width(
+    axis: AxisName, rows: tuple[Observation, ...]
+) -> None:
+    text, name = seen(along(axis, rows)), AXES[axis].name
+    told = text.replace("another width", "")
+    assert re.findall(r"\w*(?:width|wide|narrow)\w*", told, flags=re.IGNORECASE) == []
+    assert f"still be right at {name} 8192?" in text
+    assert f"{AXES[axis].plural.capitalize()} shown" in text
+    assert f"{name} 1024" in text
+    of_width = seen(along("width", rows))
+    assert of_width.count("width") >= 15  # the search reads what it should
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tuned on a small model still be right at width 8192?",
+        "Learning rate for width 8192",
+        "Widths shown",
+        "carried over from the narrow width.",
+        "of the same rate and width are in the plot",
+        "Best learning rate against width",
+        "A dot is the optimum of a width with its 95 % interval",
+        "Diamond: the prediction for the target width with",
+        "measured at width",
+        "predicted for width 8192",
+        "best learning rate per width",
+        "Mean final loss of every learning rate and width",
+        "width 128, seed %{customdata}",
+        "width 128<br>optimum",
+        "width 8192<br>predicted",
+        "width 128<br>lr",
+    ],
+)
+def test_a_page_along_width_says_what_it_always_said(words: str) -> None:
+    assert words in seen(along("width", ROWS))

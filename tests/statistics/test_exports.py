@@ -9,6 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from lrtransfer.errors import TableError
+from lrtransfer.statistics.axis import AxisName
 from lrtransfer.statistics.exports import Runs, read_runs
 from lrtransfer.statistics.table import Observation
 
@@ -93,9 +94,13 @@ def test_without_pyarrow_parquet_is_refused(
 
 
 def from_csv(folder: Path, text: str, **columns: str) -> Runs:
+    return read_along("width", folder, text, **columns)
+
+
+def read_along(along: AxisName, folder: Path, text: str, **columns: str) -> Runs:
     path = folder / "runs.csv"
     path.write_text(text)
-    return read_runs(path, columns=columns)
+    return read_runs(path, columns=columns, along=along)
 
 
 def test_held_out_losses_come_before_training_losses(tmp_path: Path) -> None:
@@ -186,3 +191,131 @@ def test_bad_files_are_one_error(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(TableError, match=message):
         read_runs(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("along", "column"),
+    [
+        *(("depth", name) for name in ("depth", "n_layer", "config.num_hidden_layers", "L")),
+        *(("batch", name) for name in ("batch", "batch_size", "params.global_batch_size")),
+        *(("steps", name) for name in ("steps", "max_steps", "step")),
+    ],
+)
+def test_sizes_are_read_from_the_column_of_the_axis(
+    along: AxisName, column: str, tmp_path: Path
+) -> None:
+    runs = read_along(along, tmp_path, f"{column},lr,loss\n8,0.1,2\n16,0.1,3\n")
+    assert [row.width for row in runs.table.observations] == [8, 16]
+    assert runs.conditions == ""
+    assert runs.warnings == (() if column == along else (f"read {along} from column {column!r}",))
+
+
+def test_the_column_of_the_axis_may_be_named(tmp_path: Path) -> None:
+    text = "width,tokens,lr,loss\n64,1000,0.1,2\n64,4000,0.1,3\n"
+    runs = read_along("steps", tmp_path, text, steps="tokens")
+    assert [row.width for row in runs.table.observations] == [1000, 4000]
+    assert runs.conditions == "width 64"
+
+
+# What must not differ along an axis, what may, and what is said of it.
+@pytest.mark.parametrize(
+    ("along", "header", "rows", "conditions", "note"),
+    [
+        ("steps", "steps,batch,tokens", ("10,32,320", "20,32,640"), "32 batch", None),
+        (
+            "steps",
+            "steps,batch,width,depth",
+            ("10,32,64,4", "20,64,64,4"),
+            "width 64, depth 4, batch sizes that differ between training lengths",
+            "batch size differs between training lengths or schemes: what is said of training "
+            "length holds for both changing together",
+        ),
+        ("batch", "batch,steps,tokens", ("8,100,800", "16,100,1600"), "100 steps", None),
+        ("batch", "batch,steps,tokens", ("8,100,800", "16,50,800"), "800 tokens", None),
+        (
+            "batch",
+            "batch,steps",
+            ("8,100", "16,50"),
+            "training lengths that differ between batch sizes",
+            "training length differs between batch sizes or schemes: what is said of batch size "
+            "holds for both changing together",
+        ),
+        (
+            "depth",
+            "depth,width,steps,batch",
+            ("2,64,100,32", "4,128,100,32"),
+            "widths that differ between depths, 100 steps, 32 batch",
+            "width differs between depths or schemes: what is said of depth holds for both "
+            "changing together",
+        ),
+        (
+            "depth",
+            "depth,width,steps",
+            ("2,64,100", "4,128,200"),
+            "widths that differ between depths, training lengths that differ between depths",
+            "width and training length or batch differ between depths or schemes: what is said of "
+            "depth holds for all changing together",
+        ),
+        (
+            "width",
+            "width,depth,steps,batch",
+            ("64,2,100,32", "128,4,200,32"),
+            "training lengths that differ between widths",
+            "training length or batch differs between widths or schemes: what is said of width "
+            "holds for both changing together",
+        ),
+    ],
+)
+def test_what_moves_with_the_size_is_told(
+    along: AxisName,
+    header: str,
+    rows: tuple[str, ...],
+    conditions: str,
+    note: str | None,
+    tmp_path: Path,
+) -> None:
+    text = f"lr,loss,{header}\n" + "".join(f"0.1,2,{row}\n" for row in rows)
+    runs = read_along(along, tmp_path, text)
+    assert runs.conditions == conditions
+    assert runs.warnings == (() if note is None else (note,))
+
+
+def test_runs_of_another_width_than_most_at_their_depth_are_left_out(tmp_path: Path) -> None:
+    finished = [(2, 64, 0.1), (2, 64, 0.2), (2, 128, 0.1), (4, 64, 0.1)]
+    text = "depth,width,lr,loss\n" + "".join(f"{d},{w},{lr},2\n" for d, w, lr in finished)
+    runs = read_along("depth", tmp_path, text + "2,128,0.4,nan\n2,64,0.8,nan\n")
+    assert [(row.width, row.lr, row.diverged) for row in runs.table.observations] == [
+        (2, 0.1, False),
+        (2, 0.2, False),
+        (2, 0.8, True),
+        (4, 0.1, False),
+    ]
+    assert runs.conditions == "width 64"
+    assert runs.warnings[0] == (
+        "2 rows of another width or steps or batch or tokens than most at their depth are left "
+        "out: optima at different settings do not compare"
+    )
+
+
+def test_runs_that_diverged_early_are_kept_at_their_batch_size(tmp_path: Path) -> None:
+    text = "batch,steps,lr,loss\n8,100,0.1,2\n8,7,0.4,nan\n16,100,0.1,2\n"
+    runs = read_along("batch", tmp_path, text)
+    assert [row.diverged for row in runs.table.observations] == [False, True, False]
+    assert runs.conditions == "100 steps"
+
+
+@pytest.mark.parametrize(
+    ("text", "along", "columns", "message"),
+    [
+        ("width,lr,loss\n64,0.1,2\n", "depth", {}, "wanted also depth. Name them, .* depth=width"),
+        ("depth,lr,loss\n2.5,0.1,2\n", "depth", {}, "got depth 2.5 and seed None .* whole numbers"),
+        ("steps,lr,loss\n,0.1,2\n", "steps", {}, "got steps '' in runs.csv, row 1"),
+        ("width,lr,loss\n64,0.1,2\n", "width", {"depth": "lr"}, "got depth=lr, wanted a field"),
+        ("width,lr,loss\n64,0.1,2\n", "size", {}, "along: got 'size', wanted the axis"),
+    ],
+)
+def test_bad_columns_of_an_axis_are_one_error(
+    text: str, along: AxisName, columns: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TableError, match=message):
+        read_along(along, tmp_path, text, **columns)

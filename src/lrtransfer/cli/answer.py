@@ -2,15 +2,24 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from ..statistics.answer import Comparison, Interval, Optimum, Quality, Regret, SchemeAnswer
+from ..statistics.answer import (
+    Interval,
+    Optimum,
+    Quality,
+    Regret,
+    SchemeAnswer,
+    axis_of,
+)
+from ..statistics.axis import AXES, Axis
 from ..statistics.columns import seed_noise
+from ..statistics.transfer import Judgement
 from ..sweeps.describe import measure
 from ..sweeps.tune import StudyResult
 
@@ -23,7 +32,8 @@ def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
     """Return the answer as the JSON document of `tune --json`.
 
     `low` and `high` of an optimum are log2 learning rates, those of the prediction learning rates
-    and those of the drift octaves per doubling; null where there is no bound.
+    and those of the drift octaves per doubling; null where there is no bound. `axis` of a scheme
+    says what is varied: along another axis than width, every `width` is the size along that axis.
     """
     return {
         "study": result.study.name,
@@ -44,6 +54,7 @@ def schemes_document(answers: Mapping[str, SchemeAnswer]) -> dict[str, Any]:
 
 def _scheme(answer: SchemeAnswer) -> dict[str, Any]:
     return {
+        "axis": answer.axis,
         "verdict": answer.verdict,
         "reason": answer.reason,
         "covers": answer.covers,
@@ -69,8 +80,9 @@ def warnings(result: StudyResult) -> list[str]:
     if result.study.confirm and not missing:
         confirmed = {confirmation.scheme for confirmation in result.confirmations}
         notes += [
-            f"{scheme} was not confirmed: its optimum at the base width is not known"
-            for scheme in result.answers
+            f"{scheme} was not confirmed: its optimum at the base {AXES[answer.axis].name} is not "
+            "known"
+            for scheme, answer in result.answers.items()
             if scheme not in confirmed
         ]
     if result.study.trainer is not None:  # what a program printed says why it failed
@@ -101,7 +113,7 @@ def as_text(result: StudyResult, page: Path | None) -> None:
 
     console = Console(highlight=False)
     print_answers(result.answers, target=result.study.target, console=console)
-    print_comparisons(result.answers.comparisons, console=console)
+    print_comparisons(result.answers, console=console)
     for confirmation in result.confirmations:
         console.print(f"\nConfirmed for {escape(str(confirmation))}.")
     counts = result.counts
@@ -131,10 +143,10 @@ def print_answers(answers: Mapping[str, SchemeAnswer], *, target: int, console: 
             console.print(Padding.indent(escape(line), 2))
 
 
-def _optima_table(answers: Iterable[SchemeAnswer]) -> "Table":
+def _optima_table(answers: Collection[SchemeAnswer]) -> "Table":
     from rich.table import Table
 
-    headers = ("scheme", "width", "optimum log2 lr", "95 % interval", "lr", "status")
+    headers = ("scheme", axis_of(answers).name, "optimum log2 lr", "95 % interval", "lr", "status")
     table = Table(*headers, title="Learning rate with the lowest held-out loss")
     for answer in answers:
         for optimum in answer.optima:
@@ -150,15 +162,16 @@ def _cells(optimum: Optimum) -> tuple[str, ...]:
     return f"{optimum.log2_lr:.2f}", interval, f"{2**optimum.log2_lr:.4g}", optimum.status
 
 
-def print_comparisons(comparisons: Iterable[Comparison], *, console: "Console") -> None:
+def print_comparisons(judgement: Judgement, *, console: "Console") -> None:
     """Print how schemes differ, where the runs tell."""
-    for c in comparisons:
+    size = axis_of(judgement.values()).name
+    for c in judgement.comparisons:
         told = [
             f"{what} {_difference(interval, scale, unit)}"
             for what, interval, scale, unit in (
                 ("drift", c.drift, 1.0, " octaves per doubling"),
-                (f"regret at width {c.width}", c.regret, 100.0, " %"),
-                (f"best loss at width {c.width}", c.best_loss, 1.0, ""),
+                (f"regret at {size} {c.width}", c.regret, 100.0, " %"),
+                (f"best loss at {size} {c.width}", c.best_loss, 1.0, ""),
             )
             if interval is not None
         ]
@@ -181,16 +194,16 @@ def _regret(regret: Regret) -> str:
     )
 
 
-def _quality(quality: Quality) -> Iterator[str]:
+def _quality(quality: Quality, axis: Axis) -> Iterator[str]:
     """Yield the three axes as far as they are known."""
     if quality.scatter is not None:
         yield f"optima scatter by {quality.scatter:.2g} octaves about their line"
     for regret, what in (
-        (quality.extrapolation, "the rate that narrower widths predict costs"),
+        (quality.extrapolation, f"the rate that {axis.less} {axis.plural} predict costs"),
         (quality.penalty, "the base's rate is expected to cost"),
     ):
         if regret is not None:
-            yield f"{what} {100 * regret.estimate:.2g} % at width {regret.width}"
+            yield f"{what} {100 * regret.estimate:.2g} % at {axis.name} {regret.width}"
 
 
 def _bound(value: float | None) -> str:
@@ -198,22 +211,23 @@ def _bound(value: float | None) -> str:
 
 
 def _verdict_lines(answer: SchemeAnswer, target: int) -> Iterator[str]:
+    axis = AXES[answer.axis]
     if drift := answer.drift:
         yield (
-            f"drift: {drift.estimate:+.2f} octaves per doubling of width, 95 % "
+            f"drift: {drift.estimate:+.2f} octaves per doubling of {axis.name}, 95 % "
             f"{_bound(drift.low)} … {_bound(drift.high)}"
         )
     if p := answer.prediction:
         yield (
-            f"learning rate for width {target}: {p.lr:.3g} = 2^{math.log2(p.lr):.2f}, 95 % "
+            f"learning rate for {axis.name} {target}: {p.lr:.3g} = 2^{math.log2(p.lr):.2f}, 95 % "
             f"{p.low:.3g} … {p.high:.3g}, if {p.assumption}"
         )
     else:
-        yield f"learning rate for width {target}: cannot be said from these runs"
+        yield f"learning rate for {axis.name} {target}: cannot be said from these runs"
     for regret in answer.regrets:
         kind = "regret" if regret.measured else "regret expected"
-        yield f"{kind} at width {regret.width}: {_regret(regret)}"
-    if quality := "; ".join(_quality(answer.quality)):
+        yield f"{kind} at {axis.name} {regret.width}: {_regret(regret)}"
+    if quality := "; ".join(_quality(answer.quality, axis)):
         yield f"quality: {quality}"
     yield answer.covers
     for line in answer.evidence:

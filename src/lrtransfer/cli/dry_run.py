@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict
 
+from ..statistics.axis import AXES
 from ..sweeps.estimate import Estimate, RunCost, SizeCost
 from ..sweeps.study import Study
 from .command import print_json, wide_console
@@ -42,8 +43,9 @@ def _print_table(study: Study, found: Estimate) -> None:
     from rich.table import Table
 
     console = wide_console()
-    headers = (study.along, "runs", "parameters", "tokens", "FLOPs", "time", "memory")
-    title = f"{study.name}: each run of a {study.along}; nothing was trained"
+    axis = AXES[study.along].name
+    headers = (axis, "runs", "parameters", "tokens", "FLOPs", "time", "memory")
+    title = f"{study.name}: each run of a {axis}; nothing was trained"
     table = Table(*headers, title=title)
     for cost in found.sizes:
         table.add_row(*_row(cost))
@@ -70,7 +72,7 @@ def _print_table(study: Study, found: Estimate) -> None:
     if target.each.flops is not None and flops:
         directly = target.runs * target.each.flops
         console.print(
-            f"The same {target.runs} runs at {study.along} {target.width} itself: "
+            f"The same {target.runs} runs at {axis} {target.width} itself: "
             f"{directly:.3g} FLOPs, {directly / flops:.3g} times as many."
         )
     if study.design == "adaptive":

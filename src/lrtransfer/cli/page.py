@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..errors import UserError
+from ..statistics.axis import AXES
 from ..sweeps import describe
 from ..sweeps.describe import tokens_per_step
 from ..sweeps.tune import StudyResult
@@ -10,7 +11,6 @@ from .answer import as_document, as_text, noise, warnings
 from .command import print_json
 
 PAGE_NAME = "report.html"
-_SIZES = {"width": "widths", "depth": "depths", "batch": "batch sizes", "steps": "steps"}
 
 
 def present(result: StudyResult, directory: Path, *, as_json: bool) -> None:
@@ -63,15 +63,15 @@ def _tokens_per_parameter(result: StudyResult) -> str:
     for size, count in sorted(result.parameters.items()):
         at_size = study.at(study.arms[0], size)
         tokens = at_size.training.steps * (tokens_per_step(at_size) or 0)
-        shares.append(f"{tokens / count:.2g} at {study.along} {size}")
+        shares.append(f"{tokens / count:.2g} at {AXES[study.along].name} {size}")
     return ", ".join(shares)
 
 
 def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
-    study = result.study
+    study, axis = result.study, AXES[result.study.along]
     common = (
         ("noise of a run", noise(result)),
-        (_SIZES[study.along], ", ".join(map(str, study.measured)) + f" (base {study.base})"),
+        (axis.plural, ", ".join(map(str, study.measured)) + f" (base {study.base})"),
         ("seeds", f"{study.seeds} (study seed {study.study_seed})"),
     )
     if study.trainer is not None:

@@ -12,7 +12,13 @@ from .numbers import at_least, number
 from .tune import option
 
 if TYPE_CHECKING:
+    from ..statistics.axis import AxisName
     from ..statistics.exports import Runs
+
+
+def _size(short: str) -> Any:
+    """Describe an option that is a size, known by a name that fits every axis, too."""
+    return tyro.conf.arg(metavar="N", aliases=(short,), help_behavior_hint="")
 
 
 @dataclass(frozen=True)
@@ -22,15 +28,19 @@ class Verdict(Command):
     A row per run: width, learning rate and loss, optionally seed, scheme, steps, batch and tokens.
 
     Example: lrtransfer verdict runs.csv --columns width=d_model,loss=val_loss --target-width 4096
+
+    Example: lrtransfer verdict runs.csv --along steps --target 100000
     """
 
     runs: tyro.conf.Positional[Path]
     """CSV, JSON lines, JSON or Parquet; exports of W&B, MLflow, TensorBoard and Optuna as they
     come."""
-    target_width: Annotated[str | None, option("N")] = None
-    """Width for which the learning rate is wanted; by default the widest."""
-    base_width: Annotated[str | None, option("N")] = None
-    """Width whose optimum would be used; by default the narrowest."""
+    along: Annotated[str | None, option("AXIS")] = None
+    """What is varied: width (by default), depth, batch or steps; its column holds the sizes."""
+    target_width: Annotated[str | None, _size("--target")] = None
+    """Width, or size along the axis, to find the learning rate for; by default the largest."""
+    base_width: Annotated[str | None, _size("--base")] = None
+    """Width, or size along the axis, whose optimum would be used; by default the least."""
     tolerance_regret: Annotated[str | None, option("SHARE")] = None
     """Share of the best loss up to which the rate is said to transfer; by default 0.01."""
     tolerance_regret_abs: Annotated[str | None, option("LOSS")] = None
@@ -45,9 +55,13 @@ class Verdict(Command):
             raise TableError(
                 "tolerance: got --tolerance-regret and --tolerance-regret-abs, wanted one of them."
             )
+        from ..statistics.axis import checked_axis
+        from ..statistics.exports import read_runs
+
+        axis = checked_axis("width" if self.along is None else self.along, "along")
         options: dict[str, Any] = {
-            name: read(name, text)
-            for name, read in {"target_width": at_least(1), "base_width": at_least(1)}.items()
+            name: at_least(1)(name if axis == "width" else name.removesuffix("_width"), text)
+            for name in ("target_width", "base_width")
             if (text := getattr(self, name)) is not None
         }
         if self.tolerance_regret is not None:
@@ -56,13 +70,11 @@ class Verdict(Command):
             options["absolute_tolerance"] = number(
                 "tolerance_regret_abs", self.tolerance_regret_abs
             )
-        from ..statistics.exports import read_runs
-
-        runs = read_runs(self.runs, columns=_columns(self.columns))
-        self._judge(runs, options)
+        runs = read_runs(self.runs, columns=_columns(self.columns), along=axis)
+        self._judge(runs, axis, options)
         return 0
 
-    def _judge(self, runs: "Runs", options: dict[str, Any]) -> None:
+    def _judge(self, runs: "Runs", axis: "AxisName", options: dict[str, Any]) -> None:
         from rich.markup import escape
 
         from ..statistics.transfer import judge
@@ -70,7 +82,9 @@ class Verdict(Command):
 
         widest = max(row.width for row in runs.table.observations)
         target = options.pop("target_width", widest)
-        answers = judge(runs.table, target_width=target, conditions=runs.conditions, **options)
+        answers = judge(
+            runs.table, target_width=target, conditions=runs.conditions, axis=axis, **options
+        )
         if self.json:
             print_json({
                 "schemes": schemes_document(answers),
@@ -80,7 +94,7 @@ class Verdict(Command):
             return
         console = wide_console()
         print_answers(answers, target=target, console=console)
-        print_comparisons(answers.comparisons, console=console)
+        print_comparisons(answers, console=console)
         for note in runs.warnings:
             console.print(f"[bold]Note:[/] {escape(note)}.")
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from ..statistics.answer import SchemeAnswer
+from ..statistics.answer import SchemeAnswer, axis_of
 from ..statistics.table import RunTable
 from .cells import gather
 from .figures import Figure, loss_figure, optimum_figure
@@ -162,6 +162,7 @@ def _content(report: Report) -> dict[str, object]:
         "notes": report.notes,
         "choices": report.choices,
         "confirmations": report.confirmations,
+        "axis": axis_of(answers),
         "target_width": report.target_width,
         "headlines": [headline(a, target_width=report.target_width) for a in answers],
         "comparison": comparison(answers, target_width=report.target_width),

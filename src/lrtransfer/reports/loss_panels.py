@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..statistics.answer import CurveFit, Optimum, SchemeAnswer
+from ..statistics.answer import CurveFit, Optimum, SchemeAnswer, axis_of
 from ..statistics.table import RunTable
 from .cells import Cell, gather
 from .loss_axis import LossAxis, loss_axis
@@ -60,6 +60,7 @@ class _View:
     low_x: float
     high_x: float
     every_run: bool
+    size: str  # what a width is called
 
     @property
     def strip(self) -> int:
@@ -132,6 +133,7 @@ def _view(table: RunTable, answers: Sequence[SchemeAnswer]) -> _View:
         low_x=min(rates) - 0.6,
         high_x=max(rates) + 0.6,
         every_run=every_run(cells),
+        size=axis_of(answers).name,
     )
 
 
@@ -212,7 +214,7 @@ def _dots(view: _View, width: int, cells: Sequence[Cell]) -> PlotlyJson:
         "mode": "markers",
         "marker": {"size": 5, "opacity": 0.8, "color": view.colours[width]},
         "hovertemplate": (
-            f"width {width}, seed %{{customdata}}<br>"
+            f"{view.size} {width}, seed %{{customdata}}<br>"
             "lr 2^%{x:.2f}<br>loss %{y:.4g}<extra></extra>"
         ),
     }
@@ -226,7 +228,7 @@ def _off_scale(view: _View, width: int, cells: Sequence[Cell]) -> PlotlyJson:
         "legendgroup": str(width),
         "x": numbers(cell.x for cell, _ in marks),
         "y": [view.row(width)] * len(marks),
-        "text": [_mark_text(cell, above) for cell, above in marks],
+        "text": [_mark_text(view, cell, above) for cell, above in marks],
         "mode": "markers",
         "marker": {
             "symbol": ["x" if cell.diverged else "triangle-up-open" for cell, _ in marks],
@@ -247,8 +249,8 @@ def _lost(cell: Cell, above: Sequence[float]) -> bool:
     return cell.diverged + len(above) == cell.total
 
 
-def _mark_text(cell: Cell, above: Sequence[float]) -> str:
-    lines = [f"width {cell.width}", f"lr {rate_text(cell.x, digits=2, significant=4)}"]
+def _mark_text(view: _View, cell: Cell, above: Sequence[float]) -> str:
+    lines = [f"{view.size} {cell.width}", f"lr {rate_text(cell.x, digits=2, significant=4)}"]
     if cell.diverged:
         lines.append(f"{cell.diverged} of {cell.total} runs diverged")
     if above:
@@ -285,7 +287,7 @@ def _interval(view: _View, optimum: Optimum) -> PlotlyJson:
             "opacity": 1,
             "line": {"width": 1.5, "color": colour},
         },
-        "text": f"width {optimum.width}<br>optimum {optimum_text(optimum)}<br>{limits}",
+        "text": f"{view.size} {optimum.width}<br>optimum {optimum_text(optimum)}<br>{limits}",
         "hovertemplate": "%{text}<extra></extra>",
     }
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..statistics.answer import Optimum, Prediction, SchemeAnswer
+from ..statistics.answer import Optimum, Prediction, SchemeAnswer, axis_of
 from .notation import (
     drift_text,
     log2_of,
@@ -55,6 +55,7 @@ class _View:
     target_width: int
     low_y: float
     high_y: float
+    size: str  # what a width is called
 
 
 def optimum_figure(answers: Sequence[SchemeAnswer], *, target_width: int) -> Figure:
@@ -92,6 +93,7 @@ def _view(answers: Sequence[SchemeAnswer], target_width: int) -> _View:
         target_width=target_width,
         low_y=low,
         high_y=high,
+        size=axis_of(answers).name,
     )
 
 
@@ -138,7 +140,7 @@ def _conclusions(view: _View, answer: SchemeAnswer) -> Iterator[PlotlyJson]:
         elif optimum.status == "edge" and optimum.log2_lr is not None:
             yield from _bounds(view, optimum)
     if answer.prediction is not None:
-        yield from _predicted(answer.prediction)
+        yield from _predicted(view, answer.prediction)
 
 
 def _drift(answer: SchemeAnswer) -> Iterator[PlotlyJson]:
@@ -190,7 +192,7 @@ def _measured(view: _View, optimum: Optimum) -> PlotlyJson:
     text = f"95 %: {rate_range_text(optimum.low, optimum.high)}"
     return _point(math.log2(optimum.width), y, optimum.low, optimum.high) | {
         "marker": {"size": 8, "color": colour},
-        "text": f"width {optimum.width}<br>optimum {optimum_text(optimum)}<br>{text}",
+        "text": f"{view.size} {optimum.width}<br>optimum {optimum_text(optimum)}<br>{text}",
     }
 
 
@@ -216,7 +218,8 @@ def _point(x: float, y: float, low: float | None, high: float | None) -> PlotlyJ
 
 def _bounds(view: _View, optimum: Optimum) -> Iterator[PlotlyJson]:
     """Draw an arrow from each known bound towards where the optimum must be."""
-    hover = f"width {optimum.width}<br>optimum {optimum_text(optimum)}: only a bound is known"
+    where = f"{view.size} {optimum.width}"
+    hover = f"{where}<br>optimum {optimum_text(optimum)}: only a bound is known"
     for start, way in _arrows(optimum):
         yield {
             "type": "scatter",
@@ -245,7 +248,7 @@ def _arrows(optimum: Optimum) -> list[tuple[float, int]]:
     return [(optimum.log2_lr, 1), (optimum.log2_lr, -1)]
 
 
-def _predicted(prediction: Prediction) -> Iterator[PlotlyJson]:
+def _predicted(view: _View, prediction: Prediction) -> Iterator[PlotlyJson]:
     y, low, high = (log2_of(lr) for lr in (prediction.lr, prediction.low, prediction.high))
     if not math.isfinite(y):
         return
@@ -253,7 +256,7 @@ def _predicted(prediction: Prediction) -> Iterator[PlotlyJson]:
     text = f"predicted {rate_text(y)}<br>95 %: {prediction_range_text(prediction)}"
     yield _point(math.log2(prediction.width), y, *ends) | {
         "marker": {"size": 10, "symbol": "diamond-open", "color": INK, "line": {"width": 2}},
-        "text": f"width {prediction.width}<br>{text}",
+        "text": f"{view.size} {prediction.width}<br>{text}",
     }
 
 
@@ -298,7 +301,7 @@ def _x_axis(view: _View, grid: Grid, k: int) -> PlotlyJson:
         "range": numbers([low, high]),
         "tickvals": numbers(labelled),
         "ticktext": [str(round(2**place)) for place in labelled],
-        "title": {"text": "width", "standoff": 6},
+        "title": {"text": view.size, "standoff": 6},
     }
     return axis | ({"matches": "x"} if k > 1 else {})
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..statistics.answer import Optimum, OptimumStatus, SchemeAnswer, VerdictName
+from ..statistics.answer import Optimum, OptimumStatus, SchemeAnswer, VerdictName, axis_of
 from ..statistics.table import RunTable
 from .cells import Cell, gather
 from .notation import (
@@ -125,13 +125,14 @@ def comparison(answers: Sequence[SchemeAnswer], *, target_width: int) -> tuple[C
         answers: What was concluded for each scheme.
         target_width: The width whose learning rate is wanted.
     """
+    size = axis_of(answers).name
     quantities: dict[str, Callable[[SchemeAnswer], str]] = {
         "rate carried over": _carried_text,
         "its regret, 95 %": lambda answer: regret_text(answer.regret),
-        "measured at width": _regret_width_text,
+        f"measured at {size}": _regret_width_text,
         "tolerance": _tolerance_text,
         "drift, octaves per doubling, 95 %": lambda answer: drift_text(answer.drift),
-        f"predicted for width {target_width}": _predicted_text,
+        f"predicted for {size} {target_width}": _predicted_text,
         "its 95 % interval": _predicted_range_text,
     }
     return tuple(

@@ -1,12 +1,15 @@
 """What the statistics answer: plain frozen data, read by the command line and the reports.
 
 x = log2 learning rate; an octave is a factor of two in learning rate, a doubling a factor of two
-in width. A bound that is not known is None, never NaN.
+in width. Along another axis than width, `width` is the size along that axis. A bound that is not
+known is None, never NaN.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from .axis import AXES, Axis, AxisName
 from .table import FloatArray
 
 VerdictName = Literal["transfers", "does not transfer", "inconclusive"]
@@ -125,7 +128,7 @@ class Evidence:
         log2_lr: Learning rates to be tried, as log2.
         runs: Number of runs, all seeds counted.
         cost: What they cost, as a share of what the scheme's runs so far cost, if equally long
-            training costs in proportion to width squared.
+            training costs in proportion to width squared (along another axis, to the size).
     """
 
     action: str
@@ -158,6 +161,7 @@ class SchemeAnswer:
         prediction: Learning rate for the target, if it can be stated.
         fits: One fitted curve per width whose optimum is `ok`.
         evidence: What would settle an open answer, the most useful first.
+        axis: What is varied; all that is called width here and below is the size along it.
     """
 
     scheme: str
@@ -172,6 +176,17 @@ class SchemeAnswer:
     evidence: tuple[Evidence, ...]
     regrets: tuple[Regret, ...] = ()
     quality: Quality = Quality(None, None, None)
+    axis: AxisName = "width"
+
+
+def axis_of(answers: Iterable[SchemeAnswer]) -> Axis:
+    """Return the words for the axis that answers speak of; those for width if there is no answer.
+
+    Example:
+        >>> axis_of([]).most
+        'widest'
+    """
+    return AXES[next((answer.axis for answer in answers), "width")]
 
 
 @dataclass(frozen=True)

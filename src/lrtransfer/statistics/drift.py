@@ -12,16 +12,13 @@ import numpy as np
 
 from ..scaling import LineFit, fit_line
 from .answer import Interval, Optimum, Prediction
+from .axis import AXES, Axis, AxisName
 from .curve import STEP
 from .table import FloatArray
 
 BEND = 0.06  # prior standard deviation of the bend, octaves per doubling²
 WIDEST = 10.0  # octaves either way: a factor of a thousand is no prediction
 NORMAL = 1.96  # half a 95 % interval in standard deviations
-ASSUMPTION = (
-    "the drift stays what it is at the measured widths, or changes from one doubling of width to "
-    f"the next by about {BEND} octaves per doubling (one standard deviation)"
-)
 
 
 def drift_of(optima: Sequence[Optimum]) -> Interval | None:
@@ -54,7 +51,9 @@ def scatter_of(optima: Sequence[Optimum]) -> float | None:
     return None if line is None else line.scatter
 
 
-def predict(optima: Sequence[Optimum], *, width: int) -> Prediction | None:
+def predict(
+    optima: Sequence[Optimum], *, width: int, axis: AxisName = "width"
+) -> Prediction | None:
     r"""Return the learning rate for a width from the trend of the optima.
 
     With :math:`\hat x = \sum_i h_i x_i` the line's value at the target :math:`L_0`, a bend b in
@@ -67,6 +66,7 @@ def predict(optima: Sequence[Optimum], *, width: int) -> Prediction | None:
     Arguments:
         optima: Optima of one scheme; those that are not `ok` are left out.
         width: Width to predict for.
+        axis: What is called width here, for the assumption's words.
 
     Returns:
         The prediction, or None with fewer than three optima or if it is uncertain by more than a
@@ -87,7 +87,7 @@ def predict(optima: Sequence[Optimum], *, width: int) -> Prediction | None:
         lr=2.0**spread.value,
         low=2.0 ** (spread.value - half),
         high=2.0 ** (spread.value + half),
-        assumption=ASSUMPTION,
+        assumption=_assumption(AXES[axis]),
     )
 
 
@@ -146,6 +146,13 @@ def draw_optima(
     scatter = rng.standard_t(spread.dof, count) * spread.line / spread.quantile
     draws: FloatArray = spread.value + scatter + rng.normal(0, abs(spread.bend), count)
     return draws
+
+
+def _assumption(axis: Axis) -> str:
+    return (
+        f"the drift stays what it is at the measured {axis.plural}, or changes from one doubling "
+        f"of {axis.name} to the next by about {BEND} octaves per doubling (one standard deviation)"
+    )
 
 
 @dataclass(frozen=True)

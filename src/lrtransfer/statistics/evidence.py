@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .answer import Evidence, Optimum, SchemeAnswer, Side
+from .axis import AXES, AxisName
 from .optimum import WidthFit
 from .regret import Ruling, power
 from .table import FloatArray
@@ -50,6 +51,7 @@ def missing_evidence(
     start: int,
     target: int,
     predicted: bool,
+    axis: AxisName = "width",
 ) -> tuple[Evidence, ...]:
     """Return what would settle the open answers of one scheme.
 
@@ -62,27 +64,31 @@ def missing_evidence(
         start: The base width.
         target: Width the learning rate is wanted for.
         predicted: Whether a learning rate for the target could be stated.
+        axis: What is called width here.
 
     Returns:
         One entry per thing to be done, the most useful first.
     """
-    so_far = sum(fit.columns.runs * fit.columns.width**2 for fit in fits)
+    words = AXES[axis]
+    so_far = sum(fit.columns.runs * fit.columns.width**words.cost_exponent for fit in fits)
 
     def entry(action: str, width: int, rates: Sequence[float], seeds: int) -> Evidence:
         runs = len(rates) * max(1, seeds)
-        where = f"{action} at width {width} (scheme {scheme})"
-        return Evidence(where, width, tuple(rates), runs, runs * width**2 / so_far)
+        where = f"{action} at {words.name} {width} (scheme {scheme})"
+        cost = runs * width**words.cost_exponent / so_far
+        return Evidence(where, width, tuple(rates), runs, cost)
 
     usual = max((fit.columns for fit in fits), key=lambda column: len(column.tried))
     if base is None:
-        return (entry("add the base width's runs", start, usual.tried.tolist(), usual.seeds),)
+        action = f"add the base {words.name}'s runs"
+        return (entry(action, start, usual.tried.tolist(), usual.seeds),)
     if wide is None:
         return (entry("add runs", _next(fits, target), usual.tried.tolist(), usual.seeds),)
     entries = [entry(*wanted) for fit in fits for wanted in _extend(fit)]
     if ruling.verdict == "inconclusive":
         entries += [entry(*wanted) for wanted in _settle(ruling, base, wide)]
     if not predicted and not any(_open_sides(fit.optimum) for fit in fits):
-        action = f"{len(fits)} widths do not determine the target's learning rate: add runs"
+        action = f"{len(fits)} {words.plural} do not determine the target's learning rate: add runs"
         entries.append(entry(action, _next(fits, target), usual.tried.tolist(), usual.seeds))
     return tuple(entries)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .answer import Optimum, Regret, Side, VerdictName
+from .axis import AXES, Axis, AxisName
 from .columns import Columns
 from .curve import CurveDraws
 from .optimum import FINE_RATES, WidthFit
@@ -53,12 +54,12 @@ class RateUsed:
         """Whether one rate is meant."""
         return self.low == self.high
 
-    def __str__(self) -> str:
+    def named(self, axis: Axis) -> str:
         """Name the rate at the start of a sentence."""
         bound = power(self.log2_lr)
         if not self.exact:
             bound = f"<= {power(self.high)}" if np.isinf(self.low) else f">= {power(self.low)}"
-        return f"The optimum of width {self.width} ({bound})"
+        return f"The optimum of {axis.name} {self.width} ({bound})"
 
 
 def rate_used(optimum: Optimum) -> RateUsed | None:
@@ -74,7 +75,13 @@ def rate_used(optimum: Optimum) -> RateUsed | None:
 
 
 def rule(
-    used: RateUsed, wide: WidthFit, *, tolerance: float, at_target: bool, looks: int = 1
+    used: RateUsed,
+    wide: WidthFit,
+    *,
+    tolerance: float,
+    at_target: bool,
+    looks: int = 1,
+    axis: AxisName = "width",
 ) -> Ruling:
     """Decide whether the optimum of one width may be used at another.
 
@@ -86,13 +93,17 @@ def rule(
         tolerance: Largest regret, as a share of the best loss, of a rate that transfers.
         at_target: Whether `wide` is the target itself.
         looks: How many verdicts on growing tables share the error of one.
+        axis: What is called width here, for the reason's words.
 
     Returns:
         The verdict with its reason.
     """
-    where = f"at width {wide.columns.width}" + ("" if at_target else ", the widest measured")
+    words = AXES[axis]
+    rate, where = used.named(words), f"at {words.name} {wide.columns.width}"
+    if not at_target:
+        where += f", the {words.most} measured"
     if _diverges(used, wide):
-        return Ruling("does not transfer", f"{used} diverges {where}.")
+        return Ruling("does not transfer", f"{rate} diverges {where}.")
     if wide.draws is None:
         return Ruling("inconclusive", f"Fewer than 3 learning rates gave a finite loss {where}.")
     regrets = regret_draws(used, wide.draws)
@@ -104,7 +115,7 @@ def rule(
     )
     if not np.isfinite(estimate):
         gap = f"lies {where} between the last rate that trained and the first that diverged"
-        return Ruling("does not transfer" if low > tolerance else "inconclusive", f"{used} {gap}.")
+        return Ruling("does not transfer" if low > tolerance else "inconclusive", f"{rate} {gap}.")
     optimum, outside = wide.optimum, _outside(used, wide.columns)
     if outside is not None or (low <= tolerance and may_be_best(used, optimum)):
         low = 0.0
@@ -127,7 +138,7 @@ def rule(
         outside=outside,
     )
     verdict, reason = _verdict(regret, low)
-    return Ruling(verdict, f"{used} {reason} {where}; {percent(tolerance)} is allowed.", regret)
+    return Ruling(verdict, f"{rate} {reason} {where}; {percent(tolerance)} is allowed.", regret)
 
 
 def _verdict(regret: Regret, low: float) -> tuple[VerdictName, str]:

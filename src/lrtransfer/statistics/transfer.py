@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from ..errors import TableError
 from .answer import Comparison, CurveFit, Regret, SchemeAnswer
+from .axis import AXES, Axis, AxisName, checked_axis, others
 from .compare import SchemeFits, compare
 from .drift import drift_of, predict
 from .evidence import missing_evidence
@@ -60,6 +61,7 @@ def judge(
     conditions: str = "",
     looks: int = 1,
     seed: int = 0,
+    axis: AxisName = "width",
 ) -> Judgement:
     """Judge for every scheme of a table whether its learning rate transfers.
 
@@ -78,6 +80,8 @@ def judge(
             of the verdict is shared between the looks (Bonferroni), so that all of them together
             err no more often than one.
         seed: Seed of the posterior draws.
+        axis: What is varied. Along another axis than width, every width, here and in the table, is
+            the size along that axis; numbers are the same, but for the cost of evidence.
 
     Returns:
         One answer per scheme, in the order of the table, and their comparisons.
@@ -92,11 +96,12 @@ def judge(
         >>> answer.verdict, answer.regret.width, answer.drift
         ('transfers', 128, None)
     """
-    _check_options(target_width, tolerance, absolute_tolerance)
-    _check_rows(table.observations)
-    _check_widths(table, base_width)
+    words = AXES[checked_axis(axis, "judge, axis")]
+    _check_options(target_width, tolerance, absolute_tolerance, words)
+    _check_rows(table.observations, words)
+    _check_widths(table, base_width, words)
     question = _Question(
-        target_width, base_width, tolerance, absolute_tolerance, conditions, looks, seed
+        target_width, base_width, tolerance, absolute_tolerance, conditions, looks, seed, axis
     )
     # One thread, for equal bits: sums split over threads differ in their last digits.
     with threadpool_limits(limits=1, user_api="blas"):
@@ -121,6 +126,12 @@ class _Question:
     conditions: str
     looks: int
     seed: int
+    axis: AxisName
+
+    @property
+    def words(self) -> Axis:
+        """The words for the axis."""
+        return AXES[self.axis]
 
     def base_of(self, fits: Sequence[WidthFit]) -> int:
         """Return the base width of a scheme."""
@@ -135,12 +146,13 @@ class _Question:
 
 def _answer(question: _Question, scheme: str, fits: tuple[WidthFit, ...]) -> SchemeAnswer:
     optima = tuple(fit.optimum for fit in fits)
-    prediction = predict(optima, width=question.target_width)
+    prediction = predict(optima, width=question.target_width, axis=question.axis)
     by_width = {fit.columns.width: fit for fit in fits}
     start = question.base_of(fits)
     base, wide = by_width.get(start), _wide(by_width, start, question.target_width)
     if base is None or wide is None:
-        missing = f"width {start}" if base is None else f"a second width beside {start}"
+        name = question.words.name
+        missing = f"{name} {start}" if base is None else f"a second {name} beside {start}"
         ruling = Ruling("inconclusive", f"Scheme {scheme} has no runs at {missing}.")
     else:
         ruling = _rule(base, wide, question)
@@ -153,6 +165,7 @@ def _answer(question: _Question, scheme: str, fits: tuple[WidthFit, ...]) -> Sch
         start=start,
         target=question.target_width,
         predicted=prediction is not None,
+        axis=question.axis,
     )
     return SchemeAnswer(
         scheme=scheme,
@@ -172,6 +185,7 @@ def _answer(question: _Question, scheme: str, fits: tuple[WidthFit, ...]) -> Sch
         prediction=prediction,
         fits=tuple(_band(fit) for fit in fits if fit.optimum.status == "ok"),
         evidence=evidence,
+        axis=question.axis,
     )
 
 
@@ -207,7 +221,8 @@ def _regrets(
 def _rule(base: WidthFit, wide: WidthFit, question: _Question) -> Ruling:
     used = rate_used(base.optimum)
     if used is None:
-        return Ruling("inconclusive", f"Width {base.columns.width} shows no optimum to be used.")
+        where = f"{question.words.name} {base.columns.width}".capitalize()
+        return Ruling("inconclusive", f"{where} shows no optimum to be used.")
     at_target = wide.columns.width == question.target_width
     return rule(
         used,
@@ -215,16 +230,19 @@ def _rule(base: WidthFit, wide: WidthFit, question: _Question) -> Ruling:
         tolerance=question.share_at(wide),
         at_target=at_target,
         looks=question.looks,
+        axis=question.axis,
     )
 
 
 def _covers(widths: Sequence[int], question: _Question) -> str:
-    target = question.target_width
-    beyond = "" if widths[0] <= target <= widths[-1] else f" the target width {target} itself;"
+    target, words = question.target_width, question.words
+    within = widths[0] <= target <= widths[-1]
+    beyond = "" if within else f" the target {words.name} {target} itself;"
     return (
-        f"Covered: width only, between the measured widths {widths[0]} and {widths[-1]}, at these "
-        f"conditions: {question.conditions or 'those of the runs in the table'}. "
-        f"Not covered:{beyond} another training length, batch size or depth at the target."
+        f"Covered: {words.name} only, between the measured {words.plural} {widths[0]} and "
+        f"{widths[-1]}, at these conditions: "
+        f"{question.conditions or 'those of the runs in the table'}. "
+        f"Not covered:{beyond} another {others(question.axis)} at the target."
     )
 
 
@@ -237,11 +255,18 @@ def _band(fit: WidthFit) -> CurveFit:
     return CurveFit(fit.columns.width, x[within], middle, low, high)
 
 
-def _check_options(target_width: int, tolerance: float, absolute_tolerance: float | None) -> None:
+def _option(end: str, width: int, axis: Axis) -> str:
+    """Name an option of `judge` that is a width, in words along another axis."""
+    return f"{end}_width={width}" if axis is AXES["width"] else f"{end} {axis.name} {width}"
+
+
+def _check_options(
+    target_width: int, tolerance: float, absolute_tolerance: float | None, axis: Axis
+) -> None:
     if target_width <= 0:
         raise TableError(
-            f"judge: got target_width={target_width}, wanted a positive width. "
-            "Give the width of the model the learning rate is wanted for."
+            f"judge: got {_option('target', target_width, axis)}, wanted a positive {axis.name}. "
+            f"Give the {axis.whole} the learning rate is wanted for."
         )
     if not 0 < tolerance < math.inf:
         raise TableError(
@@ -255,18 +280,18 @@ def _check_options(target_width: int, tolerance: float, absolute_tolerance: floa
         )
 
 
-def _check_rows(rows: Sequence[Observation]) -> None:
+def _check_rows(rows: Sequence[Observation], axis: Axis) -> None:
     if not rows:
         raise TableError(
-            "judge: got a table without runs, wanted runs at two or more widths. Add some."
+            f"judge: got a table without runs, wanted runs at two or more {axis.plural}. Add some."
         )
     seen: dict[tuple[str, int, float, int], float | None] = {}
     for row in rows:
-        where = f"scheme {row.scheme}, width {row.width}, lr {row.lr}, seed {row.seed}"
+        where = f"scheme {row.scheme}, {axis.name} {row.width}, lr {row.lr}, seed {row.seed}"
         if row.width <= 0 or not 0 < row.lr < math.inf:
             raise TableError(
-                f"judge: got a run of {where}, wanted a positive width and a positive learning "
-                "rate (not its logarithm). Correct or remove the row."
+                f"judge: got a run of {where}, wanted a positive {axis.name} and a positive "
+                "learning rate (not its logarithm). Correct or remove the row."
             )
         loss = None if row.diverged or row.loss is None or not math.isfinite(row.loss) else row.loss
         if loss is not None and loss <= 0:
@@ -282,18 +307,19 @@ def _check_rows(rows: Sequence[Observation]) -> None:
             )
 
 
-def _check_widths(table: RunTable, base_width: int | None) -> None:
+def _check_widths(table: RunTable, base_width: int | None, axis: Axis) -> None:
     widths: dict[str, set[int]] = {}
     for row in table.observations:
         widths.setdefault(row.scheme, set()).add(row.width)
     measured = sorted(set().union(*widths.values()))
     if all(len(found) < 2 for found in widths.values()):
         raise TableError(
-            f"judge: got width {', '.join(map(str, measured))} alone under every scheme, wanted "
-            "at least two widths: transfer is between widths. Add runs at another width."
+            f"judge: got {axis.name} {', '.join(map(str, measured))} alone under every scheme, "
+            f"wanted at least two {axis.plural}: transfer is between {axis.plural}. Add runs at "
+            f"another {axis.name}."
         )
     if base_width is not None and base_width not in measured:
         raise TableError(
-            f"judge: got base_width={base_width}, wanted one of the measured widths "
-            f"{', '.join(map(str, measured))}. Choose one of them or add its runs."
+            f"judge: got {_option('base', base_width, axis)}, wanted one of the measured "
+            f"{axis.plural} {', '.join(map(str, measured))}. Choose one of them or add its runs."
         )

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
-AxisName = Literal["width", "depth", "batch", "steps"]
 Number = int | float
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
+from ..statistics.axis import AXES, AxisName
 from ..statistics.regret import power
 from .plan import Cell, Cells
 from .study import Study
@@ -27,7 +28,8 @@ class Confirmation:
 
     Attributes:
         scheme: Name.
-        width: The target.
+        width: The target, a size along the axis.
+        axis: What the size counts.
         log2_lr: The rate used, the optimum of the base width, as log2.
         predicted: Learning rate foretold, if it could be.
         optimum: What the target's runs tell of its optimum.
@@ -36,6 +38,7 @@ class Confirmation:
 
     scheme: str
     width: int
+    axis: AxisName
     log2_lr: float
     predicted: Prediction | None
     optimum: Optimum
@@ -43,10 +46,10 @@ class Confirmation:
 
     def __str__(self) -> str:
         """Return one line for people."""
-        found, regret = self.optimum, self.regret
+        found, regret, name = self.optimum, self.regret, AXES[self.axis].name
         foretold = "nothing" if self.predicted is None else f"{self.predicted.lr:.3g}"
         line = (
-            f"{self.scheme}: at width {self.width} the optimum of the base width "
+            f"{self.scheme}: at {name} {self.width} the optimum of the base {name} "
             f"({power(self.log2_lr)}) was tried with its neighbours; foretold {foretold}"
         )
         if found.log2_lr is None:
@@ -92,6 +95,7 @@ def confirmations(
             Confirmation(
                 scheme=scheme,
                 width=study.target,
+                axis=study.along,
                 log2_lr=used,
                 predicted=foretold[scheme].prediction,
                 optimum=measured[0],

@@ -8,6 +8,7 @@ from ..data.configs import DigitsConfig, OwnBatchesConfig, StandardLibraryConfig
 from ..errors import ConfigError
 from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig
 from ..parametrization.rules import RELATIVE_SCHEMES
+from ..statistics.axis import AXES
 from ..statistics.drift import least_octaves
 from .arms import numeric_paths
 from .trainer import PLACEHOLDERS, trainer_problems
@@ -69,7 +70,7 @@ def _axis_problems(study: "Study") -> Iterator[str]:
             if key not in given or getattr(study, key) is None:
                 yield f"{key}: got nothing, wanted it with along = {study.along!r}"
     if len(study.measured) < 2:
-        what = "widths" if study.along == "width" else f"values of {study.along}"
+        what = AXES[study.along].plural
         yield f"{_key(study)}: got {list(study.measured)}, wanted at least 2 {what} to compare"
     if study.base not in study.measured:
         yield (f"base_width: got {study.base}, wanted one of the widths {list(study.measured)}")
@@ -152,6 +153,8 @@ def _trainer_problems(study: "Study") -> Iterator[str]:
                 f"vary: got {name!r}, wanted a name of your own, such as weight_decay, that is "
                 "{weight_decay} in trainer.command"
             )
+    if study.along != "width" and study.width is None and "{width}" in study.trainer.command:
+        yield "width: got nothing, wanted it for the {width} in trainer.command"
     many_seeds = study.seeds > 1 or study.design == "adaptive"
     varying = {"lr": True, "seed": many_seeds, "scheme": len(study.schemes) > 1}
     varying = {study.along: True} | varying | dict.fromkeys(study.vary, True)
@@ -182,13 +185,14 @@ def _design_problems(study: "Study") -> Iterator[str]:
 
 
 def _reach_problems(study: "Study", octaves: float) -> Iterator[str]:
+    plural = AXES[study.along].plural
     if len(study.measured) < 3:
-        yield f"until: got octaves with widths {list(study.measured)}, wanted at least 3 widths"
+        yield f"until: got octaves with {plural} {list(study.measured)}, wanted at least 3 {plural}"
         return
     least = least_octaves(study.measured, target=study.target)
     if octaves <= least:
         yield (
             f"until: got octaves={octaves:g}, wanted more than {least:.2f}: what the drift may bend"
-            f" by between widths {list(study.measured)} and {study.target} cannot be measured "
-            "there. Give more octaves, or widths nearer the target"
+            f" by between {plural} {list(study.measured)} and {study.target} cannot be measured "
+            f"there. Give more octaves, or {plural} nearer the target"
         )

@@ -18,7 +18,7 @@ class Progress:
         diverged: Whether it diverged.
         done: Runs ended in this round.
         total: Runs in this round.
-        share: Share of the round's work done; a run's work is taken as proportional to its width.
+        share: Share of the round's work done.
     """
 
     run: Run
@@ -49,14 +49,14 @@ def execute(
         workers: Trains them.
         listener: Called after every run.
     """
-    failures, work = [], 0
-    total_work = sum(run.width for run in runs)
+    failures, work = [], 0.0
+    total_work = sum(run.work for run in runs)
     for done, (run, answer) in enumerate(workers.train(runs), start=1):
         if isinstance(answer, Row):
             store.add([answer])
         else:
             failures.append(answer)
-        work += run.width
+        work += run.work
         diverged = isinstance(answer, Row) and answer.result.status != "finished"
         listener(Progress(run, diverged, done, len(runs), work / total_work))
     return tuple(failures)

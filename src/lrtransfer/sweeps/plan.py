@@ -75,6 +75,13 @@ class Run:
         })
 
     @cached_property
+    def work(self) -> float:
+        """What it takes beside other runs of its study, roughly: width x steps x batch."""
+        settings = json.loads(self.settings)
+        known = settings.get("training", settings.get("values", {}))
+        return float(self.width * known.get("steps", 1) * known.get("batch", 1))
+
+    @cached_property
     def id(self) -> str:
         """The name of the run, a hash of its identity."""
         return hashlib.sha256(self.identity.encode()).hexdigest()[:32]
@@ -126,7 +133,7 @@ def expand(study: Study, cells: Cells, *, digests: Digests) -> tuple[PlannedRun,
         for run in _runs(study, arms[name], size, chosen, digests)
     ]
     # Long runs last would leave workers idle at the end.
-    return tuple(sorted(planned, key=lambda p: -p.size))
+    return tuple(sorted(planned, key=lambda p: -p.run.work))
 
 
 def _runs(

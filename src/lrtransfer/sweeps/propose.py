@@ -13,6 +13,7 @@ import numpy as np
 
 from ..models.configs import TransformerConfig
 from ..statistics.answer import SchemeAnswer
+from ..statistics.axis import AXES
 from ..statistics.design import Addition, Arm, Goal, Key, RateGoal, RegretGoal, choose
 from ..statistics.drift import octaves_either_way, target_leverage
 from ..statistics.evidence import open_edges
@@ -110,7 +111,8 @@ def _beyond(indices: Sequence[int], side: str, grid: GridConfig) -> list[int]:
 def _edge_reason(study: Study, name: str, size: int, added: Iterable[int]) -> str:
     rates = ", ".join(power(math.log2(study.lattice.rate(index))) for index in added)
     return (
-        f"{name}, {study.along} {size}: {rates}, because the optimum may lie beyond the rates tried"
+        f"{name}, {AXES[study.along].name} {size}: {rates}, because the optimum may lie beyond the "
+        "rates tried"
     )
 
 
@@ -277,6 +279,6 @@ def _reason(study: Study, addition: Addition) -> str:
     rates = ", ".join(map(power, addition.log2_lr))
     less = 100 * (1 - addition.after / addition.before)
     return (
-        f"{name}, {study.along} {size}: {rates} with seed {addition.seed}, expected to narrow the "
-        f"answer's spread by {less:.0f} %"
+        f"{name}, {AXES[study.along].name} {size}: {rates} with seed {addition.seed}, expected to "
+        f"narrow the answer's spread by {less:.0f} %"
     )

@@ -17,7 +17,8 @@ from ..data.configs import StandardLibraryConfig
 from ..errors import ConfigError
 from ..models.configs import TransformerConfig
 from ..settings import Count, Settings
-from .arms import Arm, AxisName, Number, arms, placed
+from ..statistics.axis import AxisName
+from .arms import Arm, Number, arms, placed
 from .complaints import first_complaint
 from .consistency import OF_THE_BUILT_IN_MODEL, inconsistencies
 from .goal import Budget, Until, read_budget, read_until

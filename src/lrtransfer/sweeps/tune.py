@@ -294,6 +294,7 @@ def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Judgement:
             looks=looks(study),
             conditions=conditions(study),
             seed=study.study_seed,
+            axis=study.along,
         )
     except TableError:
         if is_complete:
