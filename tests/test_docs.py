@@ -10,7 +10,9 @@ import pytest
 from lrtransfer.parametrization.choices import DECAYS, Choices
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.rules import FAMILIES, GAUGES, SCHEMES
+from lrtransfer.sweeps.schema import study_schema
 from lrtransfer.sweeps.study import Study
+from lrtransfer.sweeps.trainer import TrainerConfig
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -26,6 +28,16 @@ def test_the_study_page_shows_every_setting_with_its_default() -> None:
         k: set(v) if isinstance(v, dict) else None
         for k, v in Study().model_dump(exclude_none=True).items()
     }
+
+
+def test_the_study_page_names_every_other_setting() -> None:
+    page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    schema = study_schema()
+    named = {
+        key for section in (schema, *schema["$defs"].values()) for key in section["properties"]
+    }
+    program = set(TrainerConfig.model_fields)  # docs/command.md
+    assert {key for key in named - program if key not in page} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from lrtransfer.sweeps.study import load
@@ -21,30 +23,63 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("init")
     done = call("init", "mine", at=directory)
     assert done.returncode == 0, done.stderr
-    assert "lrtransfer tune study.toml" in done.stdout
+    assert "lrtransfer tune study.toml --allow-code" in done.stdout
     return directory / "mine"
 
 
-def test_the_study_is_a_study(written: Path) -> None:
-    study = load(written / "study.toml", {})
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("init")
+    done = call("init", "mine", "--trainer", at=directory)
+    assert done.returncode == 0, done.stderr
+    return directory / "mine"
+
+
+@pytest.mark.parametrize("kind", ["written", "script"])
+def test_the_study_is_a_study(kind: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(kind)
+    study = load(folder / "study.toml", {})
     assert study.schemes == ("mup", "sp")
     assert study.base_width == 64
+    text = (folder / "study.toml").read_text()
+    assert text.startswith("#:schema study.schema.json\n")
+    schema = json.loads((folder / "study.schema.json").read_text())
+    jsonschema.validate(tomllib.loads(text), schema)
 
 
-def test_the_script_trains_as_the_study_calls_it(written: Path) -> None:
-    trainer = load(written / "study.toml", {}).trainer
+def test_the_model_trains_as_the_study_says(written: Path) -> None:
+    quick = ["--widths", "64,128", "--schemes", "mup", "--lr-low", "2^-9", "--lr-high", "2^-6"]
+    command = ["tune", "study.toml", "--allow-code", *quick, "--steps", "40", "--json"]
+    done = call(*command, "--out", "quick", at=written)
+    assert done.returncode == 0, done.stderr
+    (answer,) = json.loads(done.stdout)["schemes"].values()
+    assert [o["width"] for o in answer["optima"]] == [64, 128]
+    assert answer["regret"]["best_loss"] < 2.3  # guessing one of ten classes costs log 10
+
+
+def test_code_in_a_file_wants_consent(written: Path) -> None:
+    done = call("tune", "study.toml", "--out", "refused", at=written)
+    assert done.returncode == 2
+    assert "model.build: got 'model:build', code that is named inside a file" in done.stderr
+    assert not (written / "refused").exists()
+
+
+def test_the_script_trains_as_the_study_calls_it(script: Path) -> None:
+    trainer = load(script / "study.toml", {}).trainer
     assert trainer is not None
-    values = {"width": "128", "lr": "0.004", "seed": "0", "scheme": "mup", "out": str(written)}
+    values = {"width": "128", "lr": "0.004", "seed": "0", "scheme": "mup", "out": str(script)}
     # By the interpreter that has lrtransfer: its environment need not be activated.
-    subprocess.run(arguments(trainer, values), cwd=written, env={}, check=True)
-    loss = read_loss(trainer.loss_from, values, written / "output.txt")
+    subprocess.run(arguments(trainer, values), cwd=script, env={}, check=True)
+    loss = read_loss(trainer.loss_from, values, script / "output.txt")
     assert isinstance(loss, float)
     assert loss < 2.3  # guessing one of ten classes costs log 10
 
 
 @pytest.mark.slow
-def test_the_study_runs_as_it_stands(written: Path) -> None:
-    done = call("tune", "study.toml", "--workers", "2", "--json", at=written)
+@pytest.mark.parametrize("kind", ["written", "script"])
+def test_the_study_runs_as_it_stands(kind: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(kind)
+    done = call("tune", "study.toml", "--allow-code", "--workers", "2", "--json", at=folder)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["runs"]["finished"] == answer["runs"]["planned"]
@@ -53,16 +88,14 @@ def test_the_study_runs_as_it_stands(written: Path) -> None:
 
 
 def test_nothing_is_overwritten(written: Path) -> None:
-    (written / "train.py").write_text("mine")
     done = call("init", ".", at=written)
     assert done.returncode == 2
     assert "study.toml: got a file that is there already" in done.stderr
-    assert (written / "train.py").read_text() == "mine"
 
 
 def test_json_names_the_files(tmp_path: Path) -> None:
     done = call("init", "--json", at=tmp_path)
-    assert json.loads(done.stdout) == {"files": ["study.toml", "train.py"]}
+    assert json.loads(done.stdout) == {"files": ["study.toml", "model.py", "study.schema.json"]}
 
 
 def test_a_folder_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def _row(size: SizeCost, *, note: str = "") -> tuple[str, ...]:
         f"{size.width}{note}",
         str(size.runs),
         "?" if cost.parameters is None else f"{cost.parameters:,}",
-        "?" if cost.tokens is None else f"{cost.tokens:,}",
+        "" if cost.tokens is None else f"{cost.tokens:,}",
         "?" if cost.flops is None else f"{cost.flops:.3g}",
         _time(cost.seconds),
         "?" if cost.memory is None else _size(cost.memory),

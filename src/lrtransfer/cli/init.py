@@ -1,5 +1,6 @@
 """`lrtransfer init`: the files to start a study of one's own model from."""
 
+import json
 import shlex
 import sys
 from dataclasses import dataclass
@@ -12,23 +13,32 @@ import tyro
 from ..errors import ConfigError
 from .command import Command, Json, print_json
 
-NAMES = ("study.toml", "train.py")
+SCHEMA = "study.schema.json"
+NAMES = {"model": ("study.toml", "model.py"), "trainer": ("study.toml", "train.py")}
+COMMANDS = {
+    "model": "lrtransfer tune study.toml --allow-code",
+    "trainer": "lrtransfer tune study.toml",
+}
 
 
 @dataclass(frozen=True)
 class Init(Command):
-    """Write a commented study file and a training script to put your own model into.
+    """Write a commented study file, and a module to put your own model and data into.
 
     Example: lrtransfer init my-study
     """
 
     directory: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = Path()
     """Folder to write them into."""
+    trainer: bool = False
+    """For a training script of your own instead, which is called once per run."""
     json: Json = False
 
     def run(self) -> int:
         """Write the files, all or none."""
-        present = [name for name in NAMES if (self.directory / name).exists()]
+        kind = "trainer" if self.trainer else "model"
+        texts = {name: _template(kind, name) for name in NAMES[kind]} | {SCHEMA: _schema()}
+        present = [name for name in NAMES[kind] if (self.directory / name).exists()]
         if present:
             raise ConfigError(
                 f"{self.directory / present[0]}: got a file that is there already, wanted to write "
@@ -36,22 +46,29 @@ class Init(Command):
             )
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            for name in NAMES:
-                (self.directory / name).write_text(_template(name), encoding="utf-8")
+            for name, text in texts.items():
+                (self.directory / name).write_text(text, encoding="utf-8")
         except OSError as error:
             raise ConfigError(
                 f"{self.directory}: got '{error.strerror}', wanted a folder to write into. Name "
                 "another one."
             ) from None
+        written = [str(self.directory / name) for name in texts]
         if self.json:
-            print_json({"files": [str(self.directory / name) for name in NAMES]})
+            print_json({"files": written})
             return 0
-        print(f"Wrote {' and '.join(str(self.directory / name) for name in NAMES)}.")
-        print("They run as they stand: in that folder, `lrtransfer tune study.toml`.")
+        print(f"Wrote {', '.join(written)}.")
+        print(f"They run as they stand: in that folder, `{COMMANDS[kind]}`.")
         return 0
 
 
-def _template(name: str) -> str:
+def _template(kind: str, name: str) -> str:
     """Return the text of a file, its `python` being the one that has lrtransfer."""
-    text = (files("lrtransfer.cli") / "templates" / name).read_text(encoding="utf-8")
+    text = (files("lrtransfer.cli") / "templates" / kind / name).read_text(encoding="utf-8")
     return text.replace('"python train.py', f'"{shlex.quote(sys.executable)} train.py')
+
+
+def _schema() -> str:
+    from ..sweeps.schema import study_schema
+
+    return json.dumps(study_schema(), indent=1) + "\n"

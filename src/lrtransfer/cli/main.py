@@ -18,6 +18,7 @@ from .doctor import Doctor
 from .init import Init
 from .recipe import Recipe
 from .report import Report
+from .schema import Schema
 from .status import Status
 from .theory.group import Theory
 from .tune import Tune
@@ -28,6 +29,7 @@ EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 70, 130
 Command = (
     Annotated[Tune, tyro.conf.subcommand("tune")]
     | Annotated[Init, tyro.conf.subcommand("init")]
+    | Annotated[Schema, tyro.conf.subcommand("schema")]
     | Annotated[Verdict, tyro.conf.subcommand("verdict")]
     | Annotated[Recipe, tyro.conf.subcommand("recipe")]
     | Annotated[Check, tyro.conf.subcommand("check")]

@@ -18,6 +18,7 @@ from ..errors import StoreError, UserError
 from .describe import tokens_per_step
 from .digests import Digests
 from .plan import PlannedRun, Run, expand, first_cells, run_settings
+from .reasons import told
 from .store import Row, read_store
 from .study import Study
 from .tune import examined
@@ -165,14 +166,18 @@ def _probe(study: Study, run: Run, workers: int, *, timed: bool = True) -> _Prob
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         for _ in range(workers if timed else 1)
     ]
-    told = [process.communicate()[0] for process in going]
+    said = [process.communicate()[0] for process in going]
     if code := max((process.returncode for process in going), key=abs):
         raise UserError(
             f"dry run: got exit code {code} from a few steps at width {run.width}, "
             "wanted a model that trains. The process's own message stands above."
         )
     # Whatever the user's own code printed stands before the last line.
-    found = [_Probe(**json.loads(text.strip().splitlines()[-1])) for text in told]
+    answers = [json.loads(text.strip().splitlines()[-1]) for text in said]
+    for answer in answers:
+        if "error" in answer:
+            raise UserError(f"dry run: at width {run.width}: {told(answer['error'])}")
+    found = [_Probe(**answer) for answer in answers]
     if not timed:
         return found[0]
     return _Probe(

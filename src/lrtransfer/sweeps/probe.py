@@ -9,7 +9,8 @@ import sys
 import time
 from typing import Any
 
-FEW, MORE = 2, 12  # steps timed: their difference is free of what a run costs beside its steps
+FEW = 2  # steps of a short run: what a longer one takes more is free of what a run costs besides
+LONG_ENOUGH = 0.5  # seconds by which the longer run must be longer
 
 
 def main() -> None:
@@ -17,30 +18,41 @@ def main() -> None:
     started = time.monotonic()
     import torch
 
-    from .train_run import Place, count_parameters, step_flops
+    from .reasons import reason_of
 
     torch.set_num_threads(1)
-    request = json.loads(sys.argv[1])
+    try:
+        found = _found(json.loads(sys.argv[1]), started)
+    except Exception as error:  # told by whoever asked
+        found = {"error": reason_of(error)}
+    print(json.dumps(found))
+
+
+def _found(request: dict[str, Any], started: float) -> dict[str, Any]:
+    from .train_run import Place, count_parameters, step_flops
+
     identity, place = request["identity"], Place(**request["place"])
-    found: dict[str, Any] = {
+    counted = {
         "parameters": count_parameters(identity, place),
         "flops": step_flops(identity, place),
     }
-    if request["timed"]:
-        found |= _timed(json.loads(identity), place, started)
-    print(json.dumps(found))
+    return counted | (_timed(json.loads(identity), place, started) if request["timed"] else {})
 
 
 def _timed(identity: dict[str, Any], place: Any, started: float) -> dict[str, float]:
     _seconds(identity, place, FEW)  # the first run of a process also loads and traces
     startup = time.monotonic() - started
-    few, more = (_seconds(identity, place, steps) for steps in (FEW, MORE))
-    per_step = max(0.0, more - few) / (MORE - FEW)
     steps = identity["settings"]["training"]["steps"]
+    few, taken = _seconds(identity, place, FEW), FEW
+    more = few
+    while more - few < LONG_ENOUGH and taken < steps:
+        taken = min(steps, 6 * taken)
+        more = _seconds(identity, place, taken)
+    per_step = max(0.0, more - few) / max(1, taken - FEW)
     kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "startup": startup,
-        "seconds": max(0.0, few + per_step * (steps - FEW)),
+        "seconds": max(0.0, more + per_step * (steps - taken)),
         "memory": kibibytes * (1 if sys.platform == "darwin" else 1024),
     }
 

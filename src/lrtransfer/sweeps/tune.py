@@ -23,10 +23,9 @@ from .execute import Listener, execute
 from .local import Failure, LocalWorkers, default_workers
 from .plan import Cells, PlannedRun, Run, expand, first_cells, unique_runs
 from .propose import Proposal, cost_of, looks, propose
+from .reasons import told
 from .store import Result, Row, Store, open_store, read_store
 from .study import Study
-
-WHERE_LINES = 6  # of a failed run's traceback that are shown
 
 # Trains runs, puts their results in the store, and returns those that gave none.
 Train = Callable[[tuple[Run, ...]], tuple[Failure, ...]]
@@ -276,11 +275,9 @@ def _refuse_without_results(failures: Sequence[Failure]) -> None:
     """Refuse to answer when every run failed: the cause lies with the study, not with a run."""
     if not failures:
         return
-    *before, last = failures[0].reason.strip().splitlines()
-    where = "\n".join(["", "It came from:", *before[-WHERE_LINES:]]) if before else ""
     raise UserError(
         f"tune: got no result from any of {len(failures)} runs, wanted models that train. The "
-        f"first one ended with: {last}{where}"
+        f"first one ended with: {told(failures[0].reason)}"
     )
 
 

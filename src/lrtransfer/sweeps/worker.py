@@ -12,7 +12,6 @@ import queue
 import sys
 import threading
 import time
-import traceback
 from typing import Any
 
 
@@ -22,7 +21,7 @@ def main(answers: int, place_json: str) -> None:
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     import torch
 
-    from ..errors import UserError
+    from .reasons import reason_of
     from .train_run import Place, count_parameters, train_run
 
     torch.set_num_threads(1)  # one run per core: more threads cost more than they gain
@@ -38,12 +37,9 @@ def main(answers: int, place_json: str) -> None:
         started = time.monotonic()
         try:
             outcome = train_run(identity, place)
-        except UserError as error:
-            _send(answers, {"error": str(error)})
-            continue
-        except Exception:
+        except Exception as error:
             # One run's failure is its own: it is reported, and the worker goes on.
-            _send(answers, {"error": traceback.format_exc()})
+            _send(answers, {"error": reason_of(error)})
             continue
         made = {
             "seconds": round(time.monotonic() - started, 3),

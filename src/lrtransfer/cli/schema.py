@@ -1,0 +1,24 @@
+"""`lrtransfer schema`: the JSON schema of study files."""
+
+from dataclasses import dataclass
+
+from .command import Command, Json, print_json
+
+
+@dataclass(frozen=True)
+class Schema(Command):
+    """Print the JSON schema of study files, for editors that complete and check them.
+
+    Name it in the first line of a study file: #:schema study.schema.json
+
+    Example: lrtransfer schema > study.schema.json
+    """
+
+    json: Json = False
+
+    def run(self) -> int:
+        """Print it."""
+        from ..sweeps.schema import study_schema
+
+        print_json(study_schema())
+        return 0
