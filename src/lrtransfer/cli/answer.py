@@ -146,8 +146,10 @@ def print_answers(answers: Mapping[str, SchemeAnswer], *, target: int, console: 
 def _optima_table(answers: Collection[SchemeAnswer]) -> "Table":
     from rich.table import Table
 
-    headers = ("scheme", axis_of(answers).name, "optimum log2 lr", "95 % interval", "lr", "status")
-    table = Table(*headers, title="Learning rate with the lowest held-out loss")
+    table = Table(title="Learning rate with the lowest held-out loss")
+    table.add_column("scheme", no_wrap=True)
+    for header in (axis_of(answers).name, "optimum log2 lr", "95 % interval", "lr", "status"):
+        table.add_column(header, no_wrap="interval" in header)
     for answer in answers:
         for optimum in answer.optima:
             table.add_row(escape(answer.scheme), str(optimum.width), *_cells(optimum))

@@ -70,6 +70,7 @@ def _tokens_per_parameter(result: StudyResult) -> str:
 def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
     study, axis = result.study, AXES[result.study.along]
     common = (
+        *((("varied", describe.varied(study)),) if study.vary else ()),
         ("noise of a run", noise(result)),
         (axis.plural, ", ".join(map(str, study.measured)) + f" (base {study.base})"),
         ("seeds", f"{study.seeds} (study seed {study.study_seed})"),
@@ -80,12 +81,11 @@ def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
             ("loss", study.trainer.loss_from),
             *common,
         )
-    decay = getattr(study.optimizer, "weight_decay", 0.0)
     has_tokens = tokens_per_step(study) is not None
     return (
         ("model", describe.model(study)),
         ("data", describe.data(study)),
-        ("optimizer", f"{study.optimizer.family}, weight decay {decay:g}"),
+        ("optimizer", describe.optimizer(study)),
         ("training", describe.conditions(study)),
         *((("tokens per parameter", _tokens_per_parameter(result)),) if has_tokens else ()),
         ("held-out loss", f"{describe.held_out(study)}, the same for all runs"),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ..data.configs import DigitsConfig, OwnBatchesConfig, TextConfig, TokensConfig
 from ..models.configs import HuggingFaceConfig, MLPConfig, OwnModelConfig, TransformerConfig
+from .sections import DEPTH
 from .study import Study
 
 
@@ -20,16 +21,25 @@ def conditions(study: Study) -> str:
 
 
 def _conditions(study: Study) -> Iterator[str]:
-    steps, batch = f"{study.training.steps:,} steps", _batch(study)
-    if study.along == "steps":
-        yield f"steps of {batch}"
-    else:
-        yield steps if study.along == "batch" else f"{steps} of {batch}"
+    steps = "steps" if _varies(study, "training.steps") else f"{study.training.steps:,} steps"
+    yield steps if _varies(study, "training.batch") else f"{steps} of {_batch(study)}"
     if study.along != "width":
         yield f"width {study.width_at(study.base)}"
-    if study.depth is not None and study.along != "depth":
+    if study.depth is not None and not _varies(study, DEPTH[study.model.family]):
         yield f"depth {study.depth}"
     yield study.optimizer.family
+
+
+def _varies(study: Study, path: str) -> bool:
+    """Tell whether a setting differs between the study's runs."""
+    along = study.along != "width" and study.path_along == path
+    return along or path in study.vary
+
+
+def varied(study: Study) -> str:
+    """Return what is varied beside the learning rate, with its values."""
+    values = (f"{path}: {', '.join(map(str, some))}" for path, some in study.vary.items())
+    return "; ".join(values)
 
 
 def tokens_per_step(study: Study) -> int | None:
@@ -48,15 +58,27 @@ def model(study: Study) -> str:
     """Return what is trained."""
     match study.model:
         case TransformerConfig() as config:
-            return f"decoder transformer, depth {config.depth}, head width {config.head_width}"
+            return f"decoder transformer{_depth(study)}, head width {config.head_width}"
         case MLPConfig() as config:
-            kind = "linear network" if config.linear else "MLP"
-            return f"{kind}, {config.depth} hidden matrices"
+            return f"{'linear network' if config.linear else 'MLP'}{_depth(study)}"
         case HuggingFaceConfig() as config:
             return f"{config.type} of transformers, growing in {', '.join(config.scales)}"
         case OwnModelConfig() as config:
-            told = "".join(f", {key} {value}" for key, value in config.arguments.items())
-            return f"{config.build}{told}"
+            fixed = [
+                key for key in config.arguments if not _varies(study, f"model.arguments.{key}")
+            ]
+            return ", ".join([config.build, *(f"{key} {config.arguments[key]}" for key in fixed)])
+
+
+def _depth(study: Study) -> str:
+    return "" if _varies(study, DEPTH[study.model.family]) else f", depth {study.depth}"
+
+
+def optimizer(study: Study) -> str:
+    """Return the optimizer and its weight decay."""
+    decay = getattr(study.optimizer, "weight_decay", 0.0)
+    told = "" if _varies(study, "optimizer.weight_decay") else f", weight decay {decay:g}"
+    return f"{study.optimizer.family}{told}"
 
 
 def data(study: Study) -> str:
@@ -88,4 +110,6 @@ def measure(study: Study) -> str:
     if study.trainer is not None:
         return f"Trained by `{study.trainer.command}`, loss from {study.trainer.loss_from}"
     unit = "loss in nats" if study.training.loss == "cross-entropy" else "loss"
-    return f"{_batch(study)} per step; {unit} on {held_out(study)}"
+    step = "" if _varies(study, "training.batch") else f"{_batch(study)} per step; "
+    told = f"{step}{unit} on {held_out(study)}"
+    return told[0].upper() + told[1:]
