@@ -93,7 +93,7 @@ DRIFTS = {"mup": 0.0, "sp": -0.7}
 
 def outcome(scheme: str, width: int, x: float, seed: int, noise: float) -> Observation:
     """Return the outcome of a run on a skewed valley, the same whenever it is asked for."""
-    best = -6.6 + DRIFTS[scheme] * math.log2(width / 64)
+    best = -6.6 + DRIFTS[scheme.partition(",")[0]] * math.log2(width / 64)
     stream = np.random.default_rng([width, seed, round(8 * (x + 40))])
     shift = np.random.default_rng([width, seed]).standard_normal()
     loss = 3 + float(loss_shape("skew", np.array([x - best]))[0])
@@ -160,6 +160,19 @@ def test_runs_at_the_base_width_are_the_same_for_all_schemes(
 ) -> None:
     _, rounds, _, _ = narrowed
     assert all(set(cells["mup", 64]) == set(cells["sp", 64]) for cells in rounds)
+
+
+def test_values_of_a_second_axis_share_no_runs_but_schemes_do() -> None:
+    varied = {"vary": {"optimizer.weight_decay": (0, 1)}, "budget": 60, "widths": (64, 128)}
+    study = load(None, ADAPTIVE | varied)
+    rounds, reasons, _ = carried_out(study)
+    decays = [f"weight_decay {value}" for value in (0, 1)]
+    for cells in rounds:
+        for decay in decays:
+            assert set(cells[f"mup, {decay}", 64]) == set(cells[f"sp, {decay}", 64])
+    assert cost_of(study, rounds[-1]) <= 60
+    added = [line for line in reasons if line.startswith("base, ")]
+    assert {decay for decay in decays for line in added if f"{decay}, width 64" in line}
 
 
 def test_cells_are_only_added_and_never_twice(

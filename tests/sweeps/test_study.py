@@ -13,6 +13,9 @@ from lrtransfer.sweeps.study import Study, load
 
 from .conftest import SMALL
 
+LLAMA: dict[str, Any] = {"type": "llama", "scales": ["hidden_size", "num_attention_heads"]}
+DEPTH: dict[str, Any] = {"along": "depth", "sizes": [2, 4], "target": 8, "width": 32}
+
 
 def test_the_defaults_are_a_valid_study() -> None:
     study = load(None, {})
@@ -73,6 +76,58 @@ def test_settings_survive_json() -> None:
         ({"model": 3}, "^model: got 3"),
         ({"training": {"steps": 0}}, "^training.steps: got 0"),
         ({"data": {"source": "c4"}}, "^data.source: got 'c4'"),
+        ({"data": {"source": "text"}}, "^data.path: got nothing, wanted it"),
+        ({"model": {"family": "vit"}}, "^model.family: got 'vit', wanted one of transformer, mlp"),
+        ({"model": {"build": "model.py"}}, "^model.build: got 'model.py', wanted the form pkg.mod"),
+        ({"model": {"type": "llama"}}, "^model.scales: got nothing, wanted it"),
+        ({"model": {"family": "mlp"}}, "^data.source: got 'python-.*' with an mlp, wanted digits"),
+        ({"data": {"source": "digits"}}, "^data.source: got 'digits' with a language model"),
+        ({"model": LLAMA}, "^model.fields.num_attention_heads: got None, wanted its whole number"),
+        (
+            {"model": LLAMA | {"fields": {"hidden_size": 64}}},
+            "^model.fields.hidden_size: got 64, w",
+        ),
+        (
+            {"model": LLAMA | {"fields": {"num_attention_heads": 1}}, "widths": [32, 40]},
+            "^model.fields.num_attention_heads: got 1 at the base width 32, which is not whole",
+        ),
+        ({"optimizer": {"family": "sgd", "betas": [0.9, 0.9]}}, "^optimizer.betas: unknown key"),
+        (
+            {"optimizer": {"family": "sgd", "nesterov": True}},
+            "^optimizer: got nesterov without mom",
+        ),
+        ({"training": {"accumulate": 3}}, "^training: got batch = 8 and accumulate = 3"),
+        ({"training": {"loss": "mse"}}, "^training: got loss = 'mse', wanted cross-entropy"),
+        ({"training": {"schedule": "step"}}, "^training.schedule: got 'step', it should be"),
+        ({"device": "tpu"}, "^device: got 'tpu', wanted cpu, cuda, cuda:N or mps"),
+        ({"parametrization": {"tuned": {"readout": {}}}}, "^parametrization.tuned.readout"),
+        ({"parametrization": {"weight_decay": "l2"}}, "^parametrization.weight_decay: got 'l2'"),
+        ({"vary": {"optimizer.decay": [0, 1]}}, "^vary: got 'optimizer.decay'.* did you mean 'opt"),
+        (
+            {"vary": {"model.positions": [0, 1]}},
+            "^vary: got 'model.positions', which is no numeric",
+        ),
+        (
+            {"vary": {"optimizer.eps": [1e-8, 0]}},
+            r"^optimizer.eps: got 0, .*\(with optimizer.eps = 0",
+        ),
+        (
+            {"vary": {"optimizer.eps": [1e-8, 1e-8]}},
+            "^vary.optimizer.eps: .* wanted no value twice",
+        ),
+        ({"vary": {"training.batch": [8, "x"]}}, "^vary.training.batch"),
+        (
+            {"vary": {"training.batch": 8}},
+            "^vary.training.batch: got 8, it should be a valid tuple",
+        ),
+        ({"along": "heads"}, "^along: got 'heads', it should be"),
+        ({"sizes": [2, 4]}, "^sizes: got a value, wanted it with along = "),
+        ({"along": "depth", "width": 32}, "^sizes: got nothing, wanted it with along = 'depth'"),
+        (DEPTH | {"widths": [32, 64]}, "^widths: got a value with along = 'depth', wanted sizes"),
+        (DEPTH | {"sizes": [2]}, r"^sizes: got \[2\], wanted at least 2 depths to compare"),
+        (DEPTH | {"width": 40}, "^width: got 40, wanted multiples of model.head_width, 16"),
+        (DEPTH | {"vary": {"model.depth": [2, 3]}}, "^vary: got 'model.depth', along which"),
+        (DEPTH | {"along": "batch", "training": {"accumulate": 4}}, "^training: got batch = 2 and"),
     ],
 )
 def test_bad_settings_are_one_error_that_names_the_key(
@@ -80,6 +135,39 @@ def test_bad_settings_are_one_error_that_names_the_key(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load(None, settings)
+
+
+@pytest.mark.parametrize("settings", [DEPTH, {"vary": {"optimizer.eps": [1e-8, 1e-9]}}])
+def test_recorded_settings_make_the_same_study(settings: dict[str, Any]) -> None:
+    study = load(None, settings)
+    assert Study.model_validate_json(study.recorded()) == study
+
+
+def test_every_arm_is_a_study_of_its_own() -> None:
+    study = load(None, {"vary": {"optimizer.weight_decay": [0, 1], "training.batch": [4, 8]}})
+    assert len(study.arms) == 8
+    assert study.arms[1].name == "mup, weight_decay 0, batch 8"
+    for arm in study.arms:
+        own = study.at(arm, 64)
+        assert (
+            own.optimizer.model_dump()["weight_decay"] == dict(arm.values)["optimizer.weight_decay"]
+        )
+        assert own.training.batch == dict(arm.values)["training.batch"]
+        assert not own.vary
+
+
+def test_sizes_are_put_where_they_belong() -> None:
+    study = load(None, DEPTH)
+    assert (study.measured, study.base, study.base_width) == ((2, 4), 2, 32)
+    assert study.schemes == ("completep", "mup")
+    own = study.at(study.arms[0], 4)
+    assert (own.depth, own.parametrization.base_depth) == (4, 2)
+    llama = {"model": LLAMA | {"fields": {"num_attention_heads": 2}}, "width": 32}
+    deeper = load(None, DEPTH | llama)
+    assert deeper.at(deeper.arms[0], 8).model.model_dump()["fields"]["num_hidden_layers"] == 8
+    steps = load(None, DEPTH | {"along": "steps"})
+    assert steps.at(steps.arms[0], 4).training.steps == 4
+    assert steps.schemes == ("mup",)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,35 @@ schemes = ["mup"]
 grid = { low = 0.001, high = 0.25, per_octave = 2 }
 trainer = { command = "train {width} {lr} {seed}", loss_from = "{out}/r.json:loss", timeout = 5 }
 """
+LLAMA = """
+widths = [64, 128]
+base_width = 64
+target = 512
+device = "cuda"
+vary = { "optimizer.momentum" = [0.5, 0.9], "model.fields.num_hidden_layers" = [2, 4] }
+model.type = "llama"
+model.scales = ["hidden_size", "intermediate_size"]
+model.fields = { intermediate_size = 192, num_hidden_layers = 2, vocab_size = 300 }
+data = { source = "text", path = "texts", held_out_tokens = 100 }
+optimizer = { family = "sgd", momentum = 0.9, nesterov = true, weight_decay = 0.1 }
+training = { steps = 9, batch = 8, accumulate = 2, schedule = "wsd", decay_share = 0.1, clip = 1.0 }
+parametrization.readout_init = "zero"
+parametrization.depth_exponent = 0.5
+parametrization.tuned = { output = { lr = 2.0 } }
+"""
+ALONG = """
+along = "depth"
+sizes = [2, 4, 8]
+target = 32
+width = 64
+base_width = 64
+seeds = 1
+vary = { "training.batch" = [4, 8], "model.arguments.share" = [0.1, 0.5] }
+model = { build = "pkg.module:build", arguments = { depth = 2, share = 0.5 }, context = 16 }
+data = { batches = "pkg.module:batches", held_out_batches = 4 }
+optimizer = { family = "muon", adjust = "match_rms_adamw", adamw_lr = 0.5, betas = [0.9, 0.95] }
+training = { steps = 9, batch = 8, loss = "pkg.module:loss", precision = "bfloat16" }
+"""
 VALUES = (
     "0", "-1", "3", "1e400", "nan", "inf", "-inf", "0.5", '""', '"x"', '"2e15 flops"', "true", "[]",
     "[1]", '["mup"]', "[[1]]", "{}", "{ a = 1 }", "1979-05-27", "9" * 25, '"regret=0.01"', '"{lr}"',
@@ -69,11 +98,13 @@ def damaged(text: str, rng: random.Random) -> str:
     return text
 
 
-@pytest.mark.parametrize("text", [BUILT_IN, OWN], ids=["built-in", "own trainer"])
+@pytest.mark.parametrize(
+    "text", [BUILT_IN, OWN, LLAMA, ALONG], ids=["built-in", "own trainer", "llama", "along depth"]
+)
 def test_damaged_files_are_a_plan_or_one_error(text: str, tmp_path: Path) -> None:
     path, plans, errors = tmp_path / "study.toml", 0, list[str]()
     rng = random.Random(5)
-    for _ in range(1000):
+    for _ in range(500):
         path.write_text(damaged(text, rng))
         try:
             study = load(path, {})
@@ -83,7 +114,7 @@ def test_damaged_files_are_a_plan_or_one_error(text: str, tmp_path: Path) -> Non
         if len(first_cells(study)) < 50:
             assert expand(study, first_cells(study), digests=Digests("d"))
         plans += 1
-    assert plans > 50
-    assert len(errors) > 200
+    assert plans > 25
+    assert len(errors) > 100
     assert all(text.startswith(f"{path}: ") and "\n" not in text for text in errors)
     assert list(tmp_path.iterdir()) == [path]

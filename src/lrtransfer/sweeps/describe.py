@@ -32,8 +32,7 @@ def _conditions(study: Study) -> Iterator[str]:
 
 def _varies(study: Study, path: str) -> bool:
     """Tell whether a setting differs between the study's runs."""
-    along = study.along != "width" and study.path_along == path
-    return along or path in study.vary
+    return path in study.vary or (study.along != "width" and study.path_along == path)
 
 
 def varied(study: Study) -> str:
