@@ -14,8 +14,9 @@ from .statistics.axis import AxisName, checked_axis
 from .statistics.exports import Runs, read_runs, runs_of
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
+from .sweeps.result import StudyResult, warnings
 from .sweeps.study import load, merged
-from .sweeps.tune import StudyResult, require_consent, worker_count
+from .sweeps.tune import require_consent, worker_count
 from .sweeps.tune import tune as carry_out
 
 if TYPE_CHECKING:
@@ -108,9 +109,7 @@ def tune(
     if not isinstance(out, (str, PathLike)):
         raise ConfigError(f"out: got {out!r}, wanted the path of a folder.")
     found = carry_out(wanted, Path(out), workers=count)
-    missing = found.counts.planned - found.counts.finished
-    warnings = (f"{missing} of {found.counts.planned} runs are missing",) if missing else ()
-    return Answer(found.table, found.answers, wanted.target, warnings, found)
+    return Answer(found.table, found.answers, wanted.target, tuple(warnings(found)), found)
 
 
 def verdict(

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from lrtransfer.errors import ConfigError, UserError
+from lrtransfer.sweeps.result import StudyResult
 from lrtransfer.sweeps.study import Study, load
 from lrtransfer.sweeps.trainer import TrainerConfig, arguments, fill, read_loss
-from lrtransfer.sweeps.tune import StudyResult, tune
+from lrtransfer.sweeps.tune import tune
 
 # A quadratic valley in log2 lr whose place moves with the width, and some special runs.
 PROGRAM = """

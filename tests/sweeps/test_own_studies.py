@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from lrtransfer.errors import ConfigError, UserError
+from lrtransfer.sweeps.result import StudyResult
 from lrtransfer.sweeps.study import load
-from lrtransfer.sweeps.tune import StudyResult, require_consent, review, tune
+from lrtransfer.sweeps.tune import require_consent, review, tune
 
 from .conftest import SMALL
 

@@ -16,10 +16,11 @@ from lrtransfer.sweeps.digests import Digests, digests
 from lrtransfer.sweeps.execute import Progress
 from lrtransfer.sweeps.local import Failure, LocalWorkers
 from lrtransfer.sweeps.plan import Run, expand, first_cells, run_settings
+from lrtransfer.sweeps.result import StudyResult
 from lrtransfer.sweeps.store import Row, read_store
 from lrtransfer.sweeps.study import Study, load
 from lrtransfer.sweeps.train_run import train_run
-from lrtransfer.sweeps.tune import StudyResult, review, tune
+from lrtransfer.sweeps.tune import review, tune
 
 from .conftest import SMALL
 

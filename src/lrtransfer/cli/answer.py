@@ -1,7 +1,6 @@
 """The answer of a study, as a JSON document and as tables for people."""
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +20,7 @@ from ..statistics.axis import AXES, Axis
 from ..statistics.columns import seed_noise
 from ..statistics.transfer import Judgement
 from ..sweeps.describe import measure
-from ..sweeps.tune import StudyResult
+from ..sweeps.result import StudyResult, warnings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,36 +65,6 @@ def _scheme(answer: SchemeAnswer) -> dict[str, Any]:
         "prediction": asdict(answer.prediction) if answer.prediction else None,
         "evidence": [{"text": str(e), **asdict(e)} for e in answer.evidence],
     }
-
-
-def warnings(result: StudyResult) -> list[str]:
-    """Return what a reader must know before believing the answer."""
-    notes = []
-    missing = result.counts.planned - result.counts.finished
-    if missing:
-        notes.append(
-            f"{missing} of {result.counts.planned} runs are missing; `lrtransfer tune` with the "
-            "same arguments trains them."
-        )
-    if result.study.confirm and not missing:
-        confirmed = {confirmation.scheme for confirmation in result.confirmations}
-        notes += [
-            f"{scheme} was not confirmed: its optimum at the base {AXES[answer.axis].name} is not "
-            "known"
-            for scheme, answer in result.answers.items()
-            if scheme not in confirmed
-        ]
-    if result.study.trainer is not None:  # what a program printed says why it failed
-        notes += [f"a run gave no result.\n{failure.reason}" for failure in result.failures]
-    else:
-        reasons = Counter(failure.reason.strip().splitlines()[-1] for failure in result.failures)
-        notes += [f"{count} runs gave no result: {reason}" for reason, count in reasons.items()]
-    if len(result.versions) > 1:
-        notes.append(
-            f"the runs were made with different versions ({'; '.join(result.versions)}): equal "
-            "runs may differ in their last digits. Use another --out for one set of versions."
-        )
-    return notes
 
 
 def noise(result: StudyResult) -> str:

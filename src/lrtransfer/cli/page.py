@@ -6,8 +6,8 @@ from ..errors import UserError
 from ..statistics.axis import AXES
 from ..sweeps import describe
 from ..sweeps.describe import tokens_per_step
-from ..sweeps.tune import StudyResult
-from .answer import as_document, as_text, noise, warnings
+from ..sweeps.result import StudyResult, warnings
+from .answer import as_document, as_text, noise
 from .command import print_json
 
 PAGE_NAME = "report.html"

@@ -23,8 +23,8 @@ class Status(Command):
 
     def run(self) -> int:
         """Count and print."""
+        from ..sweeps.result import warnings
         from ..sweeps.tune import review
-        from .answer import warnings
 
         result = review(self.study)
         counts = result.counts

@@ -32,7 +32,7 @@ class Arm:
     def _told(self, path: str, value: Number) -> str:
         leaves = [other.rpartition(".")[2] for other, _ in self.values]
         leaf = path.rpartition(".")[2]
-        return f"{leaf if leaves.count(leaf) == 1 else path} {value:g}"
+        return f"{leaf if leaves.count(leaf) == 1 else path} {repr(value).removesuffix('.0')}"
 
 
 def arms(schemes: Iterable[str], vary: Mapping[str, Iterable[Number]]) -> tuple[Arm, ...]:

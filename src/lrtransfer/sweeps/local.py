@@ -16,15 +16,22 @@ from ..errors import UserError
 from .plan import Run
 from .store import Result, Row
 
-PATIENCE = 3  # runs that may fail before any gave a result
+PATIENCE = 3  # runs that may fail by a fault of the study's before any gave a result
 
 
 @dataclass(frozen=True)
 class Failure:
-    """State that a run gave no result, through no fault of its learning rate."""
+    """State that a run gave no result, through no fault of its learning rate.
+
+    Attributes:
+        run: The run.
+        reason: What went wrong, in the last line; before it, where.
+        is_general: Whether the cause lies with the study, so that it would befall other runs, too.
+    """
 
     run: Run
     reason: str
+    is_general: bool = False
 
 
 def default_workers() -> int:
@@ -58,7 +65,7 @@ class LocalWorkers:
         """Yield runs with their rows as they finish, in no fixed order.
 
         A worker that dies costs the run it was training; another takes its place. When the first
-        runs all fail, the cause lies with the study, and no more are started.
+        runs fail by a fault of the study's, no more are started.
 
         Raises:
             UserError: If a worker cannot start at all.
@@ -71,7 +78,7 @@ class LocalWorkers:
                 answer = key.data.receive()
                 self._release(key.data)
                 has_row |= isinstance(answer[1], Row)
-                failures += isinstance(answer[1], Failure)
+                failures += isinstance(answer[1], Failure) and answer[1].is_general
                 if failures >= PATIENCE and not has_row:
                     waiting.clear()
                 if waiting:
@@ -176,7 +183,7 @@ def _has_file(stream: TextIO) -> bool:
 
 def _read(run: Run, message: dict[str, Any]) -> Row | Failure:
     if "error" in message:
-        return Failure(run, message["error"])
+        return Failure(run, message["error"], message["is_general"])
     result = message["result"]
     return Row(
         run.id,

@@ -24,6 +24,7 @@ from .local import Failure, LocalWorkers, default_workers
 from .plan import Cells, PlannedRun, Run, expand, first_cells, unique_runs
 from .propose import Proposal, cost_of, looks, propose
 from .reasons import told
+from .result import Counts, StudyResult
 from .store import Result, Row, Store, open_store, read_store
 from .study import Study
 
@@ -31,50 +32,6 @@ from .study import Study
 Train = Callable[[tuple[Run, ...]], tuple[Failure, ...]]
 # Keeps what is foretold of the target before it is trained.
 Note = Callable[[Judgement], None]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Count the runs of a study.
-
-    Attributes:
-        planned: Runs that the study asks for, edges extended; a run shared by schemes once.
-        finished: Those with a result, diverged ones included.
-        diverged: Those that ended as `non-finite` or `worse-than-init`.
-        reused: Those that were finished before this call.
-    """
-
-    planned: int
-    finished: int
-    diverged: int
-    reused: int
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """Gather what a study gave: every run, and what is concluded from them.
-
-    Attributes:
-        study: The settings.
-        counts: How many runs there are, and how they ended.
-        table: The outcome of every finished run.
-        answers: What is concluded for each scheme; empty while the runs allow no conclusion.
-        parameters: Number of parameters at each size with a finished run.
-        choices: Why runs were added to the first ones, one line per choice.
-        confirmations: What was foretold for the target beside what was measured there, if it was.
-        versions: What the finished runs were made with; more than one where they differ.
-        failures: Runs that gave no result in this call.
-    """
-
-    study: Study
-    counts: Counts
-    table: RunTable
-    answers: Judgement
-    parameters: Mapping[int, int]
-    choices: tuple[str, ...]
-    confirmations: tuple[Confirmation, ...]
-    versions: tuple[str, ...]
-    failures: tuple[Failure, ...]
 
 
 def tune(

@@ -21,6 +21,7 @@ def main(answers: int, place_json: str) -> None:
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     import torch
 
+    from ..errors import UserError
     from .reasons import reason_of
     from .train_run import Place, count_parameters, train_run
 
@@ -39,7 +40,8 @@ def main(answers: int, place_json: str) -> None:
             outcome = train_run(identity, place)
         except Exception as error:
             # One run's failure is its own: it is reported, and the worker goes on.
-            _send(answers, {"error": reason_of(error)})
+            is_general = isinstance(error, UserError)
+            _send(answers, {"error": reason_of(error), "is_general": is_general})
             continue
         made = {
             "seconds": round(time.monotonic() - started, 3),
