@@ -38,6 +38,10 @@ def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
         "study": result.study.name,
         "runs": asdict(result.counts),
         "schemes": schemes_document(result.answers),
+        "arms": {
+            arm.name: {"scheme": arm.scheme, "values": dict(arm.values)}
+            for arm in result.study.arms
+        },
         "comparisons": [asdict(comparison) for comparison in result.answers.comparisons],
         "confirmations": [asdict(confirmation) for confirmation in result.confirmations],
         "choices": list(result.choices),
