@@ -41,6 +41,9 @@ from .optimizers import make_optimizers, rule_of
 from .plan import SHARED_SCHEME
 from .sections import RunSettings, depth_of
 
+# Runs of one worker share their text, whatever else differs between them.
+_corpus = lru_cache(maxsize=1)(corpus_of)
+
 _LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 
 
@@ -129,7 +132,7 @@ def _identity_of_recipe(run: dict[str, Any]) -> str:
     return json.dumps({
         "scheme": run["scheme"],
         "width": run["width"],
-        "settings": run["settings"] | {"study_seed": 0},
+        "settings": run["settings"],
     })
 
 
@@ -178,7 +181,7 @@ def _require_code(settings: RunSettings) -> None:
         )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=16)
 def _task(text: str, place: Place) -> Task:
     settings = _settings(text, place)
     batch, loss = settings.training.batch, settings.training.loss
@@ -192,7 +195,7 @@ def _task(text: str, place: Place) -> Task:
             function = load_callable("data.batches", config.batches)
             return OwnBatches(function, batch, config.held_out_batches, own)
         case config:
-            corpus = corpus_of(config)
+            corpus = _corpus(config)
     if corpus.digest != settings.data_digest:
         raise UserError(
             f"corpus: got digest {corpus.digest[:12]}, wanted {settings.data_digest[:12]}: the "
