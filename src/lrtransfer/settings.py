@@ -1,8 +1,10 @@
 """What all settings have in common: a wrong key or value is an error. Loads no torch."""
 
-from typing import Annotated
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1, lt=2**53)]
 Positive = Annotated[float, Field(gt=0)]
@@ -10,7 +12,26 @@ AtLeastZero = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 # An object of the user's own code.
-Named = Annotated[str, Field(pattern=r"^\w+(\.\w+)*:\w+(\.\w+)*$")]
+NAMED = r"^[A-Za-z_]\w*(\.\w+)*:\w+(\.\w+)*$"
+Named = Annotated[str, Field(pattern=NAMED)]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            _finite(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _finite(inner)
+    elif not isinstance(value, bool | int | float | str | None):
+        raise ValueError(f"got {value!r}, wanted text, numbers, truth values, or lists of these")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"got {value!r}, wanted a finite number")
+    return value
+
+
+# Settings of somebody else's: whatever JSON can hold.
+Plain = Annotated[Any, AfterValidator(_finite)]
 
 
 class Settings(BaseModel):

@@ -120,9 +120,9 @@ def _optima_table(answers: Collection[SchemeAnswer]) -> "Table":
     from rich.table import Table
 
     table = Table(title="Learning rate with the lowest held-out loss")
-    table.add_column("scheme", no_wrap=True)
+    table.add_column("scheme", overflow="fold")
     for header in (axis_of(answers).name, "optimum log2 lr", "95 % interval", "lr", "status"):
-        table.add_column(header, no_wrap="interval" in header)
+        table.add_column(header, no_wrap=True)
     for answer in answers:
         for optimum in answer.optima:
             table.add_row(escape(answer.scheme), str(optimum.width), *_cells(optimum))

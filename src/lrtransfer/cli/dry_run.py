@@ -29,6 +29,7 @@ def print_estimate(study: Study, found: Estimate, *, as_json: bool) -> None:
                 "disk": found.disk,
                 "workers": found.workers,
             },
+            "confirming": None if found.confirming is None else _document(found.confirming),
             "target_directly": _document(found.target),
         })
         return
@@ -49,6 +50,8 @@ def _print_table(study: Study, found: Estimate) -> None:
     table = Table(*headers, title=title)
     for cost in found.sizes:
         table.add_row(*_row(cost))
+    if found.confirming is not None:
+        table.add_row(*_row(found.confirming, note=" (to confirm)"))
     table.add_section()
     table.add_row(*_row(found.target, note=" (target, tuned directly)"))
     console.print(table)

@@ -35,10 +35,10 @@ class Init(Command):
     json: Json = False
 
     def run(self) -> int:
-        """Write the files, all or none."""
+        """Write the files, none where one is there already."""
         kind = "trainer" if self.trainer else "model"
         texts = {name: _template(kind, name) for name in NAMES[kind]} | {SCHEMA: _schema()}
-        present = [name for name in NAMES[kind] if (self.directory / name).exists()]
+        present = [name for name in texts if (self.directory / name).exists()]
         if present:
             raise ConfigError(
                 f"{self.directory / present[0]}: got a file that is there already, wanted to write "

@@ -3,6 +3,7 @@
 Each command loads what it needs when it runs, so that `--help` comes at once.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -24,7 +25,7 @@ from .theory.group import Theory
 from .tune import Tune
 from .verdict import Verdict
 
-EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 70, 130
+EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
 
 Command = (
     Annotated[Tune, tyro.conf.subcommand("tune")]
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"lrtransfer: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
+    except BrokenPipeError:  # whoever read the output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
     except KeyboardInterrupt:
         print(f"\nlrtransfer: interrupted. {command.resume_hint()}", file=sys.stderr)
         return EXIT_INTERRUPTED

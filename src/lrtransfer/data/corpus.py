@@ -21,8 +21,9 @@ Tokens = npt.NDArray[np.unsignedinteger]
 HELD_OUT_SHARE = 0.1
 SEPARATOR = b"\0"  # between files; text contains no NUL
 
-# Of a large file the hash reads so many evenly spread blocks of so many tokens.
-_BLOCKS, _BLOCK = 256, 65_536
+# Of a file too large to be read whole the hash takes so many evenly spread blocks of tokens.
+_READ_WHOLE = 2**30  # bytes
+_BLOCKS, _BLOCK = 1024, 65_536
 
 # Tests are many and repetitive; the rest is not the library's own text.
 _LEFT_OUT = frozenset({
@@ -40,7 +41,7 @@ class Corpus:
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of the tokens and their split; of large files, of blocks spread over them."""
+        """The SHA-256 of the tokens and their split; beyond 1 GiB, of blocks spread over them."""
         digest = hashlib.sha256(self.train.dtype.str.encode())
         for part in (self.train, self.held_out):
             digest.update(len(part).to_bytes(8, "big"))
@@ -50,7 +51,7 @@ class Corpus:
 
 
 def _blocks(tokens: Tokens) -> Iterable[Tokens]:
-    if len(tokens) <= _BLOCKS * _BLOCK:
+    if tokens.nbytes <= _READ_WHOLE:
         return (tokens,)
     starts = np.linspace(0, len(tokens) - _BLOCK, _BLOCKS).astype(np.int64)
     return (tokens[start : start + _BLOCK] for start in starts)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ..errors import ConfigError
-from ..settings import Count, Named, Settings
+from ..settings import Count, Named, Plain, Settings
 
 Activation = Literal["relu", "gelu", "squared_relu"]
 
@@ -72,7 +72,7 @@ class HuggingFaceConfig(Settings):
     family: Literal["transformers"] = "transformers"
     type: Annotated[str, Field(min_length=1)]
     scales: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-    fields: dict[str, Any] = Field(default_factory=dict)
+    fields: dict[str, Plain] = Field(default_factory=dict)
     context: Count = 64
 
     def fields_at(self, width: int, *, base_width: int) -> dict[str, Any]:
@@ -120,5 +120,5 @@ class OwnModelConfig(Settings):
 
     family: Literal["own"] = "own"
     build: Named
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: dict[str, Plain] = Field(default_factory=dict)
     context: Count = 64

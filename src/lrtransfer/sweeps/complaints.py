@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
@@ -22,7 +22,7 @@ def first_complaint(error: ValidationError, study: type[BaseModel]) -> str:
 
 
 def _explain(error: ErrorDetails, study: type[BaseModel]) -> str:
-    path, model = _without_tags([str(part) for part in error["loc"]], study)
+    path, model = _without_tags([str(part) for part in error["loc"] if part != "[key]"], study)
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
         known = list(model.model_fields) if model else []
@@ -47,6 +47,7 @@ def _explain(error: ErrorDetails, study: type[BaseModel]) -> str:
     return f"{key}: got {error['input']!r}, {wanted.replace('input should', 'it should')}."
 
 
+_BRANCHES = ("int", "float")  # alternatives of a number, which pydantic puts in the path
 _PATTERNS = {
     "device": "cpu, cuda, cuda:N or mps",
     "build": "the form pkg.module:function",
@@ -73,7 +74,9 @@ def _without_tags(
             continue
         inner = next(_settings(field.annotation), None)
         if inner is None:
-            return kept + rest, None
+            return kept + [part for part in rest if part not in _BRANCHES], None
+        if get_origin(field.annotation) is dict:
+            kept.append(rest.pop(0))  # a key of the user's own
         found = inner
     return kept, found
 

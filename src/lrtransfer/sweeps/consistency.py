@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from .study import Study
 
 MAX_RUNS = 100_000
+_UNSET_BY_DEFAULT = (
+    "training.clip",
+    "parametrization.base_depth",
+    "parametrization.embedding_lr_exponent",
+)
+_TUNED = "parametrization.tuned."
+# Settings that a section takes whatever their name.
+_FREE = {
+    "transformer": (_TUNED,),
+    "mlp": (_TUNED,),
+    "transformers": (_TUNED, "model.fields."),
+    "own": (_TUNED, "model.arguments."),
+}
 BYTES = 256  # vocabulary of text
 OF_THE_BUILT_IN_MODEL = ("model", "data", "optimizer", "training", "parametrization")
 
@@ -95,6 +108,8 @@ def _model_problems(study: "Study") -> Iterator[str]:
             )
     if isinstance(model, HuggingFaceConfig):
         yield from _scaling_problems(study, [width for _, width in widths])
+    if study.device == "mps" and study.training.precision == "float64":
+        yield "training.precision: got 'float64' with device = 'mps', wanted another: it has none"
     has_tokens = not isinstance(data, (DigitsConfig, OwnBatchesConfig))
     if isinstance(model, MLPConfig) and has_tokens:
         yield f"data.source: got {data.source!r} with an mlp, wanted digits, or batches of your own"
@@ -126,16 +141,25 @@ def _scaling_problems(study: "Study", widths: list[int]) -> Iterator[str]:
 def _varied_problems(study: "Study") -> Iterator[str]:
     settings = study.model_dump()
     sections = {key: settings[key] for key in OF_THE_BUILT_IN_MODEL}
-    known = [*numeric_paths(sections), "training.clip", "parametrization.base_depth"]
+    known = [*numeric_paths(sections), *_UNSET_BY_DEFAULT]
     for path in study.vary:
-        free = ("model.fields.", "model.arguments.", "parametrization.")
-        if path in known or path.startswith(free):
+        if path in known or path.startswith(_FREE[study.model.family]):
             continue
         close = difflib.get_close_matches(path, known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"wanted one of {', '.join(known)}"
         yield f"vary: got {path!r}, which is no numeric setting, {hint}"
-    if study.along != "width" and study.path_along in study.vary:
+    if study.along == "width":
+        return
+    if study.path_along in study.vary:
         yield f"vary: got {study.path_along!r}, along which the study goes, wanted another setting"
+    given = (
+        study.parametrization.base_depth is not None or "parametrization.base_depth" in study.vary
+    )
+    if study.along == "depth" and given:
+        yield (
+            "parametrization.base_depth: got a value with along = 'depth', wanted none: it is the "
+            "smallest of sizes"
+        )
 
 
 def _trainer_problems(study: "Study") -> Iterator[str]:

@@ -9,7 +9,7 @@ from ..data.corpus import Corpus
 from ..data.digits import digits
 from ..data.sources import corpus_of
 from ..errors import ConfigError
-from .named_code import digest_of
+from .code_digest import code_digest
 from .study import Study
 
 
@@ -33,7 +33,7 @@ def digests(study: Study) -> Digests:
     """
     if study.trainer is not None:
         return Digests()
-    return Digests(_data_digest(study), digest_of(study.named_code))
+    return Digests(_data_digest(study), code_digest(study.named_code))
 
 
 def _data_digest(study: Study) -> str:

@@ -15,9 +15,10 @@ from statistics import mean
 from typing import Any
 
 from ..errors import StoreError, UserError
+from .confirm import NEIGHBOURS
 from .describe import tokens_per_step
 from .digests import Digests
-from .plan import PlannedRun, Run, expand, first_cells, run_settings
+from .plan import Kind, PlannedRun, Run, canonical, expand, first_cells, run_settings
 from .reasons import told
 from .store import Row, read_store
 from .study import Study
@@ -71,6 +72,8 @@ class Estimate:
         sizes: Cost by increasing size.
         target: Cost of the same grid at the target itself, under one scheme; its seconds are those
             of the largest size, in proportion to the operations.
+        confirming: Cost of the runs at the target that confirm the answer, if they are wanted.
+        flops: Floating-point operations of all runs, None if not known.
         seconds: Time of all runs with the workers, None if not known.
         disk: Bytes of store and report.
         workers: Number of processes.
@@ -80,15 +83,11 @@ class Estimate:
     finished: int
     sizes: tuple[SizeCost, ...]
     target: SizeCost
+    confirming: SizeCost | None
+    flops: float | None
     seconds: float | None
     disk: int
     workers: int
-
-    @property
-    def flops(self) -> float | None:
-        """Floating-point operations of all runs, if all are known."""
-        known = [cost.flops for _, cost in self.runs if cost.flops is not None]
-        return sum(known) if known and len(known) == len(self.runs) else None
 
 
 @dataclass(frozen=True)
@@ -117,29 +116,32 @@ def estimate(study: Study, directory: Path, *, workers: int) -> Estimate:
     planned = {p.run.id: p for p in expand(study, first_cells(study), digests=found)}
     rows = _finished(directory)
     missing = [p for id_, p in planned.items() if id_ not in rows]
-    kinds = {_kind(p.run): p.run for p in missing}
+    kinds = {p.run.kind: p.run for p in missing}
     if study.trainer is None:
         probes = {kind: _probe(study, run, workers) for kind, run in sorted(kinds.items())}
     else:
         probes = _from_finished(rows.values())
-    runs = tuple((p, _cost(study, p.run, probes.get(_kind(p.run), _Probe()))) for p in missing)
+    arms = {arm.name: arm for arm in study.arms}
+    runs = tuple(
+        (p, _cost(study.at(arms[p.scheme], p.size), probes.get(p.run.kind, _Probe())))
+        for p in missing
+    )
     sizes = tuple(_by_size(runs))
-    seconds = [cost.seconds for _, cost in runs if cost.seconds is not None]
+    target = _target(study, found, sizes)
+    confirming = _confirming(study, target)
+    seconds = _total("seconds", sizes, confirming)
     startup = max((probe.startup for probe in probes.values()), default=0.0)
     return Estimate(
         runs=runs,
         finished=len(planned) - len(runs),
         sizes=sizes,
-        target=_target(study, found, sizes),
-        seconds=sum(seconds) / workers + startup if len(seconds) == len(runs) else None,
+        target=target,
+        confirming=confirming,
+        flops=_total("flops", sizes, confirming),
+        seconds=None if seconds is None else seconds / workers + startup,
         disk=REPORT_BYTES + sum(STORED_BYTES + 20 * _steps(p.run) for p, _ in runs),
         workers=workers,
     )
-
-
-def _kind(run: Run) -> tuple[int, str]:
-    """Name what runs of the same cost have in common."""
-    return run.width, run.settings
 
 
 def _steps(run: Run) -> int:
@@ -189,32 +191,23 @@ def _probe(study: Study, run: Run, workers: int, *, timed: bool = True) -> _Prob
     )
 
 
-def _from_finished(rows: Iterable[Row]) -> dict[tuple[int, str], _Probe]:
-    seconds: dict[tuple[int, str], list[float]] = defaultdict(list)
+def _from_finished(rows: Iterable[Row]) -> dict[Kind, _Probe]:
+    seconds: dict[Kind, list[float]] = defaultdict(list)
     for row in rows:
-        identity = json.loads(row.identity)
-        run = Run(
-            json.dumps(identity["settings"], sort_keys=True, separators=(",", ":")),
-            identity["scheme"],
-            identity["width"],
-            identity["lr"],
-            identity["seed"],
-        )
-        seconds[_kind(run)].append(row.record["seconds"])
+        run = json.loads(row.identity)
+        seconds[run["width"], canonical(run["settings"])].append(row.record["seconds"])
     return {kind: _Probe(seconds=mean(known)) for kind, known in seconds.items()}
 
 
-def _cost(study: Study, run: Run, probe: _Probe) -> RunCost:
-    settings: dict[str, Any] = json.loads(run.settings)
-    if study.trainer is not None:
+def _cost(settings: Study, probe: _Probe) -> RunCost:
+    """Return the cost of a run with the settings of its arm at its size."""
+    if settings.trainer is not None:
         return RunCost(seconds=probe.seconds)
-    training = settings["training"]
-    tokens = tokens_per_step(study)
-    per_example = None if tokens is None else tokens // study.training.batch
+    steps, tokens = settings.training.steps, tokens_per_step(settings)
     return RunCost(
         parameters=probe.parameters,
-        tokens=None if per_example is None else per_example * training["batch"] * training["steps"],
-        flops=None if probe.flops is None else probe.flops * training["steps"],
+        tokens=None if tokens is None else tokens * steps,
+        flops=None if probe.flops is None else probe.flops * steps,
         seconds=probe.seconds,
         memory=probe.memory,
     )
@@ -242,6 +235,23 @@ def _mean(costs: list[RunCost]) -> RunCost:
     )
 
 
+def _confirming(study: Study, target: SizeCost) -> SizeCost | None:
+    """Return the cost of the rates tried at the target to confirm the answer, if that is wanted."""
+    if not study.confirm:
+        return None
+    rates = 2 * NEIGHBOURS + 1
+    return SizeCost(study.target, len(study.arms) * rates * study.seeds, target.each)
+
+
+def _total(key: str, sizes: Iterable[SizeCost], confirming: SizeCost | None) -> float | None:
+    """Return the sum over all runs, None where a cost is not known."""
+    parts = [*sizes, *([confirming] if confirming else [])]
+    costs = [(part.runs, getattr(part.each, key)) for part in parts]
+    if any(cost is None for _, cost in costs):
+        return None
+    return float(sum(runs * cost for runs, cost in costs))
+
+
 def _target(study: Study, found: Digests, sizes: tuple[SizeCost, ...]) -> SizeCost:
     """Return the cost of the first grid of one arm at the target."""
     runs = len(study.grid.indices()) * study.seeds
@@ -249,7 +259,7 @@ def _target(study: Study, found: Digests, sizes: tuple[SizeCost, ...]) -> SizeCo
     run = Run(run_settings(study, arm, study.target, found), arm.scheme, width, study.grid.low, 0)
     if study.trainer is not None:
         return SizeCost(study.target, runs, RunCost())
-    plain = _cost(study, run, _probe(study, run, 1, timed=False))
+    plain = _cost(study.at(arm, study.target), _probe(study, run, 1, timed=False))
     largest = sizes[-1].each if sizes else RunCost()
     seconds = None
     if largest.seconds is not None and largest.flops and plain.flops is not None:

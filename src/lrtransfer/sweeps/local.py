@@ -1,22 +1,25 @@
 """Train runs on this machine: one run per process, one thread per process. Loads no torch."""
 
 import json
+import math
 import os
+import select
 import selectors
 import signal
 import subprocess
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self, TextIO
 
 from ..errors import UserError
-from .plan import Run
+from .plan import Kind, Run
 from .store import Result, Row
 
-PATIENCE = 3  # runs that may fail by a fault of the study's before any gave a result
+PATIENCE = 3  # runs of a kind that may fail before any gave a result
+POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,10 @@ class Failure:
     Attributes:
         run: The run.
         reason: What went wrong, in the last line; before it, where.
-        is_general: Whether the cause lies with the study, so that it would befall other runs, too.
     """
 
     run: Run
     reason: str
-    is_general: bool = False
 
 
 def default_workers() -> int:
@@ -64,26 +65,31 @@ class LocalWorkers:
     def train(self, runs: Iterable[Run]) -> Iterator[tuple[Run, Row | Failure]]:
         """Yield runs with their rows as they finish, in no fixed order.
 
-        A worker that dies costs the run it was training; another takes its place. When the first
-        runs fail by a fault of the study's, no more are started.
+        A worker that dies costs the run it was training; another takes its place. Where the first
+        runs of one kind (width and settings) all fail, the rest of that kind is not tried.
 
         Raises:
             UserError: If a worker cannot start at all.
         """
-        waiting, failures, has_row = deque(runs), 0, False
+        waiting, failures = deque(runs), defaultdict[Kind, float](float)
         for _ in range(min(self._count, len(waiting))):
             self._engage(waiting.popleft())
         while self._busy.get_map():
-            for key, _ in self._busy.select():
-                answer = key.data.receive()
-                self._release(key.data)
-                has_row |= isinstance(answer[1], Row)
-                failures += isinstance(answer[1], Failure) and answer[1].is_general
-                if failures >= PATIENCE and not has_row:
-                    waiting.clear()
+            for worker in self._ended():
+                run, answer = worker.receive()
+                self._release(worker)
+                failures[run.kind] += 1 if isinstance(answer, Failure) else -math.inf
+                if failures[run.kind] >= PATIENCE:
+                    waiting = deque(other for other in waiting if other.kind != run.kind)
                 if waiting:
                     self._engage(waiting.popleft())
-                yield answer
+                yield run, answer
+
+    def _ended(self) -> "list[_Worker]":
+        """Return the workers that have answered or died, as soon as there are any."""
+        ready = [key.data for key, _ in self._busy.select(timeout=POLL_SECONDS)]
+        # What a worker's own children hold open does not become readable when it dies.
+        return ready or [key.data for key in self._busy.get_map().values() if key.data.has_died()]
 
     def _engage(self, run: Run) -> None:
         worker = self._idle.pop() if self._idle else _Worker(self._place)
@@ -141,11 +147,19 @@ class _Worker:
         """
         assert self._run is not None
         run, self._run = self._run, None
-        line = self.answers.readline()
+        line = b"" if self._is_silent() else self.answers.readline()
         if line.endswith(b"\n"):
             self._has_answered = True
             return run, _read(run, json.loads(line))
         return run, Failure(run, self._end())
+
+    def has_died(self) -> bool:
+        """Tell whether the process has ended."""
+        return self._process.poll() is not None
+
+    def _is_silent(self) -> bool:
+        """Tell whether the process has ended and left no answer."""
+        return self.has_died() and not select.select([self.answers], [], [], 0)[0]
 
     @property
     def is_alive(self) -> bool:
@@ -183,7 +197,7 @@ def _has_file(stream: TextIO) -> bool:
 
 def _read(run: Run, message: dict[str, Any]) -> Row | Failure:
     if "error" in message:
-        return Failure(run, message["error"], message["is_general"])
+        return Failure(run, message["error"])
     result = message["result"]
     return Row(
         run.id,

@@ -1,11 +1,8 @@
 """Objects of the user's own code, named as `pkg.module:name`."""
 
-import hashlib
 import importlib
-import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +24,15 @@ def load(key: str, text: str) -> Any:
     module_name, _, path = text.partition(":")
     if not module_name or not path:
         raise ConfigError(f"{key}: got {text!r}, wanted the form pkg.module:name.")
-    folder = _on_path()
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise ConfigError(_missing(key, text, error.name, folder)) from None
+        raise ConfigError(
+            f"{key}: got {text!r}, but there is no module {error.name!r} in {folder} nor among "
+            "the installed packages. Run the command in the folder of the package."
+        ) from None
     except Exception as error:
         raise ConfigError(
             f"{key}: got {text!r}, whose module fails to import: {type(error).__name__}: {error}. "
@@ -83,41 +84,3 @@ def load_batch(key: str, text: str) -> Any:
             f"{key}: got {text!r}, which raised {type(error).__name__}: {error}; wanted a "
             "function of nothing, or of the width, that returns one batch."
         ) from error
-
-
-def digest_of(named: Mapping[str, str]) -> str:
-    """Return the hash of the source files that named objects are in; none of no objects.
-
-    Arguments:
-        named: `pkg.module:name` by the key that names it.
-
-    Raises:
-        ConfigError: If there is no such module.
-    """
-    if not named:
-        return ""
-    folder, digest = _on_path(), hashlib.sha256()
-    for key, text in sorted(named.items()):
-        module_name = text.partition(":")[0]
-        try:
-            spec = importlib.util.find_spec(module_name)
-        except ModuleNotFoundError as error:
-            raise ConfigError(_missing(key, text, error.name, folder)) from None
-        if spec is None or spec.origin is None:
-            raise ConfigError(_missing(key, text, module_name, folder))
-        source = Path(spec.origin)
-        digest.update(text.encode() + b"\0" + (source.read_bytes() if source.exists() else b""))
-    return digest.hexdigest()
-
-
-def _on_path() -> str:
-    if (folder := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, folder)
-    return folder
-
-
-def _missing(key: str, text: str, name: str | None, folder: str) -> str:
-    return (
-        f"{key}: got {text!r}, but there is no module {name!r} in {folder} nor among "
-        "the installed packages. Run the command in the folder of the package."
-    )

@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from ..parametrization.rules import SCHEMES
 from ..statistics.optimum import FINE_RATES
 from .arms import Arm
 from .digests import Digests
@@ -25,7 +26,7 @@ SEMANTICS = 2
 
 COARSE = 2.0  # octaves between the rates of an adaptive design's first round, at most
 
-# At the base width every relative scheme is the same model and optimizer, trained once for all.
+# Where every relative scheme is the same model and optimizer, it is trained once for all.
 SHARED_SCHEME = "base"
 
 # Settings that say which runs are wanted, what is concluded or where they are trained, not what a
@@ -39,6 +40,7 @@ WHERE_DATA_ARE = "path"  # their digest says what they are
 # Settings of a user's program that do not change what it gives.
 HOW_LONG = frozenset({"timeout", "retries"})
 
+Kind = tuple[int, str]  # width, settings
 Cell = tuple[int, int]  # lattice index of the rate, seed
 # What is tried, for each (name of an arm, size).
 Cells = Mapping[tuple[str, int], tuple[Cell, ...]]
@@ -74,12 +76,17 @@ class Run:
             "seed": self.seed,
         })
 
+    @property
+    def kind(self) -> Kind:
+        """What runs that cost the same have in common."""
+        return self.width, self.settings
+
     @cached_property
     def work(self) -> float:
         """What it takes beside other runs of its study, roughly: width x steps x batch."""
         settings = json.loads(self.settings)
         known = settings.get("training", settings.get("values", {}))
-        return float(self.width * known.get("steps", 1) * known.get("batch", 1))
+        return float(self.width * max(1, known.get("steps", 1)) * max(1, known.get("batch", 1)))
 
     @cached_property
     def id(self) -> str:
@@ -140,22 +147,27 @@ def _runs(
     study: Study, arm: Arm, size: int, chosen: Iterable[Cell], digests: Digests
 ) -> Iterable[Run]:
     settings, width = run_settings(study, arm, size, digests), study.width_at(size)
-    scheme = SHARED_SCHEME if is_shared(study, size) else arm.scheme
+    scheme = SHARED_SCHEME if is_shared(study, arm, size) else arm.scheme
     return [Run(settings, scheme, width, study.lattice.rate(i), seed) for i, seed in chosen]
 
 
-def is_shared(study: Study, size: int) -> bool:
-    """Tell whether runs of a size are the same under all schemes of ours."""
-    at_base = study.along != "depth" or size == study.base
-    return study.trainer is None and study.width_at(size) == study.base_width and at_base
+def is_shared(study: Study, arm: Arm, size: int) -> bool:
+    """Tell whether the runs of an arm at a size are those of every scheme that does not differ.
+
+    At the base width all relative schemes are one, but for the branches of those that scale depth.
+    """
+    if study.trainer is not None or study.width_at(size) != study.base_width:
+        return False
+    settings = study.at(arm, size)
+    base_depth = settings.parametrization.base_depth
+    at_base_depth = base_depth is None or settings.depth == base_depth
+    return at_base_depth or not SCHEMES[arm.scheme].depth
 
 
 def curve_key(study: Study, name: str, size: int) -> tuple[str, int]:
     """Name the curve of an arm at a size; one that schemes share has one name."""
-    if not is_shared(study, size):
-        return name, size
     arm = next(arm for arm in study.arms if arm.name == name)
-    return arm.renamed(SHARED_SCHEME), size
+    return arm.renamed(SHARED_SCHEME) if is_shared(study, arm, size) else name, size
 
 
 def run_settings(study: Study, arm: Arm, size: int, digests: Digests) -> str:

@@ -7,7 +7,7 @@ from ..errors import UserError
 WHERE_LINES = 6  # of where it came from that are told
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """Return what went wrong in the last line, after where in the user's own code it did.
 
     Example:

@@ -38,7 +38,7 @@ class StudyResult:
         counts: How many runs there are, and how they ended.
         table: The outcome of every finished run.
         answers: What is concluded for each scheme; empty while the runs allow no conclusion.
-        parameters: Number of parameters at each size with a finished run.
+        parameters: Number of parameters at each size with a finished run, of the first arm.
         choices: Why runs were added to the first ones, one line per choice.
         confirmations: What was foretold for the target beside what was measured there, if it was.
         versions: What the finished runs were made with; more than one where they differ.

@@ -1,6 +1,7 @@
 """The sections of a study that say how a run is trained, and which rates are tried."""
 
 import math
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -14,11 +15,12 @@ from ..data.configs import (
 )
 from ..models.configs import HuggingFaceConfig, MLPConfig, OwnModelConfig, TransformerConfig
 from ..parametrization.choices import WeightDecay
-from ..settings import AtLeastZero, BelowOne, Count, Positive, Settings, Share
+from ..settings import NAMED, AtLeastZero, BelowOne, Count, Positive, Settings, Share
 
 # TOML and JSON know arrays only; their entries stay strict.
 Betas = Annotated[tuple[BelowOne, BelowOne], Field(strict=False)]
 
+LOSSES = ("cross-entropy", "squared-error")
 RoleName = Literal["input", "hidden", "output", "vector", "scalar"]
 
 FINENESS = 4  # rates that an adaptive design may choose from, per rate of the grid
@@ -115,7 +117,7 @@ class TrainingConfig(Settings):
                 f"got batch = {self.batch} and accumulate = {self.accumulate}, wanted a batch "
                 "that divides into equal parts"
             )
-        if self.loss not in {"cross-entropy", "squared-error"} and ":" not in self.loss:
+        if self.loss not in LOSSES and not re.fullmatch(NAMED, self.loss):
             raise ValueError(
                 f"got loss = {self.loss!r}, wanted cross-entropy, squared-error or "
                 "pkg.module:function"
@@ -235,7 +237,7 @@ def named_code(model: Settings, data: Settings, training: TrainingConfig) -> dic
         named["model.build"] = model.build
     if isinstance(data, OwnBatchesConfig):
         named["data.batches"] = data.batches
-    if ":" in training.loss:
+    if training.loss not in LOSSES:
         named["training.loss"] = training.loss
     return named
 

@@ -113,7 +113,7 @@ class Study(Settings):
         """The settings of every combination of values at every size, where they differ."""
         wanted = {
             (values, size): self._wanted(values, size)
-            for values in {arm.values for arm in self.arms}
+            for values in dict.fromkeys(arm.values for arm in self.arms)
             for size in (*self.measured, self.target)
         }
         return {key: self._with(some) for key, some in wanted.items() if some}
@@ -141,7 +141,7 @@ class Study(Settings):
         try:
             return _Variant.model_validate(settings)
         except ValidationError as error:
-            told = ", ".join(f"{path} = {value:g}" for path, value in wanted.items())
+            told = ", ".join(f"{path} = {value}" for path, value in wanted.items())
             complaint = first_complaint(error, Study).removesuffix(".")
             raise ValueError(f"{complaint} (with {told})") from None
 

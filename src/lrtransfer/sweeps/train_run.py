@@ -5,11 +5,13 @@ This is where parametrization and training meet; nothing but the identity decide
 
 import json
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -36,7 +38,8 @@ from ..training.loop import Outcome, Setting, train
 from ..training.objective import Loss, cross_entropy, squared_error
 from ..training.schedule import schedule_factor
 from ..training.task import Classes, NextToken, OwnBatches, Task
-from .named_code import digest_of, load_callable
+from .code_digest import code_digest
+from .named_code import load_callable
 from .optimizers import make_optimizers, rule_of
 from .plan import SHARED_SCHEME
 from .sections import RunSettings, depth_of
@@ -73,20 +76,21 @@ def train_run(identity: str, place: Place = HERE) -> Outcome:
     run = json.loads(identity)
     settings = _settings(json.dumps(run["settings"]), place)
     training, seeds = settings.training, (settings.study_seed, run["seed"])
-    recipe = _recipe(_identity_of_recipe(run), place)
+    task, recipe = _task(json.dumps(run["settings"]), place), _recipe(_recipe_key(run), place)
     setting = Setting(place.device, training.precision, training.accumulate, training.clip)
-    torch.manual_seed(seed_of("model", *seeds))  # of what a model itself draws, such as dropout
+    _begin("model", *seeds)  # of what a model itself draws, such as dropout
     model = recipe.initialize(
         _builder(settings)(run["width"]),
         seed=seed_of("init", *seeds),
     )
+    _require_device(place.device)
     setting.place(model)
     optimizers = make_optimizers(recipe, model, settings.optimizer, lr=run["lr"])
     recipe.verify(model, *optimizers)
     return train(
         model,
         optimizers,
-        _task(json.dumps(run["settings"]), place),
+        task,
         steps=training.steps,
         seed=seed_of("data", *seeds),
         schedule=partial(
@@ -103,7 +107,7 @@ def train_run(identity: str, place: Place = HERE) -> Outcome:
 
 def count_parameters(identity: str, place: Place = HERE) -> int:
     """Return the number of parameters of the model of a run."""
-    recipe = _recipe(_identity_of_recipe(json.loads(identity)), place)
+    recipe = _recipe(_recipe_key(json.loads(identity)), place)
     return sum(math.prod(tensor.shape) for tensor in recipe.tensors)
 
 
@@ -127,7 +131,7 @@ def _builder(settings: RunSettings) -> Callable[[int], nn.Module]:
             return partial(load_callable("model.build", config.build), **config.arguments)
 
 
-def _identity_of_recipe(run: dict[str, Any]) -> str:
+def _recipe_key(run: dict[str, Any]) -> str:
     """Return the part of a run's identity on which its recipe depends."""
     return json.dumps({
         "scheme": run["scheme"],
@@ -144,14 +148,15 @@ def _recipe(identity: str, place: Place) -> Recipe:
     _require_code(settings)
     # At the base width all relative schemes are one; any of them gives the same recipe.
     scheme = "sp" if wanted["scheme"] == SHARED_SCHEME else wanted["scheme"]
-    is_ours = isinstance(settings.model, (TransformerConfig, MLPConfig))
+    example = _task(text, place).example()
+    _begin("recipe", settings.study_seed)
     return parametrize(
         _builder(settings),
         width=wanted["width"],
         base_width=settings.base_width,
         scheme=scheme,
         optimizer=rule_of(settings.optimizer),
-        example=None if is_ours and scheme != "completep" else _task(text, place).example(),
+        example=example,
         choices=_choices(settings, scheme),
     )
 
@@ -174,15 +179,44 @@ def _choices(settings: RunSettings, scheme: str) -> Choices:
 
 
 def _require_code(settings: RunSettings) -> None:
-    if digest_of(settings.named_code) != settings.code_digest:
+    if code_digest(settings.named_code) != settings.code_digest:
         raise UserError(
             "code: got other code than the study was planned with: it changed since. Start the "
             "command again."
         )
 
 
+def _begin(*name: int | str) -> None:
+    """Start all random streams anew, and undo what a run before may have set for the process."""
+    seed = seed_of(*name)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # ruff: ignore[numpy-legacy-random] (that of the user's own code)
+    torch.manual_seed(seed)
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.set_grad_enabled(True)
+
+
+def _require_device(device: str) -> None:
+    try:
+        torch.empty(1, device=device)
+    except Exception as error:
+        raise UserError(
+            f"device: got {device!r}, on which torch computes nothing ({error}), wanted one that "
+            "this machine and this torch have, such as cpu."
+        ) from None
+
+
 @lru_cache(maxsize=16)
 def _task(text: str, place: Place) -> Task:
+    """Return the task of runs; held-out batches are drawn at once, the same in every process."""
+    task = _new_task(text, place)
+    _begin("held out")
+    task.example()
+    return task
+
+
+def _new_task(text: str, place: Place) -> Task:
     settings = _settings(text, place)
     batch, loss = settings.training.batch, settings.training.loss
     objective = _LOSSES.get(loss) or load_callable("training.loss", loss)

@@ -172,7 +172,7 @@ def _advance(
         counts=_count(state.runs, state.finished, sweep.before),
         table=state.table,
         answers=answers,
-        parameters=_parameters(state),
+        parameters=_parameters(state, study.arms[0].name),
         choices=tuple(choices),
         confirmations=confirmed,
         versions=tuple(sorted({_version(row) for row in state.finished})),
@@ -274,12 +274,12 @@ def _observation(planned: PlannedRun, result: Result) -> Observation:
     )
 
 
-def _parameters(state: _State) -> dict[int, int]:
-    sizes = {p.run.id: p.size for p in state.planned}
+def _parameters(state: _State, arm: str) -> dict[int, int]:
+    sizes = {p.run.id: p.size for p in state.planned if p.scheme == arm}
     return {
         sizes[row.id]: row.record["parameters"]
         for row in state.finished
-        if "parameters" in row.record
+        if row.id in sizes and "parameters" in row.record
     }
 
 

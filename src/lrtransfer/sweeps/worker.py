@@ -12,16 +12,15 @@ import queue
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, TextIO
 
 
 def main(answers: int, place_json: str) -> None:
     """Train run after run, answering on this file descriptor, until the input ends."""
     requests: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    threading.Thread(target=_listen, args=(requests, _own_input()), daemon=True).start()
     import torch
 
-    from ..errors import UserError
     from .reasons import reason_of
     from .train_run import Place, count_parameters, train_run
 
@@ -38,10 +37,9 @@ def main(answers: int, place_json: str) -> None:
         started = time.monotonic()
         try:
             outcome = train_run(identity, place)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # One run's failure is its own: it is reported, and the worker goes on.
-            is_general = isinstance(error, UserError)
-            _send(answers, {"error": reason_of(error), "is_general": is_general})
+            _send(answers, {"error": reason_of(error)})
             continue
         made = {
             "seconds": round(time.monotonic() - started, 3),
@@ -59,8 +57,17 @@ def _processor(device: str) -> str:
     return device if device != "cpu" else torch.backends.cpu.get_cpu_capability()
 
 
-def _listen(requests: "queue.Queue[str]") -> None:
-    for line in sys.stdin:
+def _own_input() -> TextIO:
+    """Return the input with the requests; the user's own code finds its input at an end."""
+    requests = os.fdopen(os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return requests
+
+
+def _listen(requests: "queue.Queue[str]", lines: TextIO) -> None:
+    for line in lines:
         requests.put(line.strip())
     os._exit(0)  # whoever wanted the answer is gone; a long run must not go on without them
 

@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from ..errors import BatchError
-from .task import Task
+from .task import Task, examples
 
 Status = Literal["finished", "non-finite", "worse-than-init"]
 Precision = Literal["float32", "bfloat16", "float64"]
@@ -75,27 +75,28 @@ class Setting:
         return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
 
     def parts(self, batch: Any) -> Iterator[Any]:
-        """Yield the parts of a batch.
+        """Yield the parts of a batch; what is not as long as it belongs to every part.
 
         Raises:
-            BatchError: If a tensor does not divide.
+            BatchError: If the batch does not divide.
         """
         if self.accumulate == 1:
             yield batch
             return
+        count = examples(batch)
+        if count % self.accumulate:
+            raise BatchError(
+                f"training.accumulate: got {self.accumulate} for a batch of {count} examples, "
+                "wanted parts of equal size."
+            )
         leaves, spec = pytree.tree_flatten(batch)
-        split = [self._split(leaf) for leaf in leaves]
+        split = [self._split(leaf, count) for leaf in leaves]
         for part in zip(*split, strict=True):
             yield pytree.tree_unflatten(list(part), spec)
 
-    def _split(self, leaf: Any) -> Sequence[Any]:
-        if not isinstance(leaf, torch.Tensor) or leaf.ndim == 0:
+    def _split(self, leaf: Any, count: int) -> Sequence[Any]:
+        if not isinstance(leaf, torch.Tensor) or leaf.ndim == 0 or len(leaf) != count:
             return [leaf] * self.accumulate
-        if len(leaf) % self.accumulate:
-            raise BatchError(
-                f"training.accumulate: got {self.accumulate} for a batch of {len(leaf)} examples, "
-                "wanted parts of equal size."
-            )
         return torch.chunk(leaf, self.accumulate)
 
 

@@ -48,7 +48,7 @@ def _called(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) 
     """Return what a function of the user's gives."""
     try:
         return function(*args, **kwargs)
-    except BatchError:
+    except (BatchError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         said = " ".join(str(error).split())

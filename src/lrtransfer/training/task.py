@@ -23,8 +23,8 @@ from ..randomness import seed_of
 from .objective import Batch, Loss, cross_entropy, evaluate
 
 _EVALUATION_BATCH = 64
-# Divergence is told from progress by margins far above the noise of a few held-out windows.
-_EVERY = 16
+_FEW = 64  # windows that tell divergence from progress, measured before and after
+HELD_OUT_BATCH = 64  # examples of a user's own held-out batches, whatever the training's batch
 
 
 class Task(Protocol):
@@ -34,7 +34,7 @@ class Task(Protocol):
         """Yield the batch of every step."""
 
     def held_out(self, *, few: bool = False) -> Iterable[tuple[Any, int]]:
-        """Return held-out batches with their weights; few of them to see whether it diverged."""
+        """Return held-out batches with their weights; few may do to see whether it diverged."""
 
     def loss(self, model: nn.Module, batch: Any) -> torch.Tensor:
         """Return the mean loss of a batch."""
@@ -85,7 +85,8 @@ class NextToken:
 
     def held_out(self, *, few: bool = False) -> Iterable[tuple[torch.Tensor, int]]:
         """Return windows spread evenly over the held-out text, and how many they are."""
-        windows = self._held_out[::_EVERY] if few else self._held_out
+        every = max(1, len(self._held_out) // _FEW) if few else 1
+        windows = self._held_out[::every]
         return ((part, len(part)) for part in torch.split(windows, _EVALUATION_BATCH))
 
     def example(self) -> torch.Tensor:
@@ -154,7 +155,7 @@ class OwnBatches:
     Attributes:
         function: Called as `function(split, seed=, batch=)` with split `train` or `held_out`; it
             yields pairs (inputs, targets), or mappings of the model's keyword arguments.
-        batch: Handed to it.
+        batch: Handed to it for training; HELD_OUT_BATCH is for the held-out batches.
         limit: Held-out batches taken, at most.
         objective: Loss of an output and the targets (the mapping); None for that which the model
             returns, or cross-entropy.
@@ -172,7 +173,7 @@ class OwnBatches:
             BatchError: If they end too soon.
         """
         count = 0
-        for batch in islice(self._called("train", seed), steps):
+        for batch in islice(self._called("train", seed, self.batch), steps):
             count += 1
             yield batch
         if count < steps:
@@ -183,7 +184,7 @@ class OwnBatches:
 
     def held_out(self, *, few: bool = False) -> Iterable[tuple[Batch, int]]:
         """Return the held-out batches, each with the number of its examples."""
-        return self._held_out[:1] if few else self._held_out
+        return self._held_out
 
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Return the mean loss of a batch."""
@@ -195,20 +196,21 @@ class OwnBatches:
 
     @cached_property
     def _held_out(self) -> list[tuple[Batch, int]]:
-        found = [(b, _examples(b)) for b in islice(self._called("held_out", 0), self.limit)]
+        batches = islice(self._called("held_out", 0, HELD_OUT_BATCH), self.limit)
+        found = [(batch, examples(batch)) for batch in batches]
         if not found:
             raise BatchError("data.batches: got no held-out batch, wanted at least one.")
         return found
 
-    def _called(self, split: str, seed: int) -> Iterable[Batch]:
+    def _called(self, split: str, seed: int, batch: int) -> Iterable[Batch]:
         try:
-            found = iter(self.function(split, seed=seed, batch=self.batch))
+            found = iter(self.function(split, seed=seed, batch=batch))
         except TypeError as error:
             raise BatchError(
                 f"data.batches: got {error}, wanted a function that is called as "
                 "batches('train', seed=0, batch=8) and gives batches one after the other."
             ) from error
-        return (_plain(batch) for batch in found)
+        return (_plain(part) for part in found)
 
 
 def _plain(batch: Any) -> Batch:
@@ -218,7 +220,12 @@ def _plain(batch: Any) -> Batch:
     return tuple(batch) if isinstance(batch, list) else batch
 
 
-def _examples(batch: Batch) -> int:
+def examples(batch: Any) -> int:
+    """Return how many examples a batch holds: the length of its first tensor.
+
+    Raises:
+        BatchError: If there is none.
+    """
     for tensor in pytree.tree_leaves(batch):
         if isinstance(tensor, torch.Tensor) and tensor.ndim:
             return len(tensor)
