@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OUT = Path("lrtransfer-out")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Answer:
     """Hold runs and what is concluded from them.
 
@@ -42,6 +42,11 @@ class Answer:
     target: int
     warnings: tuple[str, ...] = ()
     result: StudyResult | None = None
+
+    def __repr__(self) -> str:
+        """Say the verdicts."""
+        told = ", ".join(f"{name}: {verdict}" for name, verdict in self.verdict.items())
+        return f"Answer({told or 'nothing yet'}; {len(self.table.observations)} runs)"
 
     @property
     def answers(self) -> Mapping[str, SchemeAnswer]:

@@ -60,5 +60,5 @@ def test_no_code_has_no_hash() -> None:
 
 @pytest.mark.parametrize("text", ["nowhere:build", "pkg.nowhere:build", "__main__:build"])
 def test_a_module_that_is_not_there(folder: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match="model.build: got .*, but there is no file of a module"):
+    with pytest.raises(ConfigError, match=r"model.build: got .*, but there is no file of a module"):
         code_digest({"model.build": text})

@@ -76,7 +76,7 @@ def noise(result: StudyResult) -> str:
     curves = [curve for scheme in result.answers for curve in result.table.curves(scheme)]
     deviation = seed_noise(curves)
     if deviation is None:
-        return "unknown: one seed"
+        return "its deviation between seeds unknown: one seed"
     return f"standard deviation {deviation:.2g} between seeds, beside each seed's own shift"
 
 

@@ -1,5 +1,6 @@
 """Causal language models of `transformers`, made from a configuration; nothing is downloaded."""
 
+import difflib
 from typing import Any
 
 from torch import nn
@@ -15,12 +16,16 @@ def hugging_face_model(width: int, config: HuggingFaceConfig, *, base_width: int
         ConfigError: If `transformers` is missing, or knows no such type or fields.
     """
     try:
-        from transformers import AutoConfig, AutoModelForCausalLM
+        from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"model.type: got {config.type!r}, but the package {error.name!r} is missing, wanted "
             "it installed: `pip install transformers`."
         ) from None
+    if config.type not in CONFIG_MAPPING:
+        close = difflib.get_close_matches(config.type, list(CONFIG_MAPPING), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "wanted one such as 'llama' or 'gpt2'."
+        raise ConfigError(f"model.type: got {config.type!r}, which transformers has not, {hint}")
     fields = config.fields_at(width, base_width=base_width)
     # A cache of keys and values is of use in generation alone.
     found = _made("type", config.type, AutoConfig.for_model, config.type, **fields, use_cache=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..errors import ParametrizationError
+from ..errors import ParametrizationError, UserError
 
 Build = Callable[[int], nn.Module]
 Shape = tuple[int, ...]
@@ -78,6 +78,8 @@ def _first(build: Build, width: int) -> tuple[nn.Module, str]:
 def _made(build: Build, width: int, device: str) -> nn.Module:
     try:
         return make(build, width, device)
+    except UserError:
+        raise
     except Exception as error:
         raise ParametrizationError(
             f"parametrize: got {type(error).__name__} from build({width}): {error}. Wanted a model "

@@ -91,6 +91,7 @@ def parametrize(
         roles=roles,
         attention=choices.attention,
     )
+    _require_query(table.tensors, choices)
     branches = in_branches(table.tensors)
     _require_branches(branches, choices)
     initial = measure(build, base_width)
@@ -326,6 +327,14 @@ def _require_branches(branches: frozenset[str], choices: Choices) -> None:
             f"depth: got {choices.depth} for base_depth={choices.base_depth}, but no residual "
             "branch was seen in the model, wanted branches that the rules for depth can scale. "
             "Pass example=, without which the forward is not known, or leave the depths out."
+        )
+
+
+def _require_query(roles: tuple[TensorRole, ...], choices: Choices) -> None:
+    if choices.query_init == "zero" and not any(role.is_query for role in roles):
+        raise ParametrizationError(
+            "query_init: got 'zero', but no query of an attention was seen in the model, wanted "
+            "one. Pass example=, without which the forward is not known, or leave query_init out."
         )
 
 

@@ -25,6 +25,8 @@ def _explain(error: ErrorDetails, study: type[BaseModel]) -> str:
     path, model = _without_tags([str(part) for part in error["loc"] if part != "[key]"], study)
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
+        if key in {"data.path", "data.dtype"}:
+            return f"{key}: got a value, wanted data.source = 'text' or 'tokens' beside it."
         known = list(model.model_fields) if model else []
         close = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"wanted one of {', '.join(known)}."
@@ -43,6 +45,8 @@ def _explain(error: ErrorDetails, study: type[BaseModel]) -> str:
         return f"{key}: {reason}{end}" if key else f"{reason}{end}"
     if error["type"] == "string_pattern_mismatch":
         return f"{key}: got {error['input']!r}, wanted {_PATTERNS[path[-1]]}."
+    if error["type"] == "tuple_type":
+        return f"{key}: got {error['input']!r}, wanted a list, such as [1, 2]."
     wanted = error["msg"][0].lower() + error["msg"][1:]
     return f"{key}: got {error['input']!r}, {wanted.replace('input should', 'it should')}."
 

@@ -58,7 +58,7 @@ def _require_text(corpus: Corpus, *, held_out: int, context: int) -> None:
     if held_out > most:
         raise ConfigError(
             f"data.held_out_tokens: got {held_out:,}, wanted at most {most:,}, the windows of "
-            f"{context} tokens in the held-out text."
+            f"{context} tokens in the held-out tenth. Hold out fewer, or take a longer text."
         )
     if len(corpus.train) <= context:
         raise ConfigError(

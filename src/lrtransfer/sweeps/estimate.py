@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -117,8 +117,9 @@ def estimate(study: Study, directory: Path, *, workers: int) -> Estimate:
     rows = _finished(directory)
     missing = [p for id_, p in planned.items() if id_ not in rows]
     kinds = {p.run.kind: p.run for p in missing}
+    at_target = _target_run(study, found)
     if study.trainer is None:
-        probes = {kind: _probe(study, run, workers) for kind, run in sorted(kinds.items())}
+        probes = _probe(study, kinds, workers, counted=at_target)
     else:
         probes = _from_finished(rows.values())
     arms = {arm.name: arm for arm in study.arms}
@@ -127,7 +128,7 @@ def estimate(study: Study, directory: Path, *, workers: int) -> Estimate:
         for p in missing
     )
     sizes = tuple(_by_size(runs))
-    target = _target(study, found, sizes)
+    target = _target(study, probes.get(at_target.kind, _Probe()), sizes)
     confirming = _confirming(study, target)
     seconds = _total("seconds", sizes, confirming)
     startup = max((probe.startup for probe in probes.values()), default=0.0)
@@ -156,12 +157,21 @@ def _finished(directory: Path) -> Mapping[str, Row]:
         return {}
 
 
-def _probe(study: Study, run: Run, workers: int, *, timed: bool = True) -> _Probe:
-    """Time a run's steps in as many processes at once as will train: they share the memory bus."""
+def _probe(
+    study: Study, kinds: Mapping[Kind, Run], workers: int, *, counted: Run
+) -> dict[Kind, _Probe]:
+    """Time a run of every kind, and count one that is not trained.
+
+    As many processes do the same at once as will train: they share the memory bus.
+
+    Raises:
+        UserError: If a model cannot be trained at all.
+    """
+    timed = dict(sorted(kinds.items()))
     request = {
-        "identity": run.identity,
         "place": {"device": study.device, "path": getattr(study.data, "path", None)},
-        "timed": timed,
+        "timed": [run.identity for run in timed.values()],
+        "counted": [counted.identity],
     }
     command = [sys.executable, "-P", "-m", "lrtransfer.sweeps.probe", json.dumps(request)]
     going = [
@@ -171,20 +181,23 @@ def _probe(study: Study, run: Run, workers: int, *, timed: bool = True) -> _Prob
     said = [process.communicate()[0] for process in going]
     if code := max((process.returncode for process in going), key=abs):
         raise UserError(
-            f"dry run: got exit code {code} from a few steps at width {run.width}, "
-            "wanted a model that trains. The process's own message stands above."
+            f"dry run: got exit code {code} from a few steps, wanted a model that trains. The "
+            "process's own message stands above."
         )
     # Whatever the user's own code printed stands before the last line.
     answers = [json.loads(text.strip().splitlines()[-1]) for text in said]
     for answer in answers:
         if "error" in answer:
-            raise UserError(f"dry run: at width {run.width}: {told(answer['error'])}")
-    found = [_Probe(**answer) for answer in answers]
-    if not timed:
-        return found[0]
-    return _Probe(
-        parameters=found[0].parameters,
-        flops=found[0].flops,
+            raise UserError(f"dry run: {told(answer['error'])}")
+    columns = zip(*([_Probe(**one) for one in answer["timed"]] for answer in answers), strict=True)
+    probes = {kind: _combined(list(some)) for kind, some in zip(timed, columns, strict=True)}
+    return {counted.kind: _Probe(**answers[0]["counted"][0])} | probes
+
+
+def _combined(found: list[_Probe]) -> _Probe:
+    """Return what processes that did the same at once tell together."""
+    return replace(
+        found[0],
         startup=max(probe.startup for probe in found),
         seconds=mean(probe.seconds or 0.0 for probe in found),
         memory=max(probe.memory or 0 for probe in found),
@@ -252,17 +265,31 @@ def _total(key: str, sizes: Iterable[SizeCost], confirming: SizeCost | None) -> 
     return float(sum(runs * cost for runs, cost in costs))
 
 
-def _target(study: Study, found: Digests, sizes: tuple[SizeCost, ...]) -> SizeCost:
+def _target_run(study: Study, found: Digests) -> Run:
+    """Return a run of the first arm at the target."""
+    arm, width = study.arms[0], study.width_at(study.target)
+    return Run(run_settings(study, arm, study.target, found), arm.scheme, width, study.grid.low, 0)
+
+
+def _target(study: Study, probe: _Probe, sizes: tuple[SizeCost, ...]) -> SizeCost:
     """Return the cost of the first grid of one arm at the target."""
     runs = len(study.grid.indices()) * study.seeds
-    arm, width = study.arms[0], study.width_at(study.target)
-    run = Run(run_settings(study, arm, study.target, found), arm.scheme, width, study.grid.low, 0)
-    if study.trainer is not None:
-        return SizeCost(study.target, runs, RunCost())
-    plain = _cost(study.at(arm, study.target), _probe(study, run, 1, timed=False))
+    plain = _cost(study.at(study.arms[0], study.target), probe)
+    flops = plain.flops if plain.flops is not None else _extrapolated(study, sizes)
     largest = sizes[-1].each if sizes else RunCost()
     seconds = None
-    if largest.seconds is not None and largest.flops and plain.flops is not None:
-        seconds = largest.seconds * plain.flops / largest.flops
-    told = RunCost(plain.parameters, plain.tokens, plain.flops, seconds)
+    if largest.seconds is not None and largest.flops and flops is not None:
+        seconds = largest.seconds * flops / largest.flops
+    told = RunCost(plain.parameters, plain.tokens, flops, seconds)
     return SizeCost(study.target, runs, told)
+
+
+def _extrapolated(study: Study, sizes: tuple[SizeCost, ...]) -> float | None:
+    r"""Return the operations at the target width as :math:`a n^2 + b n` of the largest two."""
+    if study.along != "width" or len(sizes) < 2:
+        return None
+    (m, y), (n, z) = [(size.width, size.each.flops) for size in sizes[-2:]]
+    if y is None or z is None:
+        return None
+    a = (z / n - y / m) / (n - m)
+    return a * study.target**2 + (z / n - a * n) * study.target

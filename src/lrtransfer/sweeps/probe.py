@@ -1,6 +1,6 @@
-"""A process that times a few training steps of a run, and throws the result away.
+"""A process that times a few training steps of some runs, and throws the results away.
 
-Its argument is a request as JSON; it prints what it found as JSON.
+Its argument is a request as JSON; the last line it prints is what it found as JSON.
 """
 
 import json
@@ -31,17 +31,23 @@ def main() -> None:
 def _found(request: dict[str, Any], started: float) -> dict[str, Any]:
     from .train_run import Place, count_parameters, step_flops
 
-    identity, place = request["identity"], Place(**request["place"])
-    counted = {
-        "parameters": count_parameters(identity, place),
-        "flops": step_flops(identity, place),
-    }
-    return counted | (_timed(json.loads(identity), place, started) if request["timed"] else {})
+    place = Place(**request["place"])
+    timed, counted = list[dict[str, Any]](), list[dict[str, Any]]()
+    for identity in request["timed"]:
+        flops = step_flops(identity, place) or step_flops(identity, place, device="cpu")
+        found = {"parameters": count_parameters(identity, place), "flops": flops}
+        first = json.loads(identity)
+        _seconds(first, place, FEW)  # the first run of a kind also loads and traces
+        if not timed:
+            startup = time.monotonic() - started
+        timed.append(found | _timed(first, place) | {"startup": startup})
+    for identity in request["counted"]:
+        parameters = count_parameters(identity, place)
+        counted.append({"parameters": parameters, "flops": step_flops(identity, place)})
+    return {"timed": timed, "counted": counted}
 
 
-def _timed(identity: dict[str, Any], place: Any, started: float) -> dict[str, float]:
-    _seconds(identity, place, FEW)  # the first run of a process also loads and traces
-    startup = time.monotonic() - started
+def _timed(identity: dict[str, Any], place: Any) -> dict[str, float]:
     steps = identity["settings"]["training"]["steps"]
     few, taken = _seconds(identity, place, FEW), FEW
     more = few
@@ -51,7 +57,6 @@ def _timed(identity: dict[str, Any], place: Any, started: float) -> dict[str, fl
     per_step = max(0.0, more - few) / max(1, taken - FEW)
     kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
-        "startup": startup,
         "seconds": max(0.0, more + per_step * (steps - taken)),
         "memory": kibibytes * (1 if sys.platform == "darwin" else 1024),
     }

@@ -90,11 +90,11 @@ def _extended(study: Study, cells: Cells, answers: Mapping[str, SchemeAnswer]) -
     extended, reasons = dict(cells), []
     for scheme, answer in answers.items():
         for width, side in open_edges(answer):
-            indices = sorted({index for index, _ in cells[scheme, width]})
+            indices = sorted({index for index, _ in extended[scheme, width]})
             added = _beyond(indices, side, study.grid)
             if added:
                 new = tuple((index, seed) for index in added for seed in range(study.seeds))
-                extended[scheme, width] = (*cells[scheme, width], *new)
+                extended[scheme, width] = (*extended[scheme, width], *new)
                 reasons.append(_edge_reason(study, scheme, width, added))
     return Proposal(extended, tuple(reasons))
 

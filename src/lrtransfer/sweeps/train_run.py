@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..data.configs import DigitsConfig, OwnBatchesConfig
+from ..data.configs import DigitsConfig, OwnBatchesConfig, TokenConfig
 from ..data.digits import digits
 from ..data.sources import corpus_of
 from ..errors import UserError
@@ -34,6 +35,7 @@ from ..parametrization.parametrize import parametrize
 from ..parametrization.recipe import Recipe
 from ..parametrization.rules import SCHEMES
 from ..randomness import seed_of
+from ..training.causality import require_causal
 from ..training.loop import Outcome, Setting, train
 from ..training.objective import Loss, cross_entropy, squared_error
 from ..training.schedule import schedule_factor
@@ -87,6 +89,7 @@ def train_run(identity: str, place: Place = HERE) -> Outcome:
     setting.place(model)
     optimizers = make_optimizers(recipe, model, settings.optimizer, lr=run["lr"])
     recipe.verify(model, *optimizers)
+    _begin("training", *seeds)  # a user's data may draw from the common streams, too
     return train(
         model,
         optimizers,
@@ -149,6 +152,9 @@ def _recipe(identity: str, place: Place) -> Recipe:
     # At the base width all relative schemes are one; any of them gives the same recipe.
     scheme = "sp" if wanted["scheme"] == SHARED_SCHEME else wanted["scheme"]
     example = _task(text, place).example()
+    _begin("recipe", settings.study_seed)
+    if isinstance(settings.data, TokenConfig):
+        require_causal(_builder(settings)(settings.base_width), example)
     _begin("recipe", settings.study_seed)
     return parametrize(
         _builder(settings),
@@ -253,20 +259,24 @@ def _vocabulary(settings: RunSettings) -> int | None:
     return None
 
 
-def step_flops(identity: str, place: Place = HERE) -> float | None:
-    """Return the floating-point operations of one training step, counted on no device.
+def step_flops(identity: str, place: Place = HERE, *, device: str = "meta") -> float | None:
+    """Return the floating-point operations of one training step.
 
-    None for a model that needs values to run.
+    On `meta` nothing is computed or allocated; None for a model that needs values to run.
     """
     run = json.loads(identity)
     text = json.dumps(run["settings"])
     settings, task = _settings(text, place), _task(text, place)
-    nowhere = Setting("meta")
+    setting = Setting(device)
     batch = next(iter(task.batches(steps=1, seed=0)))
     try:
-        with torch.device("meta"), FlopCounterMode(display=False) as counter:
-            model = _builder(settings)(run["width"])
-            task.loss(model, nowhere.moved(batch)).backward()
+        # Plain attention is products of matrices, which are counted.
+        with (
+            torch.device(device),
+            sdpa_kernel(SDPBackend.MATH),
+            FlopCounterMode(display=False) as c,
+        ):
+            task.loss(_builder(settings)(run["width"]), setting.moved(batch)).backward()
     except Exception:  # whatever a model raises without values
         return None
-    return float(counter.get_total_flops())
+    return float(c.get_total_flops())

@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 import time
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 
 def main(answers: int, place_json: str) -> None:
@@ -30,7 +30,6 @@ def main(answers: int, place_json: str) -> None:
         "engine": "loop",
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "processor": _processor(place.device),
     }
     while True:
         identity = requests.get()
@@ -44,6 +43,7 @@ def main(answers: int, place_json: str) -> None:
         made = {
             "seconds": round(time.monotonic() - started, 3),
             "parameters": count_parameters(identity, place),
+            "processor": _processor(place.device),
         }
         _send(answers, {"result": vars(outcome), "record": record | made})
 
@@ -57,18 +57,21 @@ def _processor(device: str) -> str:
     return device if device != "cpu" else torch.backends.cpu.get_cpu_capability()
 
 
-def _own_input() -> TextIO:
-    """Return the input with the requests; the user's own code finds its input at an end."""
-    requests = os.fdopen(os.dup(0))
+def _own_input() -> BinaryIO:
+    """Return the input with the requests; the user's own code finds its input at an end.
+
+    It is not buffered: a buffer's lock, held while waiting, would stay held in forked children.
+    """
+    requests = os.fdopen(os.dup(0), "rb", buffering=0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     return requests
 
 
-def _listen(requests: "queue.Queue[str]", lines: TextIO) -> None:
+def _listen(requests: "queue.Queue[str]", lines: BinaryIO) -> None:
     for line in lines:
-        requests.put(line.strip())
+        requests.put(line.decode().strip())
     os._exit(0)  # whoever wanted the answer is gone; a long run must not go on without them
 
 

@@ -26,7 +26,8 @@ class Outcome:
 
     Attributes:
         status: `finished`; `non-finite` when a loss was NaN or infinite; `worse-than-init` when
-            the held-out loss ended above where it began. The last two are divergence.
+            the held-out loss ended above where it began, or as good as there after the training
+            loss had doubled: what is left is a model that died. The last two are divergence.
         loss: Held-out loss after the last step; None when not finite.
         curve: Training loss at each step taken, before the step.
     """
@@ -102,6 +103,10 @@ class Setting:
 
 PLAIN = Setting()
 
+# A run whose training loss rose to SPIKE times its first one and whose held-out loss did not come
+# down to ALIVE times its first one has died; slow runs have no spike.
+SPIKE, ALIVE = 2.0, 0.99
+
 
 def train(
     model: nn.Module,
@@ -144,7 +149,8 @@ def train(
     final = held_out_loss(model, task, setting=setting)
     if not math.isfinite(final):
         return Outcome("non-finite", None, tuple(curve))
-    return Outcome("worse-than-init" if after > before else "finished", final, tuple(curve))
+    has_diverged = after > before or (after > ALIVE * before and max(curve) > SPIKE * abs(curve[0]))
+    return Outcome("worse-than-init" if has_diverged else "finished", final, tuple(curve))
 
 
 def _backward(model: nn.Module, task: Task, batch: Any, setting: Setting) -> float:

@@ -230,6 +230,6 @@ def examples(batch: Any) -> int:
         if isinstance(tensor, torch.Tensor) and tensor.ndim:
             return len(tensor)
     raise BatchError(
-        f"data.batches: got {type(batch).__name__} without a tensor, wanted a pair (inputs, "
-        "targets), or a mapping of keyword arguments for the model."
+        f"data.batches: got {type(batch).__name__} without a torch tensor, wanted tensors in a "
+        "pair (inputs, targets), or in a mapping of keyword arguments for the model."
     )
