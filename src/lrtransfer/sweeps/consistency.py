@@ -155,7 +155,7 @@ def _varied_problems(study: "Study") -> Iterator[str]:
     given = (
         study.parametrization.base_depth is not None or "parametrization.base_depth" in study.vary
     )
-    if study.along == "depth" and given:
+    if study.along == "depth" and given and not study.is_variant:
         yield (
             "parametrization.base_depth: got a value with along = 'depth', wanted none: it is the "
             "smallest of sizes"

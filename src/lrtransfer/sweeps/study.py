@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -46,6 +46,8 @@ Device = Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")]
 
 class Study(Settings):
     """Set everything that determines a study; the defaults are the built-in one."""
+
+    is_variant: ClassVar[bool] = False
 
     name: Annotated[str, Field(min_length=1, max_length=100)] = "quickstart"
     widths: Sizes = (32, 64, 96, 128)
@@ -202,6 +204,8 @@ class Study(Settings):
 
 class _Variant(Study):
     """A study in which nothing is varied, at one size of the axis it goes along."""
+
+    is_variant: ClassVar[bool] = True
 
     def _wanted(self, values: tuple[tuple[str, Number], ...], size: int) -> dict[str, Number]:
         return {}
