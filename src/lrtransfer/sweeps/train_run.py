@@ -70,9 +70,10 @@ def train_run(identity: str, place: Place = HERE) -> Outcome:
     run = json.loads(identity)
     settings = _settings(json.dumps(run["settings"]), place)
     training, seeds = settings.training, (settings.study_seed, run["seed"])
-    recipe = _recipe(_identity_of_recipe(run), place)
+    recipe, task = _recipe(_identity_of_recipe(run), place), _task(_shared(run), place)
+    task.example()  # held-out batches are kept: what making them draws must not count below
     setting = Setting(place.device, training.precision, training.accumulate, training.clip)
-    torch.manual_seed(seed_of("model", *seeds))  # of what a model itself draws, such as dropout
+    torch.manual_seed(seed_of("model", *seeds))  # of what is drawn beside the recipe's tensors
     model = recipe.initialize(
         _builder(settings)(run["width"]),
         seed=seed_of("init", *seeds),
@@ -80,10 +81,11 @@ def train_run(identity: str, place: Place = HERE) -> Outcome:
     setting.place(model)
     optimizers = make_optimizers(recipe, model, settings.optimizer, lr=run["lr"])
     recipe.verify(model, *optimizers)
+    torch.manual_seed(seed_of("training", *seeds))  # of dropout, and of data that take no seed
     return train(
         model,
         optimizers,
-        _task(json.dumps(run["settings"]), place),
+        task,
         steps=training.steps,
         seed=seed_of("data", *seeds),
         schedule=partial(
@@ -124,19 +126,25 @@ def _builder(settings: RunSettings) -> Callable[[int], nn.Module]:
             return partial(load_callable("model.build", config.build), **config.arguments)
 
 
+def _shared(run: dict[str, Any]) -> str:
+    """Return the settings on which task and recipe depend: not on study seed and length."""
+    settings = run["settings"]
+    return json.dumps(settings | {"study_seed": 0, "training": settings["training"] | {"steps": 1}})
+
+
 def _identity_of_recipe(run: dict[str, Any]) -> str:
     """Return the part of a run's identity on which its recipe depends."""
     return json.dumps({
         "scheme": run["scheme"],
         "width": run["width"],
-        "settings": run["settings"] | {"study_seed": 0},
+        "settings": _shared(run),
     })
 
 
 @lru_cache(maxsize=64)
 def _recipe(identity: str, place: Place) -> Recipe:
     wanted = json.loads(identity)
-    text = json.dumps(wanted["settings"])
+    text = wanted["settings"]
     settings = _settings(text, place)
     _require_code(settings)
     # At the base width all relative schemes are one; any of them gives the same recipe.
@@ -222,7 +230,7 @@ def step_flops(identity: str, place: Place = HERE) -> float | None:
     None for a model that needs values to run.
     """
     run = json.loads(identity)
-    text = json.dumps(run["settings"])
+    text = _shared(run)
     settings, task = _settings(text, place), _task(text, place)
     nowhere = Setting("meta")
     batch = next(iter(task.batches(steps=1, seed=0)))
