@@ -92,7 +92,7 @@ def digest_of(named: Mapping[str, str]) -> str:
         named: `pkg.module:name` by the key that names it.
 
     Raises:
-        ConfigError: If there is no such module.
+        ConfigError: If there is no such module, or the package it is in fails to import.
     """
     if not named:
         return ""
@@ -103,6 +103,11 @@ def digest_of(named: Mapping[str, str]) -> str:
             spec = importlib.util.find_spec(module_name)
         except ModuleNotFoundError as error:
             raise ConfigError(_missing(key, text, error.name, folder)) from None
+        except Exception as error:
+            raise ConfigError(
+                f"{key}: got {text!r}, whose module cannot be found: {type(error).__name__}: "
+                f"{error}. Give a module by its full name, pkg.module, that can be imported."
+            ) from error
         if spec is None or spec.origin is None:
             raise ConfigError(_missing(key, text, module_name, folder))
         source = Path(spec.origin)
