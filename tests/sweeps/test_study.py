@@ -45,7 +45,7 @@ def test_settings_survive_json() -> None:
         ({"seeds": True}, "^seeds: got True, it should be a valid integer"),
         ({"seeds": "3"}, "^seeds: got '3', it should be a valid integer"),
         ({"seeds": 2.5}, "^seeds: got 2.5, it should be a valid integer"),
-        ({"widths": 32}, "^widths: got 32, it should be a valid tuple"),
+        ({"widths": 32}, "^widths: got 32, wanted a list"),
         ({"widths": [32, "64"]}, "^widths.1: got '64', it should be a valid integer"),
         ({"widths": [32, -64]}, "^widths.1: got -64, it should be greater"),
         ({"widths": [32]}, r"^widths: got \[32\], wanted at least 2 widths"),
@@ -118,7 +118,7 @@ def test_settings_survive_json() -> None:
         ({"vary": {"training.batch": [8, "x"]}}, "^vary.training.batch"),
         (
             {"vary": {"training.batch": 8}},
-            "^vary.training.batch: got 8, it should be a valid tuple",
+            "^vary.training.batch: got 8, wanted a list",
         ),
         ({"along": "heads"}, "^along: got 'heads', it should be"),
         ({"sizes": [2, 4]}, "^sizes: got a value, wanted it with along = "),

@@ -78,7 +78,7 @@ def train_run(identity: str, place: Place = HERE) -> Outcome:
     run = json.loads(identity)
     settings = _settings(json.dumps(run["settings"]), place)
     training, seeds = settings.training, (settings.study_seed, run["seed"])
-    task, recipe = _task(json.dumps(run["settings"]), place), _recipe(_recipe_key(run), place)
+    task, recipe = _task(_shared(run), place), _recipe(_recipe_key(run), place)
     setting = Setting(place.device, training.precision, training.accumulate, training.clip)
     _begin("model", *seeds)  # of what a model itself draws, such as dropout
     model = recipe.initialize(
@@ -134,28 +134,30 @@ def _builder(settings: RunSettings) -> Callable[[int], nn.Module]:
             return partial(load_callable("model.build", config.build), **config.arguments)
 
 
+def _shared(run: dict[str, Any]) -> str:
+    """Return the settings on which task and recipe depend: not on study seed and length."""
+    settings = run["settings"]
+    return json.dumps(settings | {"study_seed": 0, "training": settings["training"] | {"steps": 1}})
+
+
 def _recipe_key(run: dict[str, Any]) -> str:
     """Return the part of a run's identity on which its recipe depends."""
-    return json.dumps({
-        "scheme": run["scheme"],
-        "width": run["width"],
-        "settings": run["settings"],
-    })
+    return json.dumps({"scheme": run["scheme"], "width": run["width"], "settings": _shared(run)})
 
 
 @lru_cache(maxsize=64)
 def _recipe(identity: str, place: Place) -> Recipe:
     wanted = json.loads(identity)
-    text = json.dumps(wanted["settings"])
+    text = wanted["settings"]
     settings = _settings(text, place)
     _require_code(settings)
     # At the base width all relative schemes are one; any of them gives the same recipe.
     scheme = "sp" if wanted["scheme"] == SHARED_SCHEME else wanted["scheme"]
     example = _task(text, place).example()
-    _begin("recipe", settings.study_seed)
+    _begin("recipe")
     if isinstance(settings.data, TokenConfig):
         require_causal(_builder(settings)(settings.base_width), example)
-    _begin("recipe", settings.study_seed)
+    _begin("recipe")
     return parametrize(
         _builder(settings),
         width=wanted["width"],

@@ -24,10 +24,11 @@ def schedule_factor(
 
     .. math::
         d(t) = \frac{T-t}{T-w}, \quad 1, \quad
-        \frac{1}{2}\Big(1 + \cos\frac{\pi (t + 1 - w)}{T - w}\Big), \quad
+        \frac{1}{2}\Big(1 + \cos\frac{\pi (t - w)}{T - w}\Big), \quad
         \min\Big(1, \frac{T-t}{cT}\Big)
 
-    for `linear`, `constant`, `cosine` and `wsd`, which is stable, then decays in the last share c.
+    for `linear`, `constant`, `cosine` and `wsd`, which is stable, then decays in the last share c;
+    of the first and the third d(t) is 1 up to step w.
 
     References:
         Lingle (2024), the linear schedule. https://arxiv.org/abs/2404.05728
@@ -47,10 +48,12 @@ def schedule_factor(
 
 
 def _fall(step: int, steps: int, warmup: int, decay: Decay, decay_share: float) -> float:
-    if decay == "constant" or steps == warmup:
+    if decay == "constant":
+        return 1.0
+    if decay == "wsd":
+        return (steps - step) / max(1, round(decay_share * steps))
+    if step < warmup or steps == warmup:
         return 1.0
     if decay == "cosine":
-        done = max(0, step + 1 - warmup) / (steps - warmup)
-        return 0.5 * (1 + math.cos(math.pi * done))
-    span = steps - warmup if decay == "linear" else max(1, round(decay_share * steps))
-    return (steps - step) / span
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+    return (steps - step) / (steps - warmup)
