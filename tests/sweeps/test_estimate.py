@@ -51,6 +51,17 @@ def test_everything_is_counted(found: Estimate) -> None:
     assert found.seconds is not None
 
 
+def test_confirming_is_counted(small: Study, found: Estimate, tmp_path: Path) -> None:
+    assert found.confirming is None
+    confirmed = estimate(load(None, SMALL | {"confirm": True}), tmp_path / "out", workers=1)
+    assert confirmed.confirming is not None
+    assert confirmed.confirming.runs == 2 * 3  # schemes x rates
+    assert found.flops is not None
+    assert confirmed.flops is not None
+    assert confirmed.confirming.each.flops == confirmed.target.each.flops
+    assert confirmed.flops > found.flops
+
+
 def test_people_see_a_table(
     small: Study,
     found: Estimate,

@@ -140,6 +140,56 @@ def test_a_model_that_raises_is_one_error_with_its_place(
     assert int(str(error.value).split("any of ")[1].split()[0]) <= 5
 
 
+HABITS = {
+    "prints": "print('hello')",
+    "asks": "\ntry:\n    input()\nexcept EOFError:\n    pass",
+    "starts processes": "list(DataLoader([1.0] * 8, num_workers=1))",
+    "sets a dtype": "torch.set_default_dtype(torch.float64)",
+    "draws": "torch.randn(width); np.random.seed(1); random.seed(1)",
+}
+
+
+@pytest.mark.parametrize("habit", HABITS.values(), ids=HABITS)
+def test_habits_of_a_users_code_do_no_harm(habit: str, own: dict[str, Any], tmp_path: Path) -> None:
+    (module,) = tmp_path.glob("own_*.py")
+    imports = "import random, torch, numpy as np\nfrom torch.utils.data import DataLoader\n"
+    body = habit.replace("\n", "\n    ")
+    text = (
+        OWN_MODEL.replace("    return", "    made =").rstrip() + f"\n    {body}\n    return made\n"
+    )
+    module.write_text(imports + text)
+    study = load(None, own | {"schemes": ("mup",), "grid": {"low": 2.0**-5, "high": 2.0**-3}})
+    one, two = (tune(study, tmp_path / f"{count}", workers=count) for count in (1, 2))
+    assert one.counts.finished == one.counts.planned
+    assert one.table == two.table  # whatever ran before in the same process
+
+
+@pytest.mark.parametrize("end", ["raise MemoryError", "raise SystemExit(1)", "os._exit(0)"])
+def test_a_size_that_cannot_train_costs_that_size_only(
+    end: str, own: dict[str, Any], tmp_path: Path
+) -> None:
+    (module,) = tmp_path.glob("own_*.py")
+    # Built on no device when its sizes are read, for real when it is trained.
+    fails = (
+        f"    if width == 32 and torch.empty(0).device.type == 'cpu':\n        {end}\n    return"
+    )
+    module.write_text("import os, torch\n" + OWN_MODEL.replace("    return", fails))
+    study = load(None, own | {"schemes": ("mup",), "widths": (16, 24, 32)})
+    result = tune(study, tmp_path / "out", workers=1)
+    assert {row.width for row in result.table.observations} == {16, 24}
+    assert result.counts.finished == 14
+    assert 1 <= len(result.failures) <= 3  # no more are tried
+
+
+def test_a_model_that_sees_what_it_predicts_is_refused(tmp_path: Path) -> None:
+    fields = {"vocab_size": 256, "intermediate_size": 32, "num_attention_heads": 2}
+    scales = ["hidden_size", "intermediate_size", "num_attention_heads"]
+    model = {"type": "bert", "scales": scales, "context": 16, "fields": fields}
+    seeing = load(None, SMALL | {"model": model})
+    with pytest.raises(UserError, match=r"model: got one whose output .* wanted a causal"):
+        tune(seeing, tmp_path / "seeing", workers=1)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -32,6 +32,16 @@ def test_runs_at_the_base_width_are_shared_by_all_schemes(small: Study) -> None:
     assert {p.run.scheme for p in shared} == {"base"}
 
 
+def test_schemes_that_scale_depth_share_nothing_where_the_depth_differs() -> None:
+    def shared(**changes: Any) -> set[str]:
+        planned = runs(schemes=("completep", "mup"), **changes)
+        return {p.scheme for p in planned if p.run.scheme == "base"}
+
+    assert shared() == {"completep", "mup"}
+    assert shared(parametrization={"base_depth": 1}) == {"completep", "mup"}  # the model's own
+    assert shared(parametrization={"base_depth": 2}) == {"mup"}
+
+
 @pytest.mark.parametrize(
     "addition",
     [

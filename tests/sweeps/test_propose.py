@@ -64,6 +64,13 @@ def test_two_octaves_are_added_beyond_an_edge_with_all_seeds(
     assert "width 64" in found.reasons[0]
 
 
+def test_both_edges_are_extended_at_once() -> None:
+    study = load(None, GRID)
+    found = extended(study, first_cells(study), None, None)
+    assert rates(found.cells, 64) == [-10, -9, *FIRST, -1, 0]
+    assert len(found.reasons) == 2
+
+
 def test_finer_grids_are_extended_by_as_many_octaves() -> None:
     study = load(None, GRID | {"grid": {"low": 0.25, "high": 1.0, "per_octave": 2}})
     found = extended(study, first_cells(study), None, -1.0)

@@ -84,6 +84,38 @@ def test_a_loss_above_the_initial_one_is_divergence_with_its_number() -> None:
     assert outcome.loss > outcome.curve[0]
 
 
+class Scripted(nn.Module):
+    """Lose what a script says, whatever the tokens."""
+
+    def __init__(self, losses: list[float]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.losses = iter(losses)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.weight + next(self.losses)
+
+
+@pytest.mark.parametrize(
+    ("first", "training", "last", "status"),
+    [
+        (2.3, [2.3, 2.3], 2.29, "finished"),  # slow
+        (2.3, [2.3, 9.0], 2.29, "worse-than-init"),  # dead
+        (2.3, [2.3, 9.0], 1.9, "finished"),  # recovered
+        (2.3, [2.3, 2.2], 2.31, "worse-than-init"),
+    ],
+)
+def test_a_model_that_died_is_told_from_a_slow_one(
+    first: float, training: list[float], last: float, status: str
+) -> None:
+    text = tokens_of(TEXT)
+    task = NextToken(Corpus("lines", text, text), 1, 4, 4, objective=lambda output, _: output.sum())
+    model = Scripted([first, *training, last, last])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    outcome = train(model, [optimizer], task, steps=2, seed=0, schedule=lambda step: 1.0)
+    assert outcome.status == status
+
+
 def test_a_rate_of_zero_is_no_divergence() -> None:
     assert run(lr=0.0).status == "finished"
 
