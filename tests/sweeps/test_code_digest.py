@@ -45,6 +45,17 @@ def test_what_is_imported_counts(folder: Path, text: str, name: str, is_part: bo
     assert (code_digest({"model.build": text}) != before) == is_part
 
 
+def test_names_count_and_where_the_folder_lies_does_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {"model.build": "pkg:build", "training.loss": "alone:build"}
+    before = code_digest(named)
+    assert code_digest(dict(reversed(named.items()))) == before
+    assert code_digest(named | {"training.loss": "alone:loss"}) != before
+    monkeypatch.chdir(folder.rename(folder.with_name("moved")))
+    assert code_digest(named) == before
+
+
 def test_circles_and_broken_files_end(folder: Path) -> None:
     (folder / "beside.py").write_text("import pkg.model\nthis is not python")
     assert code_digest({"model.build": "pkg:build"})
@@ -58,7 +69,7 @@ def test_no_code_has_no_hash() -> None:
     assert not code_digest({})
 
 
-@pytest.mark.parametrize("text", ["nowhere:build", "pkg.nowhere:build", "__main__:build"])
+@pytest.mark.parametrize("text", ["nowhere:build", "pkg.nowhere:build", "__main__:build", ":f"])
 def test_a_module_that_is_not_there(folder: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"model.build: got .*, but there is no file of a module"):
         code_digest({"model.build": text})

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrtransfer.errors import ConfigError, UserError
+from lrtransfer.errors import BatchError, ConfigError, UserError
 from lrtransfer.parametrization.choices import Choices
 from lrtransfer.parametrization.rules import RELATIVE_SCHEMES, Role
 from lrtransfer.sweeps.digests import digests
@@ -367,6 +367,15 @@ def test_tokens_of_a_file_train_a_model(own: str, tmp_path: Path) -> None:
     model, training = {"build": f"{own}:tokens", "context": 8}, {"steps": 30, "batch": 8}
     run = run_of(study_of(own, model=model, data=data, training=training))
     assert train_run(run.identity, Place(path=str(path))).status == "finished"
+
+
+def test_tokens_that_an_own_model_does_not_know_are_one_error(own: str, tmp_path: Path) -> None:
+    path = tmp_path / "tokens.bin"
+    path.write_bytes(np.full(6000, 300, dtype="<u2").tobytes())
+    data = {"source": "tokens", "path": str(path), "held_out_tokens": 512}
+    run = run_of(study_of(own, model={"build": f"{own}:tokens", "context": 8}, data=data))
+    with pytest.raises(BatchError, match="got IndexError from the forward on it"):
+        train_run(run.identity, Place(path=str(path)))
 
 
 def recipe_of(study: Study, *, scheme: str = "mup", width: int = 16) -> Any:

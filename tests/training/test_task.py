@@ -114,10 +114,10 @@ def test_pairs_of_a_function_are_taken_as_they_come() -> None:
 
 
 def test_held_out_batches_are_made_once_with_a_seed_that_never_changes() -> None:
-    asked: list[tuple[str, int]] = []
+    asked: list[tuple[str, int, int]] = []
 
     def function(split: str, *, seed: int, batch: int) -> Any:
-        asked.append((split, seed))
+        asked.append((split, seed, batch))
         return pairs(split, seed=seed, batch=batch)
 
     task = OwnBatches(function, batch=2, limit=2)
@@ -125,7 +125,7 @@ def test_held_out_batches_are_made_once_with_a_seed_that_never_changes() -> None
     first = task.held_out()
     assert task.held_out() is first
     assert task.example() is next(iter(first))[0]
-    assert asked == [("train", 5), ("held_out", 0)]
+    assert asked == [("train", 5, 2), ("held_out", 0, HELD_OUT_BATCH)]
 
 
 def test_lists_of_a_data_loader_are_pairs() -> None:

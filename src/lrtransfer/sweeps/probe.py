@@ -25,7 +25,7 @@ def main() -> None:
         found = _found(json.loads(sys.argv[1]), started)
     except Exception as error:  # told by whoever asked
         found = {"error": reason_of(error)}
-    print(json.dumps(found))
+    print("\n" + json.dumps(found))  # what was printed before may lack the end of its line
 
 
 def _found(request: dict[str, Any], started: float) -> dict[str, Any]:
@@ -66,7 +66,8 @@ def _seconds(identity: dict[str, Any], place: Any, steps: int) -> float:
     from .train_run import train_run
 
     settings = identity["settings"]
-    training = settings["training"] | {"steps": steps}
+    most = settings["training"]["steps"]  # data may end with the run
+    training = settings["training"] | {"steps": min(steps, most)}
     started = time.monotonic()
     train_run(json.dumps(identity | {"settings": settings | {"training": training}}), place)
     return time.monotonic() - started

@@ -267,7 +267,7 @@ def step_flops(identity: str, place: Place = HERE, *, device: str = "meta") -> f
     On `meta` nothing is computed or allocated; None for a model that needs values to run.
     """
     run = json.loads(identity)
-    text = json.dumps(run["settings"])
+    text = _shared(run)
     settings, task = _settings(text, place), _task(text, place)
     setting = Setting(device)
     batch = next(iter(task.batches(steps=1, seed=0)))

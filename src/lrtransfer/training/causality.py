@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..errors import BatchError
-from .objective import output_tensor
+from .objective import called, output_tensor
 
 
 def require_causal(model: nn.Module, tokens: torch.Tensor) -> None:
@@ -15,14 +15,16 @@ def require_causal(model: nn.Module, tokens: torch.Tensor) -> None:
         tokens: Some tokens.
 
     Raises:
-        BatchError: If it sees later tokens: its loss then says nothing.
+        BatchError: If it sees later tokens: its loss then says nothing; or if it raises.
     """
     other = tokens.clone()
     other[:, -1] = (tokens[:, -1] == 0).to(tokens.dtype)
     was_training = model.training
     model.eval()
     with torch.no_grad():
-        before, after = (output_tensor(model(some))[:, :-1] for some in (tokens, other))
+        before, after = (
+            output_tensor(called("the forward", model, some))[:, :-1] for some in (tokens, other)
+        )
     model.train(was_training)
     if not torch.allclose(before, after, rtol=1e-3, atol=1e-5):
         raise BatchError(

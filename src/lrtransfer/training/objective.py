@@ -25,8 +25,8 @@ def evaluate(
         BatchError: If the batch is neither, gives no loss, or model or loss raise.
     """
     if isinstance(batch, Mapping):
-        output = _called("the forward", model, **batch)
-        value = _called("the loss", loss, output, batch) if loss else getattr(output, "loss", None)
+        output = called("the forward", model, **batch)
+        value = called("the loss", loss, output, batch) if loss else getattr(output, "loss", None)
         if value is None:
             raise BatchError(
                 f"batch: got a mapping with keys {sorted(batch)} for which {type(model).__name__} "
@@ -39,13 +39,13 @@ def evaluate(
             "keyword arguments for the model."
         )
     inputs, targets = batch
-    output = _called("the forward", model, inputs)
-    value = _called("the loss", loss or cross_entropy, output, targets)
+    output = called("the forward", model, inputs)
+    value = called("the loss", loss or cross_entropy, output, targets)
     return output_tensor(output), _scalar(value)
 
 
-def _called(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Return what a function of the user's gives."""
+def called(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Return what a function of the user's gives; a BatchError says what it raises."""
     try:
         return function(*args, **kwargs)
     except (BatchError, MemoryError, torch.OutOfMemoryError):
