@@ -25,7 +25,7 @@ AT_ONE_WIDTH = {key: value for key, value in SMALL.items() if key not in {"width
 
 
 def of_example(name: str, out: Path, **changes: Any) -> StudyResult:
-    return tune(load(STUDIES / f"{name}.toml", QUICK | changes), out, workers=2)
+    return tune(load(STUDIES / f"{name}.toml", QUICK | changes), out, workers=1)
 
 
 @pytest.mark.parametrize(
@@ -60,23 +60,23 @@ def test_a_model_of_ones_own_at_two_decays(tmp_path: Path, monkeypatch: pytest.M
 
 def test_runs_of_a_value_are_those_of_a_study_that_has_it(tmp_path: Path) -> None:
     plain = SMALL | {"widths": (16, 32), "schemes": ("mup",), "optimizer": {"weight_decay": 0.1}}
-    tune(load(None, plain), tmp_path, workers=2)
+    tune(load(None, plain), tmp_path, workers=1)
     varied = plain | {"optimizer": {}, "vary": {"optimizer.weight_decay": (0, 0.1)}}
-    result = tune(load(None, varied), tmp_path, workers=2)
+    result = tune(load(None, varied), tmp_path, workers=1)
     assert result.counts.planned == 2 * result.counts.reused == 28
 
 
 @pytest.mark.parametrize("along", ["batch", "steps"])
 def test_sizes_along_an_axis_are_its_settings(along: str, tmp_path: Path) -> None:
     study = AT_ONE_WIDTH | {"along": along, "sizes": (2, 4), "target": 16, "width": 16}
-    result = tune(load(None, study), tmp_path, workers=2)
+    result = tune(load(None, study), tmp_path, workers=1)
     (answer,) = result.answers.values()
     assert [optimum.width for optimum in answer.optima] == [2, 4]
     assert answer.axis == along
     other = {"batch": "steps", "steps": "batch"}[along]
     plain = AT_ONE_WIDTH | {"widths": (16, 32), "base_width": 16, "schemes": ("mup",)}
     plain |= {"training": {along: 2, other: SMALL["training"][other]}}
-    reused = tune(load(None, plain), tmp_path, workers=2)
+    reused = tune(load(None, plain), tmp_path, workers=1)
     assert reused.counts.reused == 7  # width 16 at size 2
     losses = {row.lr: row.loss for row in result.table.observations if row.width == 2}
     again = {row.lr: row.loss for row in reused.table.observations if row.width == 16}
@@ -87,7 +87,7 @@ def test_a_program_gets_the_values_of_both_axes(tmp_path: Path) -> None:
     command = "echo {depth} {decay} {lr} loss 2.{depth}"
     trainer = {"command": command, "loss_from": r"stdout:loss (\S+)"}
     study = {"along": "depth", "sizes": (2, 4), "target": 8, "vary": {"decay": (0, 0.5)}}
-    result = tune(load(None, {"trainer": trainer, "seeds": 1} | study), tmp_path, workers=2)
+    result = tune(load(None, {"trainer": trainer, "seeds": 1} | study), tmp_path, workers=1)
     assert set(result.answers) == {"all, decay 0", "all, decay 0.5"}
     said = {path.read_text().split()[0:2][1] for path in (tmp_path / "runs").glob("*.txt")}
     assert said == {"0", "0.5"}
@@ -120,11 +120,11 @@ def test_code_named_in_a_file_wants_consent(own: dict[str, Any]) -> None:
 
 def test_edited_code_makes_other_runs(own: dict[str, Any], tmp_path: Path) -> None:
     study = load(None, own | {"schemes": ("mup",)})
-    first = tune(study, tmp_path / "out", workers=2)
-    assert tune(study, tmp_path / "out", workers=2).counts.reused == first.counts.planned
+    first = tune(study, tmp_path / "out", workers=1)
+    assert tune(study, tmp_path / "out", workers=1).counts.reused == first.counts.planned
     (module,) = tmp_path.glob("own_*.py")
     module.write_text(OWN_MODEL + "# edited\n")
-    assert tune(study, tmp_path / "out", workers=2).counts.reused == 0
+    assert tune(study, tmp_path / "out", workers=1).counts.reused == 0
 
 
 def test_a_model_that_raises_is_one_error_with_its_place(
@@ -135,9 +135,9 @@ def test_a_model_that_raises_is_one_error_with_its_place(
     with pytest.raises(
         UserError, match=r"got NameError from build\(16\)(?s:.*), in build"
     ) as error:
-        tune(load(None, own), tmp_path / "out", workers=2)
-    # The first runs are proof enough.
-    assert int(str(error.value).split("any of ")[1].split()[0]) <= 5
+        tune(load(None, own), tmp_path / "out", workers=1)
+    # The first runs of each width are proof enough.
+    assert int(str(error.value).split("any of ")[1].split()[0]) <= 8
 
 
 HABITS = {
@@ -193,7 +193,7 @@ def test_a_model_that_sees_what_it_predicts_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"build": "no_such_module:build"}, "there is no module 'no_such_module'"),
+        ({"build": "no_such_module:build"}, "there is no file of a module 'no_such_module'"),
         ({"build": "json:no_such_function"}, "json has no 'no_such_function'"),
     ],
 )
@@ -205,7 +205,7 @@ def test_code_that_is_not_there(
 
 
 def test_a_study_of_another_version_is_refused(tmp_path: Path) -> None:
-    tune(load(None, SMALL | {"widths": (16, 32), "schemes": ("sp",)}), tmp_path, workers=2)
+    tune(load(None, SMALL | {"widths": (16, 32), "schemes": ("sp",)}), tmp_path, workers=1)
     import sqlite3
 
     from lrtransfer.sweeps.store import _checksum
