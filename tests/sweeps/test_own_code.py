@@ -299,6 +299,61 @@ def test_masks_of_two_seeds_differ_where_all_else_is_equal(own: str, tmp_path: P
     assert curve(run_of(study.model_copy(update={"study_seed": 1}))) != curves[0]
 
 
+def test_what_a_model_draws_beside_its_tensors_depends_on_the_seeds_alone(
+    own: str, tmp_path: Path
+) -> None:
+    name = f"{own}_buffer"
+    (tmp_path / f"{name}.py").write_text(
+        f"from {own} import *\n"
+        "class Projected(nn.Module):\n"
+        "    def __init__(self, width):\n"
+        "        super().__init__()\n"
+        "        self.register_buffer('fixed', torch.randn(6, 6))\n"
+        "        self.inner = build(width)\n"
+        "    def forward(self, x):\n"
+        "        return self.inner(x @ self.fixed)\n"
+    )
+    run = run_of(study_of(own, model={"build": f"{name}:Projected"}))
+    slow, slower = (curve(replace(run, lr=2.0**-k)) for k in (60, 70))
+    assert slow == slower
+    assert curve(replace(run, lr=2.0**-60)) == slow
+
+
+def test_held_out_data_that_take_no_seed_are_the_same_for_every_run(
+    own: str, tmp_path: Path
+) -> None:
+    name = f"{own}_drawn"
+    (tmp_path / f"{name}.py").write_text(
+        f"from {own} import *\n"
+        "import random\n"
+        "import numpy as np\n"
+        "def drawn(split, *, seed, batch):\n"
+        "    while True:\n"
+        "        x = torch.randn(batch, 6) + random.random() + np.random.rand()\n"
+        "        yield x, torch.zeros(batch).long()\n"
+        "def first(output, targets):\n"
+        "    return output.square().mean()\n"
+        "class Sum(nn.Linear):\n"
+        "    def __init__(self, width):\n"
+        "        super().__init__(6, width)\n"
+        "        nn.init.ones_(self.weight)\n"
+        "        nn.init.zeros_(self.bias)\n"
+    )
+    study = study_of(
+        own,
+        model={"build": f"{name}:Sum"},
+        data={"batches": f"{name}:drawn", "held_out_batches": 2},
+        training={"steps": 2, "batch": 8, "loss": f"{name}:first"},
+    )
+    losses = []
+    for seed, width in ((0, 8), (1, 8), (0, 16)):
+        _task.cache_clear()  # as in another process
+        run = replace(run_of(study, width, seed=seed), lr=2.0**-60)
+        losses.append(train_run(run.identity).loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert losses[0] == pytest.approx(losses[2], rel=1e-6)
+
+
 def test_changed_code_is_refused(own: str, tmp_path: Path) -> None:
     run = run_of(study_of(own))
     source = tmp_path / f"{own}.py"

@@ -147,6 +147,26 @@ def test_bfloat16_products_give_another_loss_nearby_and_float32_tensors() -> Non
     assert any(loss != torch.tensor(loss).bfloat16().item() for loss in rough.curve)
 
 
+@pytest.mark.parametrize("as_pair", [True, False])
+def test_a_loss_of_ones_own_is_not_rounded_to_bfloat16(as_pair: bool) -> None:
+    inputs, targets = pair()
+    indicators = F.one_hot(targets, 3).float()
+
+    def of_pair(output: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return (output - wanted.to(output.dtype)).abs().mean()
+
+    def of_mapping(output: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return of_pair(output, indicators)
+
+    task = Fixed((inputs, indicators), objective=of_pair)
+    if not as_pair:
+        task = Fixed({"input": inputs}, objective=of_mapping)
+    rough, _ = one_step(perceptron(), task, Setting(precision="bfloat16"), steps=4)
+    exact, _ = one_step(perceptron(), task, PLAIN, steps=4)
+    assert rough.curve == pytest.approx(exact.curve, rel=0.02)
+    assert any(loss != torch.tensor(loss).bfloat16().item() for loss in rough.curve)
+
+
 def test_float64_holds_model_and_inputs_in_that_type() -> None:
     setting = Setting(precision="float64")
     model = setting.place(perceptron())

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from ..errors import BatchError
 
@@ -26,7 +27,9 @@ def evaluate(
     """
     if isinstance(batch, Mapping):
         output = called("the forward", model, **batch)
-        value = called("the loss", loss, output, batch) if loss else getattr(output, "loss", None)
+        value = getattr(output, "loss", None)
+        if loss:
+            value = called("the loss", loss, _widened(output), batch)
         if value is None:
             raise BatchError(
                 f"batch: got a mapping with keys {sorted(batch)} for which {type(model).__name__} "
@@ -40,7 +43,7 @@ def evaluate(
         )
     inputs, targets = batch
     output = called("the forward", model, inputs)
-    value = called("the loss", loss or cross_entropy, output, targets)
+    value = called("the loss", loss or cross_entropy, _widened(output), targets)
     return output_tensor(output), _scalar(value)
 
 
@@ -56,6 +59,15 @@ def called(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -
             f"batch: got {type(error).__name__} from {what} on it: {said}. Wanted a batch, a model "
             "and a loss that work together."
         ) from error
+
+
+def _widened(output: Any) -> Any:
+    """Return an output in float32 where autocast gave 16 bits, of which a loss keeps 3 digits."""
+
+    def widen(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.float() if tensor.dtype in {torch.bfloat16, torch.float16} else tensor
+
+    return pytree.tree_map_only(torch.Tensor, widen, output)
 
 
 def _scalar(loss: Any) -> torch.Tensor:
