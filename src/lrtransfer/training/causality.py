@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..errors import BatchError
-from .objective import called, output_tensor
+from .objective import called, evaluating, output_tensor
 
 
 def require_causal(model: nn.Module, tokens: torch.Tensor) -> None:
@@ -19,13 +19,10 @@ def require_causal(model: nn.Module, tokens: torch.Tensor) -> None:
     """
     other = tokens.clone()
     other[:, -1] = (tokens[:, -1] == 0).to(tokens.dtype)
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
+    with evaluating(model):
         before, after = (
             output_tensor(called("the forward", model, some))[:, :-1] for some in (tokens, other)
         )
-    model.train(was_training)
     if not torch.allclose(before, after, rtol=1e-3, atol=1e-5):
         raise BatchError(
             "model: got one whose output at a position changes with a later token, wanted a causal "

@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from ..errors import BatchError
+from .objective import evaluating
 from .task import Task, examples
 
 Status = Literal["finished", "non-finite", "worse-than-init"]
@@ -174,11 +175,9 @@ def held_out_loss(
     few: bool = False,
 ) -> float:
     """Return the mean loss of the held-out batches, or of a few of them."""
-    model.eval()
     total, weight = 0.0, 0
-    with torch.no_grad(), setting.autocast():
+    with evaluating(model), setting.autocast():
         for batch, count in task.held_out(few=few):
             total += count * task.loss(model, setting.moved(batch)).item()
             weight += count
-    model.train()
     return total / weight

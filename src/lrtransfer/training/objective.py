@@ -1,6 +1,7 @@
 """One forward pass of any model on one batch: its output and its loss."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -77,6 +78,19 @@ def _scalar(loss: Any) -> torch.Tensor:
             f"loss: got {type(loss).__name__}{shape}, wanted a tensor of one entry. Take the mean."
         )
     return loss
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Generator[None, None, None]:
+    """Put a model in evaluation mode without gradients, then every part of it back as it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def output_tensor(output: Any) -> torch.Tensor:
