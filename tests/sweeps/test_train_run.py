@@ -1,5 +1,6 @@
 """One run from its identity: schemes meet at the base width, nothing else decides the result."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,8 +8,9 @@ import pytest
 from lrtransfer.errors import UserError
 from lrtransfer.sweeps.digests import Digests, digests
 from lrtransfer.sweeps.plan import SHARED_SCHEME, Run, run_settings
-from lrtransfer.sweeps.study import Study
-from lrtransfer.sweeps.train_run import train_run
+from lrtransfer.sweeps.sections import ParametrizationConfig
+from lrtransfer.sweeps.study import Study, load
+from lrtransfer.sweeps.train_run import HERE, _recipe, _recipe_key, train_run
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +44,22 @@ def test_a_changed_text_is_noticed(run: Run, small: Study) -> None:
     stale = replace(run, settings=run_settings(small, small.arms[0], 48, Digests("0" * 64)))
     with pytest.raises(UserError, match=r"corpus: got digest .*, wanted 000000000000"):
         train_run(stale.identity)
+
+
+@pytest.mark.parametrize("scheme", ["mup", "sp", "completep"])
+def test_queries_start_from_zero_where_that_is_chosen(small: Study, scheme: str) -> None:
+    study = small.model_copy(update={"parametrization": ParametrizationConfig(query_init="zero")})
+    settings = run_settings(study, study.arms[0], 48, digests(study))
+    wanted = json.loads(Run(settings, scheme=scheme, width=48, lr=1.0, seed=0).identity)
+    recipe = _recipe(_recipe_key(wanted), HERE)
+    stds = {tensor.name: tensor.initial.std for tensor in recipe.tensors}
+    assert stds["blocks.0.query.weight"] == 0
+    assert stds["blocks.0.key.weight"] > 0
+
+
+def test_a_model_without_queries_has_none_to_start_from_zero() -> None:
+    settings = {"model": {"family": "mlp"}, "data": {"source": "digits"}}
+    study = load(None, settings | {"parametrization": {"query_init": "zero"}})
+    run = Run(run_settings(study, study.arms[0], 64, digests(study)), "mup", 64, 0.1, 0)
+    with pytest.raises(UserError, match="query_init: got 'zero', but no query"):
+        train_run(run.identity)
