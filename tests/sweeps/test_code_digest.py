@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lrtransfer.errors import ConfigError
+from lrtransfer.sweeps import code_digest as digest_module
 from lrtransfer.sweeps.code_digest import code_digest
 
 
@@ -61,8 +62,13 @@ def test_circles_and_broken_files_end(folder: Path) -> None:
     assert code_digest({"model.build": "pkg:build"})
 
 
-def test_an_installed_package_is_read_alone() -> None:
-    assert code_digest({"model.build": "json:loads"}) == code_digest({"model.build": "json:loads"})
+def test_an_installed_package_is_read_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digest_module, "_INSTALLED", {str(folder)})
+    before = code_digest({"model.build": "pkg:build"})
+    (folder / "beside.py").write_text("x = 2")
+    assert code_digest({"model.build": "pkg:build"}) == before
+    (folder / "pkg" / "model.py").write_text("")
+    assert code_digest({"model.build": "pkg:build"}) != before
 
 
 def test_no_code_has_no_hash() -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from ..data.configs import DigitsConfig, OwnBatchesConfig, TextConfig, TokensConfig
+from ..data.digits import HELD_OUT
 from ..models.configs import HuggingFaceConfig, MLPConfig, OwnModelConfig, TransformerConfig
-from .sections import DEPTH
+from .sections import DEPTH, context_of
 from .study import Study
 
 
@@ -45,7 +46,7 @@ def tokens_per_step(study: Study) -> int | None:
     """Return the tokens of a step; None where examples are no sequences of tokens."""
     if isinstance(study.data, (DigitsConfig, OwnBatchesConfig)):
         return None
-    return study.training.batch * int(getattr(study.model, "context", 1))
+    return study.training.batch * context_of(study.model)
 
 
 def _batch(study: Study) -> str:
@@ -97,7 +98,7 @@ def held_out(study: Study) -> str:
     """Return what the held-out loss is measured on."""
     match study.data:
         case DigitsConfig():
-            return "360 held-out images"
+            return f"{HELD_OUT} held-out images"
         case OwnBatchesConfig() as config:
             return f"at most {config.held_out_batches:,} held-out batches"
         case config:

@@ -10,6 +10,7 @@ from ..data.digits import digits
 from ..data.sources import corpus_of
 from ..errors import ConfigError
 from .code_digest import code_digest
+from .sections import context_of
 from .study import Study
 
 
@@ -44,12 +45,8 @@ def _data_digest(study: Study) -> str:
         parts = (array for part in digits(data) for array in (part.inputs, part.targets))
         return hashlib.sha256(b"".join(array.tobytes() for array in parts)).hexdigest()
     corpus = corpus_of(data)
-    _require_text(corpus, held_out=data.held_out_tokens, context=_context(study))
+    _require_text(corpus, held_out=data.held_out_tokens, context=context_of(study.model))
     return corpus.digest
-
-
-def _context(study: Study) -> int:
-    return int(getattr(study.model, "context", 1))
 
 
 def _require_text(corpus: Corpus, *, held_out: int, context: int) -> None:

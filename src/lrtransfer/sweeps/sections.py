@@ -242,6 +242,16 @@ def named_code(model: Settings, data: Settings, training: TrainingConfig) -> dic
     return named
 
 
+def context_of(model: Settings) -> int:
+    """Return the tokens of a sequence that a model sees; 1 where it sees no sequences.
+
+    Example:
+        >>> context_of(TransformerConfig(context=8)), context_of(MLPConfig())
+        (8, 1)
+    """
+    return int(getattr(model, "context", 1))
+
+
 def depth_of(model: Settings) -> int | None:
     """Return the number of blocks of a model, where a setting gives it.
 

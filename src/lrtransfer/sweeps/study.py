@@ -122,7 +122,7 @@ class Study(Settings):
 
     def _wanted(self, values: tuple[tuple[str, Number], ...], size: int) -> dict[str, Number]:
         """Return what an arm at a size sets, by path; nothing of a user's program."""
-        if self.trainer is not None:
+        if self.trainer is not None or self.is_variant:
             return {}
         wanted: dict[str, Number] = dict(values)
         if self.along != "width":
@@ -206,9 +206,6 @@ class _Variant(Study):
     """A study in which nothing is varied, at one size of the axis it goes along."""
 
     is_variant: ClassVar[bool] = True
-
-    def _wanted(self, values: tuple[tuple[str, Number], ...], size: int) -> dict[str, Number]:
-        return {}
 
 
 def _filled(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ from .code_digest import code_digest
 from .named_code import load_callable
 from .optimizers import make_optimizers, rule_of
 from .plan import SHARED_SCHEME
-from .sections import RunSettings, depth_of
+from .sections import RunSettings, context_of, depth_of
 
 # Runs of one worker share their text, whatever else differs between them.
 _corpus = lru_cache(maxsize=1)(corpus_of)
@@ -246,7 +246,7 @@ def _new_task(text: str, place: Place) -> Task:
     return NextToken(
         corpus,
         batch=batch,
-        context=getattr(settings.model, "context", 1),
+        context=context_of(settings.model),
         held_out_tokens=config.held_out_tokens,
         objective=objective,
         vocabulary=_vocabulary(settings),
