@@ -1,5 +1,7 @@
 """A study small enough to be trained for real in tests."""
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,23 @@ SMALL: dict[str, Any] = {
     "training": {"steps": 4, "batch": 2},
     "data": {"held_out_tokens": 512},
 }
+
+
+@pytest.fixture
+def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Write a user's module into the working directory and return its name.
+
+    The name is of this text in this folder: a module is imported once per process.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(text: str) -> str:
+        name = f"own_{hashlib.sha256(f'{tmp_path}{text}'.encode()).hexdigest()[:12]}"
+        (tmp_path / f"{name}.py").write_text(text)
+        return name
+
+    return write
 
 
 @pytest.fixture(scope="session")

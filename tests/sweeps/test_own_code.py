@@ -1,8 +1,8 @@
 """Runs of models, data and losses that are the user's own."""
 
-import hashlib
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -14,116 +14,18 @@ import torch
 from lrtransfer.errors import BatchError, ConfigError, UserError
 from lrtransfer.parametrization.choices import Choices
 from lrtransfer.parametrization.rules import RELATIVE_SCHEMES, Role
-from lrtransfer.sweeps.digests import digests
-from lrtransfer.sweeps.plan import SHARED_SCHEME, Run, run_settings
+from lrtransfer.sweeps.plan import SHARED_SCHEME
+from lrtransfer.sweeps.run_parts import Place, _recipe, _task, recipe_of
 from lrtransfer.sweeps.sections import ParametrizationConfig, RoleName
 from lrtransfer.sweeps.study import Study, load
-from lrtransfer.sweeps.train_run import Place, _recipe, _recipe_key, _task, train_run
+from lrtransfer.sweeps.train_run import train_run
 
-MODELS = """
-import torch
-from torch import nn
-
-
-class Block(nn.Module):
-    def __init__(self, width, dropout):
-        super().__init__()
-        self.up = nn.Linear(width, 2 * width)
-        self.down = nn.Linear(2 * width, width)
-        self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x):
-        return x + self.dropout(self.down(torch.relu(self.up(self.norm(x)))))
-
-
-class Net(nn.Module):
-    def __init__(self, width, depth, dropout):
-        super().__init__()
-        self.embed = nn.Linear(6, width)
-        self.blocks = nn.ModuleList(Block(width, dropout) for _ in range(depth))
-        self.readout = nn.Linear(width, 3, bias=False)
-
-    def forward(self, x):
-        x = self.embed(x)
-        for block in self.blocks:
-            x = block(x)
-        return self.readout(x)
-
-
-def build(width, depth=1, dropout=0.0):
-    return Net(width, depth, dropout)
-
-
-class Tokens(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.embed = nn.Embedding(300, width)
-        self.readout = nn.Linear(width, 300, bias=False)
-
-    def forward(self, tokens):
-        return self.readout(torch.relu(self.embed(tokens)))
-
-
-def tokens(width):
-    return Tokens(width)
-
-
-def batches(split, *, seed, batch):
-    generator = torch.Generator().manual_seed(seed if split == "train" else 10**6)
-    while True:
-        inputs = torch.randn(batch, 6, generator=generator)
-        yield inputs, (inputs[:, :3] + inputs[:, 3:]).argmax(1)
-
-
-def from_loader(split, *, seed, batch):
-    data = torch.utils.data.TensorDataset(*next(iter(batches(split, seed=seed, batch=64))))
-    return torch.utils.data.DataLoader(data, batch_size=batch)
-
-
-def few(split, *, seed, batch):
-    for _, found in zip(range(5), batches(split, seed=seed, batch=batch)):
-        yield found
-
-
-def loss(output, targets):
-    return (output - torch.nn.functional.one_hot(targets, 3)).abs().mean()
-
-
-TABLE = {"not": "called"}
-"""
+from .own_models import MODELS, curve, run_of, study_of
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Write the module into the working directory and return its name, unique to its folder."""
-    name = f"own_{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}"
-    (tmp_path / f"{name}.py").write_text(MODELS)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    return name
-
-
-def study_of(own: str, **settings: Any) -> Study:
-    given = {
-        "widths": (8, 16),
-        "base_width": 8,
-        "target": 32,
-        "schemes": ("mup", "sp"),
-        "model": {"build": f"{own}:build"},
-        "data": {"batches": f"{own}:batches", "held_out_batches": 3},
-        "training": {"steps": 4, "batch": 8},
-    }
-    return load(None, given | settings)
-
-
-def run_of(study: Study, width: int = 16, *, scheme: str = "mup", seed: int = 0) -> Run:
-    settings = run_settings(study, study.arms[0], width, digests(study))
-    return Run(settings, scheme, width, lr=2.0**-6, seed=seed)
-
-
-def curve(run: Run, place: Place | None = None) -> tuple[float, ...]:
-    return train_run(run.identity, place or Place()).curve
+def own(write_module: Callable[[str], str]) -> str:
+    return write_module(MODELS)
 
 
 def test_an_own_model_on_own_batches_is_trained(own: str) -> None:
@@ -137,7 +39,7 @@ def test_arguments_reach_the_function_that_builds(own: str) -> None:
     def tensors(**arguments: Any) -> int:
         model = {"build": f"{own}:build", "arguments": arguments}
         run = run_of(study_of(own, model=model))
-        return len(_recipe(_recipe_key(json.loads(run.identity)), Place()).tensors)
+        return len(recipe_of(json.loads(run.identity), Place()).tensors)
 
     # Embedding 2, readout 1, every block 6.
     assert [tensors(), tensors(depth=3)] == [2 + 1 + 6, 2 + 1 + 3 * 6]
@@ -204,53 +106,6 @@ def test_a_llama_repeats_to_the_last_bit() -> None:
     assert train_run(run.identity) == first
 
 
-@pytest.mark.parametrize("batches", ["batches", "from_loader"])
-@pytest.mark.parametrize("study_seed", [0, 7])
-def test_dropout_repeats_to_the_last_bit_whatever_ran_before(
-    own: str, batches: str, study_seed: int
-) -> None:
-    study = study_of(
-        own,
-        study_seed=study_seed,
-        model={"build": f"{own}:build", "arguments": {"dropout": 0.5}},
-        data={"batches": f"{own}:{batches}", "held_out_batches": 3},
-    )
-    run = run_of(study)
-    first = train_run(run.identity)
-    assert train_run(run.identity) == first
-    train_run(replace(run, width=8, seed=1).identity)
-    train_run(run_of(study_of(own)).identity)
-    assert train_run(run.identity) == first
-
-
-def test_data_that_take_no_seed_are_the_same_at_every_width(own: str, tmp_path: Path) -> None:
-    """A loader that shuffles by torch's global stream, and no tensor that starts at random."""
-    name = f"{own}_shuffled"
-    (tmp_path / f"{name}.py").write_text(
-        f"from {own} import *\n"
-        "def shuffled(split, *, seed, batch):\n"
-        "    data = torch.utils.data.TensorDataset(torch.arange(64.0)[:, None])\n"
-        "    for (x,) in torch.utils.data.DataLoader(data, batch_size=batch, shuffle=True):\n"
-        "        yield x.expand(-1, 6), torch.zeros(batch).long()\n"
-        "def first(output, targets):\n"
-        "    return output.square().mean()\n"
-        "class Sum(nn.Linear):\n"
-        "    def __init__(self, width):\n"
-        "        super().__init__(6, width)\n"
-        "        nn.init.ones_(self.weight)\n"
-        "        nn.init.zeros_(self.bias)\n"
-    )
-    study = study_of(
-        own,
-        model={"build": f"{name}:Sum"},
-        data={"batches": f"{name}:shuffled", "held_out_batches": 1},
-        training={"steps": 3, "batch": 8, "loss": f"{name}:first"},
-    )
-    run = replace(run_of(study), lr=2.0**-60)
-    assert curve(run) == pytest.approx(curve(replace(run, width=8)))
-    assert curve(run) != pytest.approx(curve(replace(run, seed=1)))
-
-
 def test_runs_of_another_length_or_study_seed_read_the_data_once(own: str) -> None:
     before = (_task.cache_info().misses, _recipe.cache_info().misses)
     for study_seed, steps in ((0, 2), (0, 5), (3, 2)):
@@ -258,100 +113,6 @@ def test_runs_of_another_length_or_study_seed_read_the_data_once(own: str) -> No
         train_run(run_of(study_of(own, study_seed=study_seed, training=training)).identity)
     after = (_task.cache_info().misses, _recipe.cache_info().misses)
     assert after == (before[0] + 1, before[1] + 1)
-
-
-def test_dropout_depends_on_study_seed_and_seed_and_on_no_rate(own: str) -> None:
-    model = {"build": f"{own}:build", "arguments": {"dropout": 0.5}}
-    study = study_of(own, model=model, training={"steps": 3, "batch": 8, "loss": f"{own}:loss"})
-    run = run_of(study)
-    # A rate too small to be seen: the curve shows weights, batches and masks alone.
-    slow, slower = (curve(replace(run, lr=2.0**-k)) for k in (60, 70))
-    assert slow == slower
-    assert curve(replace(run, lr=2.0**-60, seed=1)) != slow
-
-
-def test_masks_of_two_seeds_differ_where_all_else_is_equal(own: str, tmp_path: Path) -> None:
-    name = f"{own}_same"
-    (tmp_path / f"{name}.py").write_text(
-        f"from {own} import *\n"
-        "def same(split, *, seed, batch):\n"
-        "    return [(torch.ones(batch, 6), torch.zeros(batch).long())] * 9\n"
-        "class Masked(nn.Module):\n"
-        "    def __init__(self, width):\n"
-        "        super().__init__()\n"
-        "        self.up = nn.Linear(6, width)\n"
-        "        self.out = nn.Linear(width, 3)\n"
-        "        nn.init.zeros_(self.up.weight)\n"
-        "        nn.init.zeros_(self.out.weight)\n"
-        "    def forward(self, x):\n"
-        "        ones = nn.functional.dropout(torch.ones_like(x), training=self.training)\n"
-        "        return self.out(self.up(x)) + ones[:, :3]\n"
-    )
-    study = study_of(
-        own,
-        model={"build": f"{name}:Masked"},
-        data={"batches": f"{name}:same", "held_out_batches": 3},
-    )
-    run = run_of(study)
-    curves = [curve(replace(run, seed=seed)) for seed in (0, 1, 0)]
-    assert curves[0] == curves[2]
-    assert curves[0] != curves[1]
-    assert curve(run_of(study.model_copy(update={"study_seed": 1}))) != curves[0]
-
-
-def test_what_a_model_draws_beside_its_tensors_depends_on_the_seeds_alone(
-    own: str, tmp_path: Path
-) -> None:
-    name = f"{own}_buffer"
-    (tmp_path / f"{name}.py").write_text(
-        f"from {own} import *\n"
-        "class Projected(nn.Module):\n"
-        "    def __init__(self, width):\n"
-        "        super().__init__()\n"
-        "        self.register_buffer('fixed', torch.randn(6, 6))\n"
-        "        self.inner = build(width)\n"
-        "    def forward(self, x):\n"
-        "        return self.inner(x @ self.fixed)\n"
-    )
-    run = run_of(study_of(own, model={"build": f"{name}:Projected"}))
-    slow, slower = (curve(replace(run, lr=2.0**-k)) for k in (60, 70))
-    assert slow == slower
-    assert curve(replace(run, lr=2.0**-60)) == slow
-
-
-def test_held_out_data_that_take_no_seed_are_the_same_for_every_run(
-    own: str, tmp_path: Path
-) -> None:
-    name = f"{own}_drawn"
-    (tmp_path / f"{name}.py").write_text(
-        f"from {own} import *\n"
-        "import random\n"
-        "import numpy as np\n"
-        "def drawn(split, *, seed, batch):\n"
-        "    while True:\n"
-        "        x = torch.randn(batch, 6) + random.random() + np.random.rand()\n"
-        "        yield x, torch.zeros(batch).long()\n"
-        "def first(output, targets):\n"
-        "    return output.square().mean()\n"
-        "class Sum(nn.Linear):\n"
-        "    def __init__(self, width):\n"
-        "        super().__init__(6, width)\n"
-        "        nn.init.ones_(self.weight)\n"
-        "        nn.init.zeros_(self.bias)\n"
-    )
-    study = study_of(
-        own,
-        model={"build": f"{name}:Sum"},
-        data={"batches": f"{name}:drawn", "held_out_batches": 2},
-        training={"steps": 2, "batch": 8, "loss": f"{name}:first"},
-    )
-    losses = []
-    for seed, width in ((0, 8), (1, 8), (0, 16)):
-        _task.cache_clear()  # as in another process
-        run = replace(run_of(study, width, seed=seed), lr=2.0**-60)
-        losses.append(train_run(run.identity).loss)
-    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
-    assert losses[0] == pytest.approx(losses[2], rel=1e-6)
 
 
 def test_changed_code_is_refused(own: str, tmp_path: Path) -> None:
@@ -433,9 +194,9 @@ def test_tokens_that_an_own_model_does_not_know_are_one_error(own: str, tmp_path
         train_run(run.identity, Place(path=str(path)))
 
 
-def recipe_of(study: Study, *, scheme: str = "mup", width: int = 16) -> Any:
+def recipe_for(study: Study, *, scheme: str = "mup", width: int = 16) -> Any:
     run = run_of(study, width, scheme=scheme)
-    return _recipe(_recipe_key(json.loads(run.identity)), Place())
+    return recipe_of(json.loads(run.identity), Place())
 
 
 def test_parametrization_settings_default_to_the_choices() -> None:
@@ -458,7 +219,7 @@ def test_parametrization_settings_reach_the_recipe(own: str) -> None:
         "norm_gains": "fix",
         "tuned": {"hidden": {"lr": 2.0, "init_std": 0.5}},
     }
-    plain, own_choices = (recipe_of(study_of(own, **p)) for p in ({}, {"parametrization": chosen}))
+    plain, own_choices = (recipe_for(study_of(own, **p)) for p in ({}, {"parametrization": chosen}))
     assert own_choices.choices.weight_decay == "independent"
     before, after = ({t.name: t for t in r.tensors} for r in (plain, own_choices))
     up = "blocks.0.up.weight"
@@ -479,7 +240,7 @@ def test_a_base_depth_scales_branches_under_the_scheme_that_has_rules(
         model={"build": f"{own}:build", "arguments": {"depth": 4}},
         parametrization={"base_depth": 2},
     )
-    recipe = recipe_of(study, scheme=scheme)
+    recipe = recipe_for(study, scheme=scheme)
     is_scaled = scheme == "completep"
     assert (recipe.choices.depth, recipe.choices.base_depth) == (
         (4, 2) if is_scaled else (None,) * 2
@@ -491,7 +252,7 @@ def test_a_base_depth_scales_branches_under_the_scheme_that_has_rules(
 def test_a_base_depth_without_a_known_depth_is_refused(own: str) -> None:
     study = study_of(own, schemes=("completep",), parametrization={"base_depth": 2})
     with pytest.raises(UserError, match=r"parametrization.base_depth: .*model.arguments.depth"):
-        recipe_of(study, scheme="completep")
+        recipe_for(study, scheme="completep")
 
 
 def test_accumulation_and_precision_reach_the_loop(own: str) -> None:

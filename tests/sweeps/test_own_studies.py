@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +103,8 @@ def build(width):
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    name = f"own_{tmp_path.name}"  # a module is imported once per process
-    (tmp_path / f"{name}.py").write_text(OWN_MODEL)
-    monkeypatch.chdir(tmp_path)
-    model = {"build": f"{name}:build"}
+def own(write_module: Callable[[str], str]) -> dict[str, Any]:
+    model = {"build": f"{write_module(OWN_MODEL)}:build"}
     return SMALL | {"model": model, "data": {"source": "digits"}, "widths": (16, 32)}
 
 

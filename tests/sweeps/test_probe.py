@@ -1,6 +1,6 @@
 """What is known of a run before it is trained: parameters, operations, a few timed steps."""
 
-import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ import torch
 from lrtransfer.models.configs import HuggingFaceConfig, MLPConfig
 from lrtransfer.models.hugging_face import hugging_face_model
 from lrtransfer.models.mlp import MLP
+from lrtransfer.sweeps.count_run import count_parameters, step_flops
 from lrtransfer.sweeps.digests import Digests, digests
 from lrtransfer.sweeps.estimate import estimate
 from lrtransfer.sweeps.plan import Run, run_settings
 from lrtransfer.sweeps.study import Study, load
-from lrtransfer.sweeps.train_run import count_parameters, step_flops
 
 MODELS = """
 import sys
@@ -50,12 +50,8 @@ def batches(split, *, seed, batch):
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"probed_{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}"
-    (tmp_path / f"{name}.py").write_text(MODELS)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    return name
+def own(write_module: Callable[[str], str]) -> str:
+    return write_module(MODELS)
 
 
 def run_of(study: Study, width: int, found: Digests) -> Run:

@@ -8,9 +8,10 @@ import pytest
 from lrtransfer.errors import UserError
 from lrtransfer.sweeps.digests import Digests, digests
 from lrtransfer.sweeps.plan import SHARED_SCHEME, Run, run_settings
+from lrtransfer.sweeps.run_parts import HERE, recipe_of
 from lrtransfer.sweeps.sections import ParametrizationConfig
 from lrtransfer.sweeps.study import Study, load
-from lrtransfer.sweeps.train_run import HERE, _recipe, _recipe_key, train_run
+from lrtransfer.sweeps.train_run import train_run
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_queries_start_from_zero_where_that_is_chosen(small: Study, scheme: str)
     study = small.model_copy(update={"parametrization": ParametrizationConfig(query_init="zero")})
     settings = run_settings(study, study.arms[0], 48, digests(study))
     wanted = json.loads(Run(settings, scheme=scheme, width=48, lr=1.0, seed=0).identity)
-    recipe = _recipe(_recipe_key(wanted), HERE)
+    recipe = recipe_of(wanted, HERE)
     stds = {tensor.name: tensor.initial.std for tensor in recipe.tensors}
     assert stds["blocks.0.query.weight"] == 0
     assert stds["blocks.0.key.weight"] > 0

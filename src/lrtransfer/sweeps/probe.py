@@ -29,7 +29,8 @@ def main() -> None:
 
 
 def _found(request: dict[str, Any], started: float) -> dict[str, Any]:
-    from .train_run import Place, count_parameters, step_flops
+    from .count_run import count_parameters, step_flops
+    from .run_parts import Place
 
     place = Place(**request["place"])
     timed, counted = list[dict[str, Any]](), list[dict[str, Any]]()

@@ -21,8 +21,10 @@ def main(answers: int, place_json: str) -> None:
     threading.Thread(target=_listen, args=(requests, _own_input()), daemon=True).start()
     import torch
 
+    from .count_run import count_parameters
     from .reasons import reason_of
-    from .train_run import Place, count_parameters, train_run
+    from .run_parts import Place
+    from .train_run import train_run
 
     torch.set_num_threads(1)  # one run per core: more threads cost more than they gain
     place = Place(**json.loads(place_json))
