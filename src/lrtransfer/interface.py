@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .defaults import STUDY_FOLDER
 from .errors import ConfigError, TableError
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.axis import AxisName, checked_axis
@@ -21,8 +22,6 @@ from .sweeps.tune import tune as carry_out
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-OUT = Path("lrtransfer-out")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,7 +74,7 @@ class Answer:
 def tune(
     study: str | PathLike[str] | Mapping[str, Any] | None = None,
     *,
-    out: str | PathLike[str] = OUT,
+    out: str | PathLike[str] = STUDY_FOLDER,
     workers: int | None = None,
     allow_code: bool = False,
     **settings: Any,

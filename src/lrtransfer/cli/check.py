@@ -11,10 +11,8 @@ from rich.markup import escape
 
 from ..errors import ConfigError
 from ..sweeps.named_code import load_batch, load_callable
-from .command import Command, Json, print_json, wide_console
-from .numbers import listed, number, whole
-from .recipe import read_scheme
-from .tune import option
+from .command import Command, print_json, wide_console
+from .options import Json, option, read_list, read_number, read_scheme, read_whole
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -75,9 +73,9 @@ class Check(Command):
         from ..checks.coordinates import check_coordinates, recipe_maker, recipe_roles
 
         build = load_callable("build", self.build)
-        widths = listed(whole)("widths", self.widths)
-        base = min(widths) if self.base_width is None else whole("base_width", self.base_width)
-        lr = None if self.lr is None else number("lr", self.lr)
+        widths = read_list("widths", self.widths, read_whole)
+        base = min(widths) if self.base_width is None else read_whole("base_width", self.base_width)
+        lr = None if self.lr is None else read_number("lr", self.lr)
         if lr is not None and not 0 < lr < math.inf:
             raise ConfigError(f"lr: got {self.lr!r}, wanted a positive number, such as 0.004.")
         batch = load_batch("batch", self.batch)
@@ -89,8 +87,8 @@ class Check(Command):
             batch,
             control=recipe_maker(build, scheme="sp", lr=lr, **settings),
             widths=widths,
-            seeds=whole("seeds", self.seeds),
-            steps=whole("steps", self.steps),
+            seeds=read_whole("seeds", self.seeds),
+            steps=read_whole("steps", self.steps),
             loss=None if self.loss is None else load_callable("loss", self.loss),
             roles=recipe_roles(build, width=max(widths), **settings),
         )

@@ -5,14 +5,10 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-Json = Annotated[bool, tyro.conf.arg(help="Print one JSON document and nothing else on stdout.")]
 
 
 class Command(ABC):

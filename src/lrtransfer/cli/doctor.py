@@ -13,7 +13,8 @@ import tyro
 
 from .. import __version__
 from ..errors import UserError
-from .command import Command, Json, print_json
+from .command import Command, print_json
+from .options import Json
 
 
 @dataclass(frozen=True)

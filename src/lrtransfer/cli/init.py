@@ -11,7 +11,8 @@ from typing import Annotated
 import tyro
 
 from ..errors import ConfigError
-from .command import Command, Json, print_json
+from .command import Command, print_json
+from .options import Json
 
 SCHEMA = "study.schema.json"
 NAMES = {"model": ("study.toml", "model.py"), "trainer": ("study.toml", "train.py")}

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..errors import UserError
-from .command import Command, Json, print_json, wide_console
+from .command import Command, print_json, wide_console
+from .options import Json, read_choices, read_scheme
 
 if TYPE_CHECKING:
-    from ..parametrization.choices import Choices
     from ..parametrization.recipe import Recipe as ModelRecipe
     from ..parametrization.recipe import TensorRecipe
 
@@ -78,63 +78,6 @@ class Recipe(Command):
             example=None if self.batch is None else load_batch("batch", self.batch),
             choices=read_choices(self.choices),
         )
-
-
-def read_scheme(scheme: str) -> Any:
-    """Return the name of a scheme, or the rows of exponents of a TOML file.
-
-    Raises:
-        UserError: If the file cannot be read.
-    """
-    return read_rows("scheme", Path(scheme)) if scheme.endswith(".toml") else scheme
-
-
-def read_rows(key: str, path: Path) -> dict[str, Any]:
-    """Return the rows of exponents of a TOML file.
-
-    Raises:
-        UserError: If it cannot be read; the message begins with the key.
-    """
-    import tomllib
-
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{key}: got {path} ({error}), wanted a readable TOML file with a table per role."
-        ) from None
-
-
-def read_choices(text: str) -> "Choices":
-    """Return the choices written as KEY=VALUE, separated by commas.
-
-    Raises:
-        UserError: If one is malformed or unknown.
-    """
-    from ..parametrization.choices import Choices
-
-    known = {f.name: f for f in fields(Choices) if f.name != "tuned"}
-    values: dict[str, Any] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        key, equals, value = part.partition("=")
-        if not equals or key not in known:
-            raise UserError(
-                f"choices: got {part!r}, wanted KEY=VALUE with one of {', '.join(known)}."
-            )
-        values[key] = _value(value)
-    return Choices(**values)
-
-
-def _value(text: str) -> Any:
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words and text != "none":
-        return words[text.lower()]
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
 
 
 def as_document(recipe: "ModelRecipe", other: "ModelRecipe | None") -> dict[str, Any]:

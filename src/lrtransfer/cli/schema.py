@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from .command import Command, Json, print_json
+from .command import Command, print_json
+from .options import Json
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import tyro
 
-from .command import Command, Json, print_json
-from .tune import OUT
+from ..defaults import STUDY_FOLDER
+from .command import Command, print_json
+from .options import Json
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Status(Command):
     Example: lrtransfer status lrtransfer-out
     """
 
-    study: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = OUT
+    study: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = STUDY_FOLDER
     """Folder of the study."""
     json: Json = False
 

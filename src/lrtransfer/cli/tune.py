@@ -1,22 +1,17 @@
 """`lrtransfer tune`: run a study and answer."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from ..defaults import STUDY_FOLDER
 from ..errors import ConfigError
-from .command import Command, Json
-from .numbers import listed, number, whole
-
-OUT = Path("lrtransfer-out")
-
-
-def option(metavar: str) -> Any:
-    """Describe an option whose default is not None but what stands in its help."""
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+from .command import Command
+from .options import Json, option, read_list, read_number, read_whole
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class Tune(Command):
 
     study: Annotated[tyro.conf.Positional[Path | None], option("[STUDY.toml]")] = None
     """Study file; it states what differs from the built-in study."""
-    out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = OUT
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = STUDY_FOLDER
     """Folder of the runs and the report."""
     json: Json = False
     widths: Annotated[str | None, option("N,N,…")] = None
@@ -110,7 +105,7 @@ class Tune(Command):
 
         study = load(self.study, self._overrides())
         require_consent(study, allow_code=self.allow_code)
-        asked = None if self.workers is None else whole("workers", self.workers)
+        asked = None if self.workers is None else read_whole("workers", self.workers)
         workers = worker_count(study, asked)
         _require_folder(self.out)
         if self.dry_run:
@@ -131,32 +126,32 @@ class Tune(Command):
 
     def _overrides(self) -> dict[str, Any]:
         """Return the options given, under their keys in a study file."""
-        top = {
-            "widths": listed(whole),
-            "base_width": whole,
-            "target": whole,
-            "seeds": whole,
-            "schemes": listed(_as_is),
+        top: dict[str, Callable[[str, str], Any]] = {
+            "widths": _read_wholes,
+            "base_width": read_whole,
+            "target": read_whole,
+            "seeds": read_whole,
+            "schemes": _read_texts,
             "along": _as_is,
-            "sizes": listed(whole),
-            "width": whole,
+            "sizes": _read_wholes,
+            "width": read_whole,
             "vary": _varied,
             "device": _as_is,
             "design": _as_is,
             "until": _as_is,
             "budget": _as_is,
-            "study_seed": whole,
-            "tolerance_regret": number,
+            "study_seed": read_whole,
+            "tolerance_regret": read_number,
         }
-        nested = {
-            "lr_low": ("grid", "low", number),
-            "lr_high": ("grid", "high", number),
-            "per_octave": ("grid", "per_octave", whole),
-            "steps": ("training", "steps", whole),
+        nested: dict[str, tuple[str, str, Callable[[str, str], Any]]] = {
+            "lr_low": ("grid", "low", read_number),
+            "lr_high": ("grid", "high", read_number),
+            "per_octave": ("grid", "per_octave", read_whole),
+            "steps": ("training", "steps", read_whole),
             "command": ("trainer", "command", _as_is),
             "loss_from": ("trainer", "loss_from", _as_is),
-            "timeout": ("trainer", "timeout", number),
-            "retries": ("trainer", "retries", whole),
+            "timeout": ("trainer", "timeout", read_number),
+            "retries": ("trainer", "retries", read_whole),
         }
         overrides: dict[str, Any] = {
             key: read(key, text)
@@ -179,17 +174,25 @@ class Tune(Command):
         return overrides
 
 
+def _read_wholes(key: str, text: str) -> tuple[int, ...]:
+    return read_list(key, text, read_whole)
+
+
+def _read_texts(key: str, text: str) -> tuple[str, ...]:
+    return read_list(key, text, _as_is)
+
+
 def _varied(key: str, text: str) -> dict[str, tuple[float, ...]]:
     path, equals, values = text.partition("=")
     if not equals:
         raise ConfigError(
             f"{key}: got {text!r}, wanted KEY=X,X,…, such as optimizer.weight_decay=0,0.1."
         )
-    return {path.strip(): listed(_whole_or_not)(key, values)}
+    return {path.strip(): read_list(key, values, _whole_or_not)}
 
 
 def _whole_or_not(key: str, text: str) -> float:
-    return int(text) if text.strip().isdigit() else number(key, text)
+    return int(text) if text.strip().isdigit() else read_number(key, text)
 
 
 def _as_is(key: str, text: str) -> str:

@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..errors import TableError
-from .command import Command, Json, print_json, wide_console
-from .numbers import at_least, number
-from .tune import option
+from .command import Command, print_json, wide_console
+from .options import Json, option, read_number, read_whole
 
 if TYPE_CHECKING:
     from ..statistics.axis import AxisName
     from ..statistics.exports import Runs
-
-
-def _size(short: str) -> Any:
-    """Describe an option that is a size, known by a name that fits every axis, too."""
-    return tyro.conf.arg(metavar="N", aliases=(short,), help_behavior_hint="")
 
 
 @dataclass(frozen=True)
@@ -37,9 +31,9 @@ class Verdict(Command):
     come."""
     along: Annotated[str | None, option("AXIS")] = None
     """What is varied: width (by default), depth, batch or steps; its column holds the sizes."""
-    target_width: Annotated[str | None, _size("--target")] = None
+    target_width: Annotated[str | None, option("N", "--target")] = None
     """Width, or size along the axis, to find the learning rate for; by default the largest."""
-    base_width: Annotated[str | None, _size("--base")] = None
+    base_width: Annotated[str | None, option("N", "--base")] = None
     """Width, or size along the axis, whose optimum would be used; by default the least."""
     tolerance_regret: Annotated[str | None, option("SHARE")] = None
     """Share of the best loss up to which the rate is said to transfer; by default 0.01."""
@@ -60,14 +54,16 @@ class Verdict(Command):
 
         axis = checked_axis("width" if self.along is None else self.along, "along")
         options: dict[str, Any] = {
-            name: at_least(1)(name if axis == "width" else name.removesuffix("_width"), text)
+            name: read_whole(
+                name if axis == "width" else name.removesuffix("_width"), text, least=1
+            )
             for name in ("target_width", "base_width")
             if (text := getattr(self, name)) is not None
         }
         if self.tolerance_regret is not None:
-            options["tolerance"] = number("tolerance_regret", self.tolerance_regret)
+            options["tolerance"] = read_number("tolerance_regret", self.tolerance_regret)
         if self.tolerance_regret_abs is not None:
-            options["absolute_tolerance"] = number(
+            options["absolute_tolerance"] = read_number(
                 "tolerance_regret_abs", self.tolerance_regret_abs
             )
         runs = read_runs(self.runs, columns=_columns(self.columns), along=axis)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from ..command import Command, Json, print_json, wide_console
-from ..numbers import at_least
+from ..command import Command, print_json, wide_console
+from ..options import Json, read_whole
 from .options import ProblemArguments, read_width
 from .rates import read_rates
 
@@ -41,7 +41,7 @@ class Curve(Command):
             read_rates(self.lrs),
             steps=steps,
             width=width,
-            seeds=at_least(1)("seeds", self.seeds),
+            seeds=read_whole("seeds", self.seeds, least=1),
         )
         if self.json:
             print_json(as_document(curve))

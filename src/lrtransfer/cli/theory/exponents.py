@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from ..command import Command, Json, print_json, wide_console
-from ..numbers import at_least
+from ..command import Command, print_json, wide_console
+from ..options import Json, read_whole
 from .options import ProblemArguments
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class Exponents(Command):
         """Compute and print."""
         from ...theory.exponents import lr_scaling
 
-        steps = at_least(1)("steps", self.problem.steps)
+        steps = read_whole("steps", self.problem.steps, least=1)
         found = lr_scaling(
             self.problem.problem(),
             steps=steps,
-            draws=at_least(1)("draws", self.draws),
-            seed=at_least(0)("seed", self.seed),
+            draws=read_whole("draws", self.draws, least=1),
+            seed=read_whole("seed", self.seed, least=0),
         )
         if self.json:
             print_json(as_document(found))

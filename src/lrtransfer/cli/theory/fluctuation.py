@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from ..command import Command, Json, print_json, wide_console
-from ..numbers import at_least, listed
-from ..tune import option
+from ..command import Command, print_json, wide_console
+from ..options import Json, option, read_list, read_whole
 from .options import ProblemArguments
 from .rates import read_interval
 
@@ -38,12 +38,12 @@ class Fluctuation(Command):
     def run(self) -> int:
         """Measure and print."""
         settings: dict[str, Any] = {
-            "steps": at_least(1)("steps", self.problem.steps),
-            "widths": listed(at_least(1))("widths", self.widths),
-            "seeds": at_least(2)("seeds", self.seeds),
+            "steps": read_whole("steps", self.problem.steps, least=1),
+            "widths": read_list("widths", self.widths, partial(read_whole, least=1)),
+            "seeds": read_whole("seeds", self.seeds, least=2),
             "interval": None if self.interval is None else read_interval(self.interval),
         }
-        width = None if self.band is None else at_least(1)("band", self.band)
+        width = None if self.band is None else read_whole("band", self.band, least=1)
         from ...theory.fluctuation import fluctuation
 
         found = fluctuation(self.problem.problem(), **settings)

@@ -7,9 +7,8 @@ import tyro
 from rich.markup import escape
 
 from ...errors import UserError
-from ..command import Command, Json, print_json, wide_console
-from ..numbers import at_least, number
-from ..tune import option
+from ..command import Command, print_json, wide_console
+from ..options import Json, option, read_number, read_whole
 from .options import ProblemArguments, read_width
 from .rates import read_interval
 
@@ -45,8 +44,10 @@ class Optimum(Command):
 
     def run(self) -> int:
         """Search and print."""
-        width, seeds = read_width(self.width), at_least(1)("seeds", self.seeds)
-        steps = at_least(1)("steps", self.problem.steps)  # at step 0 every rate has the same loss
+        width, seeds = read_width(self.width), read_whole("seeds", self.seeds, least=1)
+        steps = read_whole(
+            "steps", self.problem.steps, least=1
+        )  # at step 0 every rate has the same loss
         interval = None if self.interval is None else read_interval(self.interval)
         budget = _positive("budget", self.budget)
         problem = self.problem.problem()
@@ -85,7 +86,7 @@ class Optimum(Command):
 
 
 def _positive(key: str, text: str) -> float:
-    value = number(key, text)
+    value = read_number(key, text)
     if not 0 < value < float("inf"):
         raise UserError(f"{key}: got {text!r}, wanted a positive number.")
     return value

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ...errors import UserError
-from ..numbers import at_least, number, whole
-from ..recipe import read_rows
-from ..tune import option
+from ..options import option, read_number, read_rows, read_whole
 
 if TYPE_CHECKING:
     from ...theory.deep_linear import Problem
@@ -46,7 +44,7 @@ class ProblemOptions:
     @property
     def step_count(self) -> int:
         """Number of training steps t."""
-        return at_least(0)("steps", self.steps)
+        return read_whole("steps", self.steps, least=0)
 
     def problem(self) -> "Problem":
         """Return the problem stated.
@@ -59,11 +57,11 @@ class ProblemOptions:
         data = self._regression()
         return Problem(
             data,
-            depth=whole("depth", self.depth),
+            depth=read_whole("depth", self.depth),
             scheme=self._scheme(),
             trained=self._trained(),
-            momentum=number("momentum", self.momentum),
-            weight_decay=number("weight_decay", self.weight_decay),
+            momentum=read_number("momentum", self.momentum),
+            weight_decay=read_number("weight_decay", self.weight_decay),
             batches=self._batches(data),
         )
 
@@ -98,9 +96,9 @@ class ProblemOptions:
             return None
         return shuffled_batches(
             data,
-            size=whole("batch_size", self.batch_size),
+            size=read_whole("batch_size", self.batch_size),
             steps=self.step_count,
-            seed=at_least(0)("batch_seed", self.batch_seed),
+            seed=read_whole("batch_seed", self.batch_seed, least=0),
         )
 
 
@@ -118,10 +116,10 @@ def _drawn(text: str) -> "Regression":
         )
     count, dimension, noise, seed = parts
     return synthetic(
-        count=whole("synthetic", count),
-        dimension=whole("synthetic", dimension),
-        noise=number("synthetic", noise),
-        seed=whole("synthetic", seed),
+        count=read_whole("synthetic", count),
+        dimension=read_whole("synthetic", dimension),
+        noise=read_number("synthetic", noise),
+        seed=read_whole("synthetic", seed),
     )
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from ..command import Command, Json, print_json, wide_console
-from ..numbers import at_least
+from ..command import Command, print_json, wide_console
+from ..options import Json, read_whole
 from .options import ProblemArguments, read_width
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Polynomial(Command):
         settings: dict[str, Any] = {
             "steps": self.problem.step_count,
             "width": read_width(self.width),
-            "seed": at_least(0)("seed", self.seed),
+            "seed": read_whole("seed", self.seed, least=0),
         }
         from ...theory.polynomial import loss_polynomial
 
