@@ -26,7 +26,7 @@ _MARKS = {True: "ok", False: "[bold]outside[/]", None: "?"}
 
 
 @dataclass(frozen=True)
-class Check(Command):
+class CheckCommand(Command):
     """Check that every tensor of a model learns as much at every width, and say why not.
 
     Trains the model for a few steps at several widths beside a control in the standard

@@ -18,7 +18,7 @@ from .options import Json
 
 
 @dataclass(frozen=True)
-class Doctor(Command):
+class DoctorCommand(Command):
     """Show versions, processor, threads and disk, and what is wrong with them.
 
     Example: lrtransfer doctor

@@ -23,7 +23,7 @@ COMMANDS = {
 
 
 @dataclass(frozen=True)
-class Init(Command):
+class InitCommand(Command):
     """Write a commented study file, and a module to put your own model and data into.
 
     Example: lrtransfer init my-study

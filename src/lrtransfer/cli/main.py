@@ -14,30 +14,30 @@ from typing import Annotated
 import tyro
 
 from ..errors import UserError
-from .check import Check
-from .doctor import Doctor
-from .init import Init
-from .recipe import Recipe
-from .report import Report
-from .schema import Schema
-from .status import Status
-from .theory.group import Theory
-from .tune import Tune
-from .verdict import Verdict
+from .check import CheckCommand
+from .doctor import DoctorCommand
+from .init import InitCommand
+from .recipe import RecipeCommand
+from .report import ReportCommand
+from .schema import SchemaCommand
+from .status import StatusCommand
+from .theory.group import TheoryCommand
+from .tune import TuneCommand
+from .verdict import VerdictCommand
 
 EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
 
-Command = (
-    Annotated[Tune, tyro.conf.subcommand("tune")]
-    | Annotated[Init, tyro.conf.subcommand("init")]
-    | Annotated[Schema, tyro.conf.subcommand("schema")]
-    | Annotated[Verdict, tyro.conf.subcommand("verdict")]
-    | Annotated[Recipe, tyro.conf.subcommand("recipe")]
-    | Annotated[Check, tyro.conf.subcommand("check")]
-    | Annotated[Theory, tyro.conf.subcommand("theory")]
-    | Annotated[Report, tyro.conf.subcommand("report")]
-    | Annotated[Status, tyro.conf.subcommand("status")]
-    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+Subcommand = (
+    Annotated[TuneCommand, tyro.conf.subcommand("tune")]
+    | Annotated[InitCommand, tyro.conf.subcommand("init")]
+    | Annotated[SchemaCommand, tyro.conf.subcommand("schema")]
+    | Annotated[VerdictCommand, tyro.conf.subcommand("verdict")]
+    | Annotated[RecipeCommand, tyro.conf.subcommand("recipe")]
+    | Annotated[CheckCommand, tyro.conf.subcommand("check")]
+    | Annotated[TheoryCommand, tyro.conf.subcommand("theory")]
+    | Annotated[ReportCommand, tyro.conf.subcommand("report")]
+    | Annotated[StatusCommand, tyro.conf.subcommand("status")]
+    | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
 )
 
 DESCRIPTION = """Tune the learning rate on small models, know with stated confidence whether it
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     "inconclusive". 2: bad input. 70: a defect of this program.
     130: interrupted.
     """
-    command: Command = tyro.cli(
-        Command,
+    command: Subcommand = tyro.cli(
+        Subcommand,
         prog="lrtransfer",
         description=DESCRIPTION,
         args=arguments,

@@ -15,15 +15,14 @@ from .command import Command, print_json, wide_console
 from .options import Json, read_choices, read_scheme
 
 if TYPE_CHECKING:
-    from ..parametrization.recipe import Recipe as ModelRecipe
-    from ..parametrization.recipe import TensorRecipe
+    from ..parametrization.recipe import Recipe, TensorRecipe
 
 _NUMBERS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
 _HEADERS = {"init_std": "init std", "multiplier": "× forward", "weight_decay": "decay"}
 
 
 @dataclass(frozen=True)
-class Recipe(Command):
+class RecipeCommand(Command):
     """Show role, initial values and rates of every parameter of a model.
 
     The model is given as a function from width to module. Rates, decay and epsilon are multiples
@@ -65,7 +64,7 @@ class Recipe(Command):
             as_text(recipe, other)
         return 0
 
-    def _recipe(self, scheme: str) -> "ModelRecipe":
+    def _recipe(self, scheme: str) -> "Recipe":
         from ..parametrization.parametrize import parametrize
         from ..sweeps.named_code import load_batch, load_callable
 
@@ -80,7 +79,7 @@ class Recipe(Command):
         )
 
 
-def as_document(recipe: "ModelRecipe", other: "ModelRecipe | None") -> dict[str, Any]:
+def as_document(recipe: "Recipe", other: "Recipe | None") -> dict[str, Any]:
     """Return the recipe as the JSON document of `recipe --json`."""
     document: dict[str, Any] = {
         "scheme": recipe.scheme,
@@ -113,14 +112,14 @@ def _row(tensor: "TensorRecipe") -> dict[str, Any]:
     }
 
 
-def _differences(recipe: "ModelRecipe", other: "ModelRecipe") -> Iterator[dict[str, Any]]:
+def _differences(recipe: "Recipe", other: "Recipe") -> Iterator[dict[str, Any]]:
     """Yield, for every tensor that differs, the pairs of values that do."""
     for one, two in zip(map(_row, recipe.tensors), map(_row, other.tensors), strict=True):
         if pairs := {key: [one[key], two[key]] for key in _NUMBERS if one[key] != two[key]}:
             yield {"name": one["name"], **pairs}
 
 
-def as_text(recipe: "ModelRecipe", other: "ModelRecipe | None") -> None:
+def as_text(recipe: "Recipe", other: "Recipe | None") -> None:
     """Print a table of the tensors, with the values of another scheme behind a slash."""
     from rich.markup import escape
     from rich.table import Table

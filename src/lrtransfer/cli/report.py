@@ -12,7 +12,7 @@ from .options import Json
 
 
 @dataclass(frozen=True)
-class Report(Command):
+class ReportCommand(Command):
     """Write the report of a study from its finished runs; trains nothing.
 
     Example: lrtransfer report lrtransfer-out

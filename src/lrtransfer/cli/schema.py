@@ -7,7 +7,7 @@ from .options import Json
 
 
 @dataclass(frozen=True)
-class Schema(Command):
+class SchemaCommand(Command):
     """Print the JSON schema of study files, for editors that complete and check them.
 
     Name it in the first line of a study file: #:schema study.schema.json

@@ -12,7 +12,7 @@ from .options import Json
 
 
 @dataclass(frozen=True)
-class Status(Command):
+class StatusCommand(Command):
     """Show how many runs of a study are finished; trains nothing.
 
     Example: lrtransfer status lrtransfer-out

@@ -15,7 +15,7 @@ from .options import Json, option, read_list, read_number, read_whole
 
 
 @dataclass(frozen=True)
-class Tune(Command):
+class TuneCommand(Command):
     """Sweep learning rates over widths, judge transfer, name the rate for the target width.
 
     Without arguments it runs the built-in study: a small decoder transformer on Python's own

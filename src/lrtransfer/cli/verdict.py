@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Verdict(Command):
+class VerdictCommand(Command):
     """Judge whether the learning rate transfers, from a table of runs made anywhere.
 
     A row per run: width, learning rate and loss, optionally seed, scheme, steps, batch and tokens.

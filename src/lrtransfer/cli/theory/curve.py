@@ -8,15 +8,15 @@ import tyro
 
 from ..command import Command, print_json, wide_console
 from ..options import Json, read_whole
-from .options import ProblemArguments, read_width
+from .problem import ProblemArguments, read_width
 from .rates import read_rates
 
 if TYPE_CHECKING:
-    from ...theory.curve import Curve as LossCurve
+    from ...theory.curve import Curve
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve(Command):
+class CurveCommand(Command):
     """Show the loss of learning rates at steps 0 … t.
 
     Example: lrtransfer theory curve --synthetic 500,10,0.1,0 --depth 3 --steps 5 --lrs 0:2:9
@@ -50,7 +50,7 @@ class Curve(Command):
         return 0
 
 
-def as_document(curve: "LossCurve") -> dict[str, Any]:
+def as_document(curve: "Curve") -> dict[str, Any]:
     """Return the losses as the JSON document of `theory curve --json`; overflow is null."""
     return {
         "lrs": curve.lrs.tolist(),
@@ -63,7 +63,7 @@ def _rows(values: Any) -> list[list[float | None]]:
     return [[x if math.isfinite(x) else None for x in row] for row in values.tolist()]
 
 
-def as_text(curve: "LossCurve", width: int | None) -> None:
+def as_text(curve: "Curve", width: int | None) -> None:
     """Print the losses as a table, then the best of the rates."""
     from rich.table import Table
 
@@ -79,14 +79,14 @@ def as_text(curve: "LossCurve", width: int | None) -> None:
     console.print(_meaning(curve, last))
 
 
-def _cell(curve: "LossCurve", i: int, step: int) -> str:
+def _cell(curve: "Curve", i: int, step: int) -> str:
     loss = curve.loss[i, step]
     if not math.isfinite(loss):
         return "overflow"
     return f"{loss:.6g}" if curve.sd is None else f"{loss:.6g} ± {curve.sd[i, step]:.2g}"
 
 
-def _meaning(curve: "LossCurve", last: int) -> str:
+def _meaning(curve: "Curve", last: int) -> str:
     losses = curve.loss[:, last].tolist()
     finite = [i for i, loss in enumerate(losses) if math.isfinite(loss)]
     if not finite:

@@ -7,7 +7,7 @@ import tyro
 
 from ..command import Command, print_json, wide_console
 from ..options import Json, read_whole
-from .options import ProblemArguments
+from .problem import ProblemArguments
 
 if TYPE_CHECKING:
     from ...theory.exponents import LrScaling
@@ -27,7 +27,7 @@ _START = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exponents(Command):
+class ExponentsCommand(Command):
     """Tell how the best learning rate scales with width under a row of exponents.
 
     Example: lrtransfer theory exponents --synthetic 500,10,0.1,0 --depth 3 --steps 1 --scheme sp

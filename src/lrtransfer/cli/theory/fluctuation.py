@@ -9,16 +9,16 @@ import tyro
 
 from ..command import Command, print_json, wide_console
 from ..options import Json, option, read_list, read_whole
-from .options import ProblemArguments
+from .problem import ProblemArguments
 from .rates import read_interval
 
 if TYPE_CHECKING:
     from ...scaling import Exponent
-    from ...theory.fluctuation import Fluctuation as Found
+    from ...theory.fluctuation import Fluctuation
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fluctuation(Command):
+class FluctuationCommand(Command):
     """Measure how spread and bias of the best learning rate fall with width, under μP.
 
     Example: lrtransfer theory fluctuation --synthetic 500,10,0.1,0 --depth 3 --steps 1
@@ -55,7 +55,7 @@ class Fluctuation(Command):
         return 0
 
 
-def as_document(found: "Found", width: int) -> dict[str, Any]:
+def as_document(found: "Fluctuation", width: int) -> dict[str, Any]:
     """Return the JSON document of `theory fluctuation --json`."""
     low, high = found.band(width)
     return {
@@ -86,7 +86,7 @@ def _exponent(exponent: "Exponent") -> dict[str, float | None]:
     }
 
 
-def as_text(found: "Found", width: int) -> None:
+def as_text(found: "Fluctuation", width: int) -> None:
     """Print a row per width, then the exponents and the band."""
     from rich.table import Table
 

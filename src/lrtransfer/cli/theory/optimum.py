@@ -9,7 +9,7 @@ from rich.markup import escape
 from ...errors import UserError
 from ..command import Command, print_json, wide_console
 from ..options import Json, option, read_number, read_whole
-from .options import ProblemArguments, read_width
+from .problem import ProblemArguments, read_width
 from .rates import read_interval
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _UNIQUE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimum(Command):
+class OptimumCommand(Command):
     """Find the learning rate of the lowest loss after t steps.
 
     Example: lrtransfer theory optimum --synthetic 500,10,0.1,0 --depth 3 --steps 5

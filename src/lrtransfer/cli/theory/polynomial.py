@@ -7,14 +7,14 @@ import tyro
 
 from ..command import Command, print_json, wide_console
 from ..options import Json, read_whole
-from .options import ProblemArguments, read_width
+from .problem import ProblemArguments, read_width
 
 if TYPE_CHECKING:
     from ...theory.polynomial import LossPolynomial
 
 
 @dataclass(frozen=True, kw_only=True)
-class Polynomial(Command):
+class PolynomialCommand(Command):
     """Show degree and coefficients of the output and the loss after t steps.
 
     Example: lrtransfer theory polynomial --synthetic 500,10,0.1,0 --depth 3 --steps 1
