@@ -3,26 +3,20 @@
 import math
 import sys
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
-from rich.markup import escape
 
 from ..errors import ConfigError
 from ..sweeps.named_code import load_batch, load_callable
-from .command import Command, print_json, wide_console
+from .command import Command, print_json
 from .options import Json, option, read_list, read_number, read_scheme, read_whole
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ..checks.coordinates import CheckResult
-    from ..checks.judge import Finding
 
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
-_SHOWN = ("name", "quantity", "step", "slope", "low", "high", "expected", "ok")
-_MARKS = {True: "ok", False: "[bold]outside[/]", None: "?"}
 
 
 @dataclass(frozen=True)
@@ -61,12 +55,14 @@ class CheckCommand(Command):
 
     def run(self) -> int:
         """Check and print."""
+        from ..reports.checks import check_document, print_check
+
         with redirect_stdout(sys.stderr):  # what the model's own code prints
             result = self._check()
         if self.json:
-            print_json(as_document(result))
+            print_json(check_document(result))
         else:
-            print_for_people(result)
+            print_check(result)
         return EXIT_CODES[result.verdict]
 
     def _check(self) -> "CheckResult":
@@ -92,50 +88,3 @@ class CheckCommand(Command):
             loss=None if self.loss is None else load_callable("loss", self.loss),
             roles=recipe_roles(build, width=max(widths), **settings),
         )
-
-
-def as_document(result: "CheckResult") -> dict[str, Any]:
-    """Return the answer as the JSON document of `check --json`; unknown exponents are null."""
-    control = result.control
-    return {
-        "verdict": result.verdict,
-        "reason": result.reason,
-        "control": None if control is None else asdict(control),
-        "widths": list(result.widths),
-        "seeds": result.seeds,
-        "steps": result.steps,
-        "modules": [{key: getattr(f, key) for key in _SHOWN} for f in result.findings],
-        "suspects": [asdict(suspect) for suspect in result.suspects],
-        "untrained": list(result.untrained),
-    }
-
-
-def print_for_people(result: "CheckResult") -> None:
-    """Print the exponents as a table, then the verdict and the suspects."""
-    console = wide_console()
-    console.print(_table(result.findings))
-    console.print(f"\n[bold]{result.verdict}[/]: {escape(result.reason)}.")
-    if result.control:
-        console.print(f"control (standard parametrization): {result.control.verdict}")
-    for i, suspect in enumerate(result.suspects, start=1):
-        console.print(f"suspect {i}: [bold]{escape(suspect.name)}[/]: {escape(suspect.cause)}")
-        console.print(f"    because {escape(suspect.evidence)}")
-    if result.untrained:
-        console.print(f"not judged, no gradient: {escape(', '.join(result.untrained))}")
-    if result.verdict == "pass":
-        console.print("A pass says that widths learn alike; it is not yet transfer.")
-
-
-def _table(findings: "tuple[Finding, ...]") -> "Table":
-    from rich.table import Table
-
-    table = Table(title="Exponents of the width")
-    table.add_column("name", overflow="fold", min_width=20)
-    for header in ("quantity", "step", "exponent", "90 % interval", "expected", ""):
-        table.add_column(header, no_wrap=True)
-    for f in findings:
-        exponent = "?" if f.slope is None else f"{f.slope:+.2f}"
-        interval = "" if f.low is None else f"{f.low:+.2f} … {f.high:+.2f}"
-        cells = (escape(f.name), f.quantity, str(f.step), exponent, interval, f"{f.expected:+.1f}")
-        table.add_row(*cells, _MARKS[f.ok])
-    return table

@@ -1,14 +1,9 @@
 """What every command offers to `main`."""
 
 import json
-import os
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from typing import Any
 
 
 class Command(ABC):
@@ -21,14 +16,6 @@ class Command(ABC):
     def resume_hint(self) -> str:
         """Return what to say when interrupted."""
         return "Nothing was changed."
-
-
-def wide_console() -> "Console":
-    """Return a console for tables of tensors: wide where no terminal limits it."""
-    from rich.console import Console
-
-    is_limited = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, width=None if is_limited else 160)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

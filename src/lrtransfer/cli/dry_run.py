@@ -3,10 +3,11 @@
 import math
 from dataclasses import asdict
 
+from ..reports.console import wide_console
 from ..statistics.axis import AXES
 from ..sweeps.estimate import Estimate, RunCost, SizeCost
 from ..sweeps.study import Study
-from .command import print_json, wide_console
+from .command import print_json
 
 
 def print_estimate(study: Study, found: Estimate, *, as_json: bool) -> None:

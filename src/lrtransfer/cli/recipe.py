@@ -1,24 +1,19 @@
 """`lrtransfer recipe`: what each tensor of a model is, and how it is initialised and trained."""
 
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from ..errors import UserError
-from .command import Command, print_json, wide_console
+from .command import Command, print_json
 from .options import Json, read_choices, read_scheme
 
 if TYPE_CHECKING:
-    from ..parametrization.recipe import Recipe, TensorRecipe
-
-_NUMBERS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
-_HEADERS = {"init_std": "init std", "multiplier": "× forward", "weight_decay": "decay"}
+    from ..parametrization.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -53,15 +48,17 @@ class RecipeCommand(Command):
 
     def run(self) -> int:
         """Make the recipe and print it."""
+        from ..reports.recipes import print_recipe, recipe_document
+
         with redirect_stdout(sys.stderr):  # what the model's own code prints
             recipe = self._recipe(self.scheme)
             other = self._recipe(self.diff) if self.diff else None
         if self.out:
             _write(self.out, recipe.to_json())
         if self.json:
-            print_json(as_document(recipe, other))
+            print_json(recipe_document(recipe, other))
         else:
-            as_text(recipe, other)
+            print_recipe(recipe, other)
         return 0
 
     def _recipe(self, scheme: str) -> "Recipe":
@@ -77,82 +74,6 @@ class RecipeCommand(Command):
             example=None if self.batch is None else load_batch("batch", self.batch),
             choices=read_choices(self.choices),
         )
-
-
-def as_document(recipe: "Recipe", other: "Recipe | None") -> dict[str, Any]:
-    """Return the recipe as the JSON document of `recipe --json`."""
-    document: dict[str, Any] = {
-        "scheme": recipe.scheme,
-        "optimizer": recipe.optimizer.kind,
-        "width": recipe.width,
-        "base_width": recipe.base_width,
-        "parameters": [_row(tensor) for tensor in recipe.tensors],
-        "multipliers": [
-            {"module": m.module, "side": m.side, "factor": m.factor} for m in recipe.multipliers
-        ],
-        "cautions": list(recipe.cautions),
-    }
-    if other:
-        document["diff"] = {"scheme": other.scheme, "parameters": list(_differences(recipe, other))}
-    return document
-
-
-def _row(tensor: "TensorRecipe") -> dict[str, Any]:
-    return {
-        "name": tensor.name,
-        "role": tensor.role.value,
-        "shape": list(tensor.shape),
-        "init_std": tensor.initial.std,
-        "multiplier": tensor.multiplier,
-        "lr": tensor.lr,
-        "weight_decay": tensor.weight_decay,
-        "eps": tensor.eps,
-        "optimizer": tensor.optimizer,
-        "source": tensor.source,
-    }
-
-
-def _differences(recipe: "Recipe", other: "Recipe") -> Iterator[dict[str, Any]]:
-    """Yield, for every tensor that differs, the pairs of values that do."""
-    for one, two in zip(map(_row, recipe.tensors), map(_row, other.tensors), strict=True):
-        if pairs := {key: [one[key], two[key]] for key in _NUMBERS if one[key] != two[key]}:
-            yield {"name": one["name"], **pairs}
-
-
-def as_text(recipe: "Recipe", other: "Recipe | None") -> None:
-    """Print a table of the tensors, with the values of another scheme behind a slash."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    title = (
-        f"{recipe.scheme}, {recipe.optimizer.kind}: width {recipe.width:,}, tuned at "
-        f"{recipe.base_width:,}" + (f" (behind the slash: {other.scheme})" if other else "")
-    )
-    others = other.tensors if other else recipe.tensors
-    is_plain = all(tensor.multiplier == 1 for tensor in (*recipe.tensors, *others))
-    shown = [key for key in _NUMBERS if not (key == "multiplier" and is_plain)]
-    table = Table(title=escape(title))
-    table.add_column("parameter", overflow="fold", min_width=20)
-    for header in ("role", "shape", *shown):
-        table.add_column(_HEADERS.get(header, header), overflow="fold")
-    for one, two in zip(recipe.tensors, others, strict=True):
-        shape = "×".join(map(str, one.shape))
-        numbers = map(partial(_cell, _row(one), _row(two)), shown)
-        table.add_row(escape(one.name), one.role.value, shape, *numbers)
-    console = wide_console()
-    console.print(table)
-    sources = dict.fromkeys(tensor.source for tensor in recipe.tensors)
-    console.print(f"Rates: {escape('; '.join(sources))}")
-    for m in recipe.multipliers:
-        console.print(f"forward multiplier {m.factor:g} on the {m.side} of {escape(m.module)}")
-    for caution in recipe.cautions:
-        console.print(f"[bold]Caution:[/] {escape(caution)}")
-
-
-def _cell(one: dict[str, Any], two: dict[str, Any], key: str) -> str:
-    if one[key] == two[key]:
-        return f"{one[key]:.4g}"
-    return f"{one[key]:.4g} / {two[key]:.4g}"
 
 
 def _write(path: Path, text: str) -> None:

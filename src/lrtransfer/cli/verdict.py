@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..errors import TableError
-from .command import Command, print_json, wide_console
+from .command import Command, print_json
 from .options import Json, option, read_number, read_whole
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class VerdictCommand(Command):
     def _judge(self, runs: "Runs", axis: "AxisName", options: dict[str, Any]) -> None:
         from rich.markup import escape
 
+        from ..reports.console import wide_console
         from ..statistics.transfer import judge
         from .answer import print_answers, print_comparisons, schemes_document
 
