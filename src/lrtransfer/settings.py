@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -32,6 +33,27 @@ def _finite(value: Any) -> Any:
 
 # Settings of somebody else's: whatever JSON can hold.
 Plain = Annotated[Any, AfterValidator(_finite)]
+
+
+@dataclass(frozen=True)
+class Option:
+    """Option of `lrtransfer tune` that sets the field which it annotates.
+
+    Attributes:
+        help: What the field means; also its description in the JSON schema.
+        metavar: What stands for the value in the help; empty where the field's type says it.
+        name: Name of the option; empty if it is the field's.
+        aliases: Other spellings.
+    """
+
+    help: str
+    metavar: str = ""
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """Return the field's schema, described."""
+        return {**handler(core_schema), "description": self.help}
 
 
 class Settings(BaseModel):

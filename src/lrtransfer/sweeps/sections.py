@@ -15,7 +15,7 @@ from ..data.configs import (
 )
 from ..models.configs import HuggingFaceConfig, MLPConfig, OwnModelConfig, TransformerConfig
 from ..parametrization.choices import WeightDecay
-from ..settings import NAMED, AtLeastZero, BelowOne, Count, Positive, Settings, Share
+from ..settings import NAMED, AtLeastZero, BelowOne, Count, Option, Positive, Settings, Share
 
 # TOML and JSON know arrays only; their entries stay strict.
 Betas = Annotated[tuple[BelowOne, BelowOne], Field(strict=False)]
@@ -99,7 +99,7 @@ class TrainingConfig(Settings):
     is the share of the steps in which `wsd` decays; `clip` the largest norm of the gradient.
     """
 
-    steps: Count = 100
+    steps: Annotated[Count, Option("Training steps of every run.")] = 100
     batch: Count = 8
     accumulate: Count = 1
     warmup_share: Share = 0.08
@@ -155,9 +155,14 @@ class GridConfig(Settings):
     the grid is the smallest on it that covers low and high.
     """
 
-    low: Positive = 2.0**-9
-    high: Positive = 2.0**-3
-    per_octave: Annotated[int, Field(ge=1, le=16)] = 1
+    low: Annotated[
+        Positive,
+        Option("Lowest learning rate of the first grid, such as 2^-8.", "LR", name="lr_low"),
+    ] = 2.0**-9
+    high: Annotated[
+        Positive, Option("Highest learning rate of the first grid.", "LR", name="lr_high")
+    ] = 2.0**-3
+    per_octave: Annotated[int, Field(ge=1, le=16), Option("Learning rates per factor of two.")] = 1
 
     def indices(self) -> range:
         """Return the lattice indices k of the first grid."""

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from ..data.configs import StandardLibraryConfig
 from ..errors import ConfigError
 from ..models.configs import TransformerConfig
-from ..settings import Count, Settings
+from ..settings import Count, Option, Settings
 from ..statistics.axis import AxisName
 from .arms import Arm, Number, arms, placed
 from .complaints import first_complaint
@@ -50,22 +50,67 @@ class Study(Settings):
     is_variant: ClassVar[bool] = False
 
     name: Annotated[str, Field(min_length=1, max_length=100)] = "quickstart"
-    widths: Sizes = (32, 64, 96, 128)
-    base_width: Count = 32
-    target: Count = 256
-    along: AxisName = "width"
-    sizes: Sizes | None = None
-    width: Count | None = None
-    schemes: Names = ("mup", "sp")
-    vary: dict[str, Values] = Field(default_factory=dict)
-    seeds: Count = 3
-    study_seed: Seed = 0
-    tolerance_regret: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    design: Literal["grid", "adaptive"] = "grid"
-    until: str | None = None
-    budget: Count | str | None = None
-    confirm: bool = False
-    device: Device = "cpu"
+    widths: Annotated[Sizes, Option("Widths to train, such as 32,64,128.")] = (32, 64, 96, 128)
+    base_width: Annotated[
+        Count, Option("Width at which all schemes are the same; one of the widths.")
+    ] = 32
+    target: Annotated[
+        Count, Option("Width, or size along another axis, to find the learning rate for.")
+    ] = 256
+    along: Annotated[
+        AxisName, Option("What grows: the axis along which the learning rate is to transfer.")
+    ] = "width"
+    sizes: Annotated[
+        Sizes | None, Option("Sizes to train, where something else than the width grows.")
+    ] = None
+    width: Annotated[Count | None, Option("Width of all models, where something else grows.")] = (
+        None
+    )
+    schemes: Annotated[Names, Option("Parametrizations to compare, such as mup,sp.", "S,S,…")] = (
+        "mup",
+        "sp",
+    )
+    vary: Annotated[
+        dict[str, Values],
+        Option(
+            "A second axis: a numeric setting with its values, each of which gets a verdict of its "
+            "own, such as optimizer.weight_decay=0,0.1.",
+            "KEY=X,X,…",
+        ),
+    ] = Field(default_factory=dict)
+    seeds: Annotated[Count, Option("Number of seeds: runs at every size and learning rate.")] = 3
+    study_seed: Annotated[Seed, Option("Seed of all random streams of the study.")] = 0
+    tolerance_regret: Annotated[
+        float,
+        Field(gt=0, lt=1),
+        Option("Share of the best loss up to which the rate is said to transfer.", "SHARE"),
+    ] = 0.01
+    design: Annotated[
+        Literal["grid", "adaptive"],
+        Option("Train the whole grid, or choose the runs that narrow the answer most."),
+    ] = "grid"
+    until: Annotated[
+        str | None,
+        Option(
+            "Adaptive: stop when the verdicts at this tolerance are settled, or when the target's "
+            "rate is known to so many octaves either way.",
+            "regret=SHARE|octaves=N",
+            name="stopping_rule",
+            aliases=("--until",),
+        ),
+    ] = None
+    budget: Annotated[
+        Count | str | None,
+        Option("Adaptive: spend at most so much, such as 48 or 2e15flops.", "RUNS|FLOPS"),
+    ] = None
+    confirm: Annotated[
+        bool,
+        Option(
+            "Train the target, too, at the rate that the base width's optimum gives and at its "
+            "neighbours, and compare with what was predicted."
+        ),
+    ] = False
+    device: Annotated[Device, Option("Where models are trained.", "cpu|cuda|mps")] = "cpu"
     grid: GridConfig = GridConfig()
     model: ModelSection = TransformerConfig()
     data: DataSection = StandardLibraryConfig()

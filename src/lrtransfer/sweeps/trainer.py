@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ..settings import Settings
+from ..settings import Option, Settings
 
 PLACEHOLDERS = ("width", "lr", "seed", "scheme", "out")
 LOSSES_IN_OUTPUT = 10_000_000  # bytes at the end of the output that are searched for a loss
@@ -28,11 +28,32 @@ class TrainerConfig(Settings):
     `loss_from` is `PATH:KEY` for a key in a JSON file or `stdout:REGEX`.
     """
 
-    command: Annotated[str, Field(min_length=1)]
-    loss_from: Annotated[str, Field(min_length=1)]
-    shell: bool = False
-    timeout: Annotated[float, Field(gt=0)] | None = None
-    retries: Annotated[int, Field(ge=0, le=100)] = 1
+    command: Annotated[
+        str,
+        Field(min_length=1),
+        Option(
+            "Your own trainer, with {width}, {lr}, {seed}, {scheme} and {out}, a folder of the "
+            "run's own.",
+            "PROGRAM ARGS…",
+        ),
+    ]
+    loss_from: Annotated[
+        str,
+        Field(min_length=1),
+        Option(
+            "Where it leaves its loss, such as {out}/result.json:loss.", "PATH:KEY|stdout:REGEX"
+        ),
+    ]
+    shell: Annotated[bool, Option("Give the command to a shell; otherwise none is used.")] = False
+    timeout: Annotated[
+        Annotated[float, Field(gt=0)] | None,
+        Option("How long a run may take.", "SECONDS"),
+    ] = None
+    retries: Annotated[
+        int,
+        Field(ge=0, le=100),
+        Option("How often a run that leaves no result is tried again."),
+    ] = 1
 
 
 def trainer_problems(
