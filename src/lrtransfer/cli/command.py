@@ -1,17 +1,20 @@
 """What every command offers to `main`."""
 
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 
-class Command(ABC):
-    """Run with the options parsed into its fields."""
+class Command:
+    """Command of the program; its fields are its options.
 
-    @abstractmethod
+    It is no ABC: for classes of another metaclass tyro loads typeguard, which takes as long as
+    the rest of `--help`.
+    """
+
     def run(self) -> int:
         """Do the work and return the exit code."""
+        raise NotImplementedError
 
     def resume_hint(self) -> str:
         """Return what to say when interrupted."""

@@ -5,7 +5,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,6 +66,12 @@ def environment(folder: Path) -> dict[str, Any]:
     return facts | {"problems": problems}
 
 
+def _torch(folder: Path) -> str:
+    from importlib import metadata
+
+    return metadata.version("torch")
+
+
 def _cuda(folder: Path) -> str:
     import torch
 
@@ -101,7 +106,7 @@ _FACTS: dict[str, Callable[[Path], Any]] = {
     "lrtransfer": lambda folder: __version__,
     "python": lambda folder: platform.python_version(),
     "platform": lambda folder: platform.platform(),
-    "torch": lambda folder: metadata.version("torch"),
+    "torch": _torch,
     "cuda": _cuda,
     "processor": _processor,
     "cores": _cores,

@@ -53,13 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     "inconclusive". 2: bad input. 70: a defect of this program.
     130: interrupted.
     """
-    command: Subcommand = tyro.cli(
-        Subcommand,
-        prog="lrtransfer",
-        description=DESCRIPTION,
-        args=arguments,
-        config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
-    )
+    command = parse(arguments)
     _end_in_order()
     try:
         return command.run()
@@ -80,6 +74,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return EXIT_INTERNAL
+
+
+def parse(arguments: Sequence[str] | None = None) -> Subcommand:
+    """Return the command that the arguments state; those of the process by default."""
+    return tyro.cli(
+        Subcommand,
+        prog="lrtransfer",
+        description=DESCRIPTION,
+        args=arguments,
+        config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
+    )
 
 
 def _end_in_order() -> None:

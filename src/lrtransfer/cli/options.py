@@ -21,14 +21,15 @@ Value = TypeVar("Value")
 Json = Annotated[bool, tyro.conf.arg(help="Print one JSON document and nothing else on stdout.")]
 
 
-def option(metavar: str, *aliases: str) -> Any:
+def option(metavar: str, *aliases: str, help: str | None = None) -> Any:
     """Declare an option that may be left out: its help says what happens then.
 
     Arguments:
         metavar: What stands for the value in the help.
         *aliases: Other spellings, such as `--target`.
+        help: What the option means; None where a docstring below the field says it.
     """
-    return tyro.conf.arg(metavar=metavar, aliases=aliases or None, help_behavior_hint="")
+    return tyro.conf.arg(metavar=metavar, aliases=aliases or None, help=help, help_behavior_hint="")
 
 
 def read_whole(key: str, text: str, *, least: int | None = None) -> int:

@@ -1,7 +1,6 @@
 """`lrtransfer tune`: run a study and answer."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,10 +10,11 @@ import tyro
 from ..defaults import STUDY_FOLDER
 from ..errors import ConfigError
 from .command import Command
-from .options import Json, option, read_list, read_number, read_whole
+from .options import Json, option, read_whole
+from .study_options import STUDY_ARGUMENTS, read_settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TuneCommand(Command):
     """Sweep learning rates over widths, judge transfer, name the rate for the target width.
 
@@ -33,64 +33,11 @@ class TuneCommand(Command):
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = STUDY_FOLDER
     """Folder of the runs and the report."""
     json: Json = False
-    widths: Annotated[str | None, option("N,N,…")] = None
-    """Widths to train, such as 32,64,128."""
-    base_width: Annotated[str | None, option("N")] = None
-    """Width at which all schemes are the same; one of the widths."""
-    target: Annotated[str | None, option("N")] = None
-    """Width for which the learning rate is wanted."""
-    lr_low: Annotated[str | None, option("LR")] = None
-    """Lowest learning rate of the first grid, such as 2^-8."""
-    lr_high: Annotated[str | None, option("LR")] = None
-    """Highest learning rate of the first grid."""
-    per_octave: Annotated[str | None, option("N")] = None
-    """Learning rates per factor of two."""
-    seeds: Annotated[str | None, option("N")] = None
-    """Number of seeds."""
-    schemes: Annotated[str | None, option("S,S,…")] = None
-    """Parametrizations to compare, such as mup,sp; docs/study.md lists them."""
-    steps: Annotated[str | None, option("N")] = None
-    """Training steps of every run."""
-    study_seed: Annotated[str | None, option("N")] = None
-    """Names all random streams of the study."""
-    tolerance_regret: Annotated[str | None, option("SHARE")] = None
-    """Share of the best loss up to which the rate is said to transfer."""
-    design: Annotated[str | None, option("grid|adaptive")] = None
-    """Whether to train the whole grid, or to choose runs that narrow the answer most."""
-    until: Annotated[str | None, option("regret=SHARE|octaves=N")] = None
-    """Adaptive: stop when the verdicts at this tolerance are settled, or when the target's rate is
-    known to so many octaves either way."""
-    budget: Annotated[str | None, option("RUNS|FLOPS")] = None
-    """Adaptive: spend at most so much, such as 48 or 2e15flops."""
-    command: Annotated[str | None, option("PROGRAM ARGS…")] = None
-    """Your own trainer, with {width}, {lr}, {seed}, {scheme} and {out}, a folder of the run's own.
-    No shell is used unless --shell asks for it."""
-    loss_from: Annotated[str | None, option("PATH:KEY|stdout:REGEX")] = None
-    """Where its loss is, such as {out}/result.json:loss."""
+    settings: Annotated[Any, STUDY_ARGUMENTS, tyro.conf.OmitArgPrefixes]
     scheme: Annotated[str | None, option("NAME")] = None
-    """What to call the parametrization that it uses."""
-    timeout: Annotated[str | None, option("SECONDS")] = None
-    """How long it may take for a run."""
-    retries: Annotated[str | None, option("N")] = None
-    """How often a run without a result is tried again; by default once."""
-    shell: bool = False
-    """Give the command to a shell."""
-    along: Annotated[str | None, option("width|depth|batch|steps")] = None
-    """What the sizes count, along which transfer is asked."""
-    sizes: Annotated[str | None, option("N,N,…")] = None
-    """Sizes to train along another axis than width."""
-    width: Annotated[str | None, option("N")] = None
-    """Width of every model, along another axis."""
-    vary: Annotated[str | None, option("KEY=X,X,…")] = None
-    """A second axis: a numeric setting with its values, each of which gets a verdict of its own,
-    such as optimizer.weight_decay=0,0.1."""
-    confirm: bool = False
-    """Train the target, too, at the rate that the base width's optimum gives and its neighbours,
-    and compare with what was foretold."""
+    """Name of the parametrization that your own trainer uses, in the place of --schemes."""
     dry_run: bool = False
     """Say what it would cost, beside tuning the target directly; train nothing."""
-    device: Annotated[str | None, option("cpu|cuda|mps")] = None
-    """Where models are trained."""
     allow_code: bool = False
     """Run code that the study file names as pkg.module:function."""
     workers: Annotated[str | None, option("N")] = None
@@ -103,7 +50,7 @@ class TuneCommand(Command):
         from .page import present
         from .progress import progress
 
-        study = load(self.study, self._overrides())
+        study = load(self.study, self.overrides())
         require_consent(study, allow_code=self.allow_code)
         asked = None if self.workers is None else read_whole("workers", self.workers)
         workers = worker_count(study, asked)
@@ -124,79 +71,17 @@ class TuneCommand(Command):
         """Return the way back into the study."""
         return f"Finished runs are kept in {self.out}; the same command resumes."
 
-    def _overrides(self) -> dict[str, Any]:
+    def overrides(self) -> dict[str, Any]:
         """Return the options given, under their keys in a study file."""
-        top: dict[str, Callable[[str, str], Any]] = {
-            "widths": _read_wholes,
-            "base_width": read_whole,
-            "target": read_whole,
-            "seeds": read_whole,
-            "schemes": _read_texts,
-            "along": _as_is,
-            "sizes": _read_wholes,
-            "width": read_whole,
-            "vary": _varied,
-            "device": _as_is,
-            "design": _as_is,
-            "until": _as_is,
-            "budget": _as_is,
-            "study_seed": read_whole,
-            "tolerance_regret": read_number,
-        }
-        nested: dict[str, tuple[str, str, Callable[[str, str], Any]]] = {
-            "lr_low": ("grid", "low", read_number),
-            "lr_high": ("grid", "high", read_number),
-            "per_octave": ("grid", "per_octave", read_whole),
-            "steps": ("training", "steps", read_whole),
-            "command": ("trainer", "command", _as_is),
-            "loss_from": ("trainer", "loss_from", _as_is),
-            "timeout": ("trainer", "timeout", read_number),
-            "retries": ("trainer", "retries", read_whole),
-        }
-        overrides: dict[str, Any] = {
-            key: read(key, text)
-            for key, read in top.items()
-            if (text := getattr(self, key)) is not None
-        }
-        for key, (section, name, read) in nested.items():
-            if (text := getattr(self, key)) is not None:
-                overrides.setdefault(section, {})[name] = read(key, text)
-        if self.confirm:
-            overrides["confirm"] = True
-        if self.shell:
-            overrides.setdefault("trainer", {})["shell"] = True
-        if self.scheme is not None and self.schemes is not None:
-            raise ConfigError(
-                f"scheme: got {self.scheme!r} and schemes {self.schemes!r}, wanted one of them."
-            )
+        overrides = read_settings(vars(self.settings))
         if self.scheme is not None:
+            if "schemes" in overrides:
+                raise ConfigError(
+                    f"scheme: got {self.scheme!r} and schemes {self.settings.schemes!r}, wanted "
+                    "one of them."
+                )
             overrides["schemes"] = (self.scheme,)
         return overrides
-
-
-def _read_wholes(key: str, text: str) -> tuple[int, ...]:
-    return read_list(key, text, read_whole)
-
-
-def _read_texts(key: str, text: str) -> tuple[str, ...]:
-    return read_list(key, text, _as_is)
-
-
-def _varied(key: str, text: str) -> dict[str, tuple[float, ...]]:
-    path, equals, values = text.partition("=")
-    if not equals:
-        raise ConfigError(
-            f"{key}: got {text!r}, wanted KEY=X,X,…, such as optimizer.weight_decay=0,0.1."
-        )
-    return {path.strip(): read_list(key, values, _whole_or_not)}
-
-
-def _whole_or_not(key: str, text: str) -> float:
-    return int(text) if text.strip().isdigit() else read_number(key, text)
-
-
-def _as_is(key: str, text: str) -> str:
-    return text
 
 
 def _require_folder(path: Path) -> None:
