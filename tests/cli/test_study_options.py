@@ -9,7 +9,7 @@ import pytest
 
 from lrtransfer.cli.derive_options import derive_options, format_options
 from lrtransfer.cli.main import parse
-from lrtransfer.cli.study_options import FILE, OPTIONS
+from lrtransfer.cli.study_options import OPTIONS, OPTIONS_FILE
 from lrtransfer.cli.tune import TuneCommand
 from lrtransfer.errors import ConfigError
 from lrtransfer.sweeps.study import Study
@@ -51,7 +51,7 @@ def overrides(line: str) -> dict[str, Any]:
 
 
 def test_the_file_of_options_is_what_the_fields_declare() -> None:
-    assert FILE.read_text(encoding="utf-8") == format_options(derive_options(Study)), (
+    assert OPTIONS_FILE.read_text(encoding="utf-8") == format_options(derive_options(Study)), (
         "an option or its help changed: run `python -m lrtransfer.cli.derive_options`"
     )
 

@@ -10,7 +10,7 @@ import tyro
 
 from ..errors import ConfigError
 from ..sweeps.named_code import load_batch, load_callable
-from .command import Command, print_json
+from .command import Command, print_json, wide_console
 from .options import Json, option, read_list, read_number, read_scheme, read_whole
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class CheckCommand(Command):
     build: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="PKG.MODULE:BUILD")]
     """Function from width to model."""
     batch: Annotated[str, tyro.conf.arg(metavar="PKG.MODULE:BATCH")]
-    """Function, of nothing or of the width, that returns (inputs, targets), or a mapping of
+    """Function, without arguments or of the width, that returns (inputs, targets) or a mapping of
     keyword arguments for the model; or such a value itself."""
     loss: Annotated[str | None, tyro.conf.arg(metavar="PKG.MODULE:LOSS")] = None
     """Function of output and targets (of the whole batch, if a mapping); by default the loss that
@@ -48,9 +48,9 @@ class CheckCommand(Command):
     lr: Annotated[str | None, option("LR")] = None
     """Learning rate at the base width; by default one at which steps are small."""
     seeds: Annotated[str, tyro.conf.arg(metavar="N")] = "3"
-    """Models at each width; three times as many where these leave the answer open."""
+    """Models at each width; three times as many if the answer stays open."""
     steps: Annotated[str, tyro.conf.arg(metavar="N")] = "10"
-    """Training steps of the first seed's models; the others take as few as needed."""
+    """Training steps of the first seed's models; the others train only as long as needed."""
     json: Json = False
 
     def run(self) -> int:
@@ -62,7 +62,7 @@ class CheckCommand(Command):
         if self.json:
             print_json(check_document(result))
         else:
-            print_check(result)
+            print_check(result, console=wide_console())
         return EXIT_CODES[result.verdict]
 
     def _check(self) -> "CheckResult":

@@ -1,8 +1,13 @@
-"""What every command offers to `main`."""
+"""What all commands have in common."""
 
 import json
+import os
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Command:
@@ -17,10 +22,18 @@ class Command:
         raise NotImplementedError
 
     def resume_hint(self) -> str:
-        """Return what to say when interrupted."""
+        """Return what an interrupted command tells its user."""
         return "Nothing was changed."
 
 
+def wide_console() -> "Console":
+    """Return a console for tables of tensors: wide where no terminal limits it."""
+    from rich.console import Console
+
+    is_limited = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if is_limited else 160)
+
+
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print one JSON document; NaN and infinity are refused."""
+    """Print one JSON document; NaN and infinity are errors."""
     print(json.dumps(document, indent=2, allow_nan=False))

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ..settings import Option, Settings
 from ..sweeps.study import Study
-from .study_options import FILE, StudyOption
+from .study_options import OPTIONS_FILE, StudyOption
 
 
 def derive_options(settings: type[Settings], prefix: str = "") -> Iterator[StudyOption]:
@@ -32,7 +32,7 @@ def derive_options(settings: type[Settings], prefix: str = "") -> Iterator[Study
                     name=declared.name or name,
                     path=prefix + name,
                     kind=kind,
-                    metavar=declared.metavar or _metavar(field.annotation, kind),
+                    metavar=declared.metavar or _choose_metavar(field.annotation, kind),
                     help=declared.help,
                     aliases=declared.aliases,
                 )
@@ -62,11 +62,11 @@ def _classify(annotation: Any) -> str:
     return {Literal: "text", dict: "values by path"}.get(origin) or kinds_by_type[annotation]
 
 
-def _metavar(annotation: Any, kind: str) -> str:
+def _choose_metavar(annotation: Any, kind: str) -> str:
     if get_origin(annotation) is Literal:
         return "|".join(get_args(annotation))
     return {"whole": "N", "list of whole": "N,N,…", "flag": ""}[kind]
 
 
 if __name__ == "__main__":
-    FILE.write_text(format_options(derive_options(Study)), encoding="utf-8")
+    OPTIONS_FILE.write_text(format_options(derive_options(Study)), encoding="utf-8")

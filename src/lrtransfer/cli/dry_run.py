@@ -3,11 +3,10 @@
 import math
 from dataclasses import asdict
 
-from ..reports.console import wide_console
 from ..statistics.axis import AXES
 from ..sweeps.estimate import Estimate, RunCost, SizeCost
 from ..sweeps.study import Study
-from .command import print_json
+from .command import print_json, wide_console
 
 
 def print_estimate(study: Study, found: Estimate, *, as_json: bool) -> None:

@@ -1,6 +1,6 @@
-"""Parse one command, run it, turn its end into an exit code.
+"""Parse one command, run it, and return an exit code.
 
-Each command loads what it needs when it runs, so that `--help` comes at once.
+A command imports what it needs when it runs, so that `--help` comes at once.
 """
 
 import os
@@ -54,13 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130: interrupted.
     """
     command = parse(arguments)
-    _end_in_order()
+    _exit_on_signals()
     try:
         return command.run()
     except UserError as error:
         print(f"lrtransfer: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except BrokenPipeError:  # whoever read the output has read enough
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
     except KeyboardInterrupt:
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Subcommand:
-    """Return the command that the arguments state; those of the process by default."""
+    """Return the command that the arguments state, by default those of this process."""
     return tyro.cli(
         Subcommand,
         prog="lrtransfer",
@@ -87,8 +87,8 @@ def parse(arguments: Sequence[str] | None = None) -> Subcommand:
     )
 
 
-def _end_in_order() -> None:
-    """Let a request to end run all clean-up, such as ending what was started."""
+def _exit_on_signals() -> None:
+    """Turn a request to end into an exception, so that started processes are ended, too."""
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):
             signal.signal(getattr(signal, name), _exit)

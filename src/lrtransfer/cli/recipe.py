@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from ..errors import UserError
-from .command import Command, print_json
+from .command import Command, print_json, wide_console
 from .options import Json, read_choices, read_scheme
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class RecipeCommand(Command):
         if self.json:
             print_json(recipe_document(recipe, other))
         else:
-            print_recipe(recipe, other)
+            print_recipe(recipe, other, console=wide_console())
         return 0
 
     def _recipe(self, scheme: str) -> "Recipe":

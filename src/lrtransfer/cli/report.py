@@ -23,7 +23,7 @@ class ReportCommand(Command):
     json: Json = False
 
     def run(self) -> int:
-        """Write the page and say where it is."""
+        """Write the page, and print the answer and where the page is."""
         from ..sweeps.tune import review
         from .page import present
 

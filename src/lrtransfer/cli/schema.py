@@ -18,7 +18,7 @@ class SchemaCommand(Command):
     json: Json = False
 
     def run(self) -> int:
-        """Print it."""
+        """Print the schema."""
         from ..sweeps.schema import study_schema
 
         print_json(study_schema())

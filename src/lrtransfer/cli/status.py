@@ -1,4 +1,4 @@
-"""`lrtransfer status`: how far a study has come."""
+"""`lrtransfer status`: how many runs of a study are finished."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ class StatusCommand(Command):
     json: Json = False
 
     def run(self) -> int:
-        """Count and print."""
+        """Count the runs and print."""
         from ..sweeps.result import warnings
         from ..sweeps.tune import review
 

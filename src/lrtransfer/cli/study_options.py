@@ -15,7 +15,7 @@ import tyro
 from ..errors import ConfigError
 from .options import option, read_list, read_number, read_whole
 
-FILE = Path(__file__).with_suffix(".json")
+OPTIONS_FILE = Path(__file__).with_suffix(".json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class StudyOption:
 
 
 def read_settings(texts: Mapping[str, str | bool | None]) -> dict[str, Any]:
-    """Return the settings that the options given set, under their keys in a study file.
+    """Return the settings that options give, under their keys in a study file.
 
     Arguments:
         texts: What was written, by the option's name; None or False where nothing was.
@@ -91,21 +91,21 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
-def _argument(entry: StudyOption) -> tuple[str, Any, Any]:
+def _make_argument(entry: StudyOption) -> tuple[str, Any, Any]:
     """Return name, type and default of the field that tyro reads the option from."""
     if entry.kind == "flag":
         return entry.name, Annotated[bool, tyro.conf.arg(help=entry.help)], False
-    declared = option(entry.metavar, *entry.aliases, help=entry.help)
-    return entry.name, Annotated[str | None, declared], None
+    spelling = option(entry.metavar, *entry.aliases, help=entry.help)
+    return entry.name, Annotated[str | None, spelling], None
 
 
 OPTIONS = tuple(
     StudyOption(**{**entry, "aliases": tuple(entry["aliases"])})
-    for entry in json.loads(FILE.read_text(encoding="utf-8"))
+    for entry in json.loads(OPTIONS_FILE.read_text(encoding="utf-8"))
 )
 _StudyArguments = make_dataclass(
     "_StudyArguments",
-    map(_argument, OPTIONS),
+    map(_make_argument, OPTIONS),
     frozen=True,
     namespace={"__doc__": "Settings of the study; they go before those of its file."},
 )

@@ -1,4 +1,4 @@
-"""`lrtransfer tune`: run a study and answer."""
+"""`lrtransfer tune`: run a study, judge transfer, name the learning rate for the target."""
 
 import sys
 from dataclasses import dataclass
@@ -37,18 +37,18 @@ class TuneCommand(Command):
     scheme: Annotated[str | None, option("NAME")] = None
     """Name of the parametrization that your own trainer uses, in the place of --schemes."""
     dry_run: bool = False
-    """Say what it would cost, beside tuning the target directly; train nothing."""
+    """Print what the study would cost, beside tuning the target directly; train nothing."""
     allow_code: bool = False
     """Run code that the study file names as pkg.module:function."""
     workers: Annotated[str | None, option("N")] = None
-    """Number of processes, one thread each; by default one per core, of a command one."""
+    """Number of processes, one thread each; by default one per core, one for a command."""
 
     def run(self) -> int:
         """Run the study, write its report, print the answer."""
         from ..sweeps.study import load
         from ..sweeps.tune import require_consent, tune, worker_count
         from .page import present
-        from .progress import progress
+        from .progress import show_progress
 
         study = load(self.study, self.overrides())
         require_consent(study, allow_code=self.allow_code)
@@ -62,17 +62,17 @@ class TuneCommand(Command):
             found = estimate(study, self.out, workers=workers)
             print_estimate(study, found, as_json=self.json)
             return 0
-        with progress(sys.stderr) as listener:
+        with show_progress(sys.stderr) as listener:
             result = tune(study, self.out, workers=workers, listener=listener)
         present(result, self.out, as_json=self.json)
         return 0
 
     def resume_hint(self) -> str:
-        """Return the way back into the study."""
+        """Return how to resume the study."""
         return f"Finished runs are kept in {self.out}; the same command resumes."
 
     def overrides(self) -> dict[str, Any]:
-        """Return the options given, under their keys in a study file."""
+        """Return the settings that options give, under their keys in a study file."""
         overrides = read_settings(vars(self.settings))
         if self.scheme is not None:
             if "schemes" in overrides:

@@ -1,4 +1,4 @@
-"""`lrtransfer verdict`: the answer for runs made anywhere."""
+"""`lrtransfer verdict`: judge transfer from a table of runs made anywhere."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..errors import TableError
-from .command import Command, print_json
+from .command import Command, print_json, wide_console
 from .options import Json, option, read_number, read_whole
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ class VerdictCommand(Command):
 
     runs: tyro.conf.Positional[Path]
     """CSV, JSON lines, JSON or Parquet; exports of W&B, MLflow, TensorBoard and Optuna as they
-    come."""
+    are."""
     along: Annotated[str | None, option("AXIS")] = None
-    """What is varied: width (by default), depth, batch or steps; its column holds the sizes."""
+    """What grows: width (by default), depth, batch or steps; its column holds the sizes."""
     target_width: Annotated[str | None, option("N", "--target")] = None
-    """Width, or size along the axis, to find the learning rate for; by default the largest."""
+    """Width, or size along another axis, to find the learning rate for; by default the largest."""
     base_width: Annotated[str | None, option("N", "--base")] = None
-    """Width, or size along the axis, whose optimum would be used; by default the least."""
+    """Width, or size along another axis, whose optimum would be used; by default the smallest."""
     tolerance_regret: Annotated[str | None, option("SHARE")] = None
     """Share of the best loss up to which the rate is said to transfer; by default 0.01."""
     tolerance_regret_abs: Annotated[str | None, option("LOSS")] = None
@@ -66,14 +66,13 @@ class VerdictCommand(Command):
             options["absolute_tolerance"] = read_number(
                 "tolerance_regret_abs", self.tolerance_regret_abs
             )
-        runs = read_runs(self.runs, columns=_columns(self.columns), along=axis)
+        runs = read_runs(self.runs, columns=_read_columns(self.columns), along=axis)
         self._judge(runs, axis, options)
         return 0
 
     def _judge(self, runs: "Runs", axis: "AxisName", options: dict[str, Any]) -> None:
         from rich.markup import escape
 
-        from ..reports.console import wide_console
         from ..statistics.transfer import judge
         from .answer import print_answers, print_comparisons, schemes_document
 
@@ -96,7 +95,7 @@ class VerdictCommand(Command):
             console.print(f"[bold]Note:[/] {escape(note)}.")
 
 
-def _columns(text: str | None) -> dict[str, str]:
+def _read_columns(text: str | None) -> dict[str, str]:
     if text is None:
         return {}
     pairs = [part.partition("=") for part in text.split(",")]

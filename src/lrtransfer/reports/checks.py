@@ -3,10 +3,9 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-from .console import wide_console
 
 if TYPE_CHECKING:
     from ..checks.coordinates import CheckResult
@@ -32,9 +31,8 @@ def check_document(result: "CheckResult") -> dict[str, Any]:
     }
 
 
-def print_check(result: "CheckResult") -> None:
+def print_check(result: "CheckResult", *, console: Console) -> None:
     """Print the exponents as a table, then the verdict and the suspects."""
-    console = wide_console()
     console.print(_tabulate(result.findings))
     console.print(f"\n[bold]{result.verdict}[/]: {escape(result.reason)}.")
     if result.control:

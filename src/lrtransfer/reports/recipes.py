@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-from .console import wide_console
 
 if TYPE_CHECKING:
     from ..parametrization.recipe import Recipe, TensorRecipe
@@ -56,7 +55,7 @@ def _compare(recipe: "Recipe", other: "Recipe") -> Iterator[dict[str, Any]]:
             yield {"name": one["name"], **pairs}
 
 
-def print_recipe(recipe: "Recipe", other: "Recipe | None") -> None:
+def print_recipe(recipe: "Recipe", other: "Recipe | None", *, console: Console) -> None:
     """Print a table of the tensors, with the values of another scheme behind a slash."""
     title = (
         f"{recipe.scheme}, {recipe.optimizer.kind}: width {recipe.width:,}, tuned at "
@@ -73,7 +72,6 @@ def print_recipe(recipe: "Recipe", other: "Recipe | None") -> None:
         shape = "×".join(map(str, one.shape))
         numbers = map(partial(_format_pair, _describe(one), _describe(two)), shown)
         table.add_row(escape(one.name), one.role.value, shape, *numbers)
-    console = wide_console()
     console.print(table)
     sources = dict.fromkeys(tensor.source for tensor in recipe.tensors)
     console.print(f"Rates: {escape('; '.join(sources))}")

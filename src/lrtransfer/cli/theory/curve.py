@@ -1,11 +1,11 @@
-"""`lrtransfer theory curve`: the loss of every learning rate at every step."""
+"""`lrtransfer theory curve`: the loss of each learning rate at every step."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
-from ..command import Command, print_json
+from ..command import Command, print_json, wide_console
 from ..options import Json, read_whole
 from .problem import ProblemArguments, read_width
 from .rates import read_rates
@@ -34,7 +34,7 @@ class CurveCommand(Command):
 
         steps, width = self.problem.step_count, read_width(self.width)
         curve = loss_curve(
-            self.problem.problem(),
+            self.problem.read_problem(),
             read_rates(self.lrs),
             steps=steps,
             width=width,
@@ -43,5 +43,5 @@ class CurveCommand(Command):
         if self.json:
             print_json(curve_document(curve))
         else:
-            print_curve(curve, width)
+            print_curve(curve, width, console=wide_console())
         return 0

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import tyro
 
-from ..command import Command, print_json
+from ..command import Command, print_json, wide_console
 from ..options import Json, read_whole
 from .problem import ProblemArguments
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExponentsCommand(Command):
-    """Tell how the best learning rate scales with width under a row of exponents.
+    """Show how the best learning rate scales with width under a row of exponents.
 
     Example: lrtransfer theory exponents --synthetic 500,10,0.1,0 --depth 3 --steps 1 --scheme sp
     """
@@ -31,7 +31,7 @@ class ExponentsCommand(Command):
 
         steps = read_whole("steps", self.problem.steps, least=1)
         scaling = lr_scaling(
-            self.problem.problem(),
+            self.problem.read_problem(),
             steps=steps,
             draws=read_whole("draws", self.draws, least=1),
             seed=read_whole("seed", self.seed, least=0),
@@ -39,5 +39,5 @@ class ExponentsCommand(Command):
         if self.json:
             print_json(exponents_document(scaling))
         else:
-            print_exponents(scaling, steps)
+            print_exponents(scaling, steps, console=wide_console())
         return 0

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..command import Command, print_json
+from ..command import Command, print_json, wide_console
 from ..options import Json, option, read_list, read_whole
 from .problem import ProblemArguments
 from .rates import read_interval
@@ -23,11 +23,11 @@ class FluctuationCommand(Command):
     widths: Annotated[str, tyro.conf.arg(metavar="N,…")] = "64,128,256,512"
     """At least three widths."""
     seeds: Annotated[str, tyro.conf.arg(metavar="N")] = "40"
-    """Pairs of draws, V and −V, at each."""
+    """Pairs of initial draws, V and −V, at each width."""
     interval: Annotated[str | None, option("A,B")] = None
     """Interval to search; by default around the limit."""
     band: Annotated[str | None, option("N")] = None
-    """Width at which to say where 95 % of draws lie; by default the largest."""
+    """Width for which to print the band that holds 95 % of draws; by default the largest."""
     json: Json = False
 
     def run(self) -> int:
@@ -42,10 +42,10 @@ class FluctuationCommand(Command):
         from ...reports.theory.fluctuation import fluctuation_document, print_fluctuation
         from ...theory.fluctuation import fluctuation
 
-        result = fluctuation(self.problem.problem(), **settings)
+        result = fluctuation(self.problem.read_problem(), **settings)
         width = width or result.scatters[-1].width
         if self.json:
             print_json(fluctuation_document(result, width))
         else:
-            print_fluctuation(result, width)
+            print_fluctuation(result, width, console=wide_console())
         return 0

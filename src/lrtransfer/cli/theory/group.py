@@ -32,7 +32,7 @@ class TheoryCommand(Command):
     question: Question
 
     def run(self) -> int:
-        """Answer the question."""
+        """Run the subcommand."""
         try:
             return self.question.run()
         except MemoryError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from ...errors import UserError
-from ..command import Command, print_json
+from ..command import Command, print_json, wide_console
 from ..options import Json, option, read_number, read_whole
 from .problem import ProblemArguments, read_width
 from .rates import read_interval
@@ -40,7 +40,7 @@ class OptimumCommand(Command):
         steps = read_whole("steps", self.problem.steps, least=1)
         interval = None if self.interval is None else read_interval(self.interval)
         budget = _read_positive("budget", self.budget)
-        problem = self.problem.problem()
+        problem = self.problem.read_problem()
         if width is None:
             self._find_limit(problem, steps, interval, budget)
         else:
@@ -57,7 +57,7 @@ class OptimumCommand(Command):
         if self.json:
             print_json(limit_optimum_document(optimum))
         else:
-            print_limit_optimum(optimum, steps)
+            print_limit_optimum(optimum, steps, console=wide_console())
 
     def _find_finite(
         self,
@@ -74,7 +74,7 @@ class OptimumCommand(Command):
         if self.json:
             print_json(finite_optima_document(optima))
         else:
-            print_finite_optima(optima, steps)
+            print_finite_optima(optima, steps, console=wide_console())
 
 
 def _read_positive(key: str, text: str) -> float:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..command import Command, print_json
+from ..command import Command, print_json, wide_console
 from ..options import Json, read_whole
 from .problem import ProblemArguments, read_width
 
@@ -34,9 +34,9 @@ class PolynomialCommand(Command):
         from ...reports.theory.polynomial import polynomial_document, print_polynomial
         from ...theory.polynomial import loss_polynomial
 
-        polynomial = loss_polynomial(self.problem.problem(), **settings)
+        polynomial = loss_polynomial(self.problem.read_problem(), **settings)
         if self.json:
             print_json(polynomial_document(polynomial))
         else:
-            print_polynomial(polynomial)
+            print_polynomial(polynomial, console=wide_console())
         return 0

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemOptions:
-    """Hold what the user wrote."""
+    """Options that state a problem, as text."""
 
     depth: Annotated[str, tyro.conf.arg(metavar="L")]
     """Number of hidden n×n matrices, at least 1."""
     steps: Annotated[str, tyro.conf.arg(metavar="T")]
-    """Training steps after which the loss is looked at."""
+    """Number of training steps."""
     data: Annotated[Path | None, option("FILE.npz")] = None
     """File with the arrays X (N, d) and y (N,) or (N, k)."""
     synthetic: Annotated[str | None, option("N,D,NOISE,SEED")] = None
@@ -46,26 +46,26 @@ class ProblemOptions:
         """Number of training steps t."""
         return read_whole("steps", self.steps, least=0)
 
-    def problem(self) -> "Problem":
-        """Return the problem stated.
+    def read_problem(self) -> "Problem":
+        """Return the problem that the options state.
 
         Raises:
             UserError: If an option cannot be used, or two exclude each other.
         """
         from ...theory.deep_linear import Problem
 
-        data = self._regression()
+        data = self._load_data()
         return Problem(
             data,
             depth=read_whole("depth", self.depth),
-            scheme=self._scheme(),
-            trained=self._trained(),
+            scheme=self._read_scheme(),
+            trained=self._read_roles(),
             momentum=read_number("momentum", self.momentum),
             weight_decay=read_number("weight_decay", self.weight_decay),
-            batches=self._batches(data),
+            batches=self._draw_batches(data),
         )
 
-    def _regression(self) -> "Regression":
+    def _load_data(self) -> "Regression":
         from ...theory.regression import load_regression
 
         if (self.data is None) == (self.synthetic is None):
@@ -74,22 +74,22 @@ class ProblemOptions:
                 f"data: got {got} of --data and --synthetic, wanted one: --data FILE.npz with "
                 "arrays X and y, or --synthetic 500,10,0.1,0."
             )
-        return load_regression(self.data) if self.data else _drawn(str(self.synthetic))
+        return load_regression(self.data) if self.data else _draw_data(str(self.synthetic))
 
-    def _scheme(self) -> Any:
+    def _read_scheme(self) -> Any:
         if self.abc is None:
             return self.scheme or "mup"
         if self.scheme is not None:
             raise UserError("scheme: got --scheme and --abc, wanted one of them. Leave one out.")
         return read_rows("abc", self.abc)
 
-    def _trained(self) -> tuple[str, ...]:
+    def _read_roles(self) -> tuple[str, ...]:
         from ...theory.schemes import ROLES
 
         names = tuple(name.strip() for name in self.train.split(","))
         return ROLES if names == ("all",) else names
 
-    def _batches(self, data: "Regression") -> Any:
+    def _draw_batches(self, data: "Regression") -> Any:
         from ...theory.regression import shuffled_batches
 
         if self.batch_size is None:
@@ -106,7 +106,7 @@ class ProblemOptions:
 ProblemArguments = Annotated[ProblemOptions, tyro.conf.arg(name="")]
 
 
-def _drawn(text: str) -> "Regression":
+def _draw_data(text: str) -> "Regression":
     from ...theory.regression import synthetic
 
     parts = [part.strip() for part in text.split(",")]

@@ -9,7 +9,7 @@ from ..options import read_list, read_number, read_whole
 if TYPE_CHECKING:
     from ...theory.regression import FloatArray
 
-MOST = 100_000  # rates of one range
+_MOST = 100_000  # rates of one range
 
 
 def read_rates(text: str) -> "FloatArray":
@@ -26,7 +26,7 @@ def read_rates(text: str) -> "FloatArray":
     """
     import numpy as np
 
-    rates = _range(text) if ":" in text else np.array(read_list("lrs", text, read_number))
+    rates = _read_range(text) if ":" in text else np.array(read_list("lrs", text, read_number))
     if not np.isfinite(rates).all():
         raise UserError(f"lrs: got {text!r}, wanted finite numbers, such as 0.1,0.2,2^-3.")
     return rates
@@ -44,7 +44,7 @@ def read_interval(text: str) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def _range(text: str) -> "FloatArray":
+def _read_range(text: str) -> "FloatArray":
     import numpy as np
 
     parts = text.split(":")
@@ -52,8 +52,8 @@ def _range(text: str) -> "FloatArray":
         raise UserError(f"lrs: got {text!r}, wanted LOW:HIGH:COUNT, such as 0:1:41.")
     low, high = (read_number("lrs", part) for part in parts[:2])
     count = read_whole("lrs", parts[2], least=2)
-    if not low < high or count > MOST:
+    if not low < high or count > _MOST:
         raise UserError(
-            f"lrs: got {text!r}, wanted LOW:HIGH:COUNT with LOW < HIGH and at most {MOST:,} rates."
+            f"lrs: got {text!r}, wanted LOW:HIGH:COUNT with LOW < HIGH and at most {_MOST:,} rates."
         )
     return np.linspace(low, high, count)

@@ -3,9 +3,8 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.table import Table
-
-from ..console import wide_console
 
 if TYPE_CHECKING:
     from ...theory.curve import Curve
@@ -24,7 +23,7 @@ def _list_finite(values: Any) -> list[list[float | None]]:
     return [[x if math.isfinite(x) else None for x in row] for row in values.tolist()]
 
 
-def print_curve(curve: "Curve", width: int | None) -> None:
+def print_curve(curve: "Curve", width: int | None, *, console: Console) -> None:
     """Print the losses as a table, then the best of the rates."""
     where = "infinite width" if width is None else f"width {width:,}"
     last = curve.loss.shape[1] - 1
@@ -33,7 +32,6 @@ def print_curve(curve: "Curve", width: int | None) -> None:
     table = Table(*headers, title=f"Loss at {where}")
     for i, lr in enumerate(curve.lrs):
         table.add_row(f"{lr:.6g}", *(_format_loss(curve, i, step) for step in steps))
-    console = wide_console()
     console.print(table)
     console.print(_summarize(curve, last))
 

@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.table import Table
-
-from ..console import wide_console
 
 if TYPE_CHECKING:
     from ...theory.exponents import LrScaling
@@ -36,9 +35,8 @@ def exponents_document(scaling: "LrScaling") -> dict[str, Any]:
     }
 
 
-def print_exponents(scaling: "LrScaling", steps: int) -> None:
+def print_exponents(scaling: "LrScaling", steps: int, *, console: Console) -> None:
     """Print the exponent and the limit in sentences, and a random limit's quantiles as a table."""
-    console = wide_console()
     power = "does not depend on n" if scaling.exponent == 0 else f"scales as n^{scaling.exponent:g}"
     console.print(f"The best learning rate after {steps} steps {power} as the width n grows.")
     unit = "It" if scaling.exponent == 0 else f"Divided by n^{scaling.exponent:g} it"

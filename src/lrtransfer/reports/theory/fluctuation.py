@@ -3,9 +3,8 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.table import Table
-
-from ..console import wide_console
 
 if TYPE_CHECKING:
     from ...scaling import Exponent
@@ -43,7 +42,7 @@ def _bound(exponent: "Exponent") -> dict[str, float | None]:
     }
 
 
-def print_fluctuation(fluctuation: "Fluctuation", width: int) -> None:
+def print_fluctuation(fluctuation: "Fluctuation", width: int, *, console: Console) -> None:
     """Print a row per width, then the exponents and the band."""
     table = Table("width", "mean", "bias", "spread", title="Best learning rate of a draw")
     for s in fluctuation.scatters:
@@ -53,7 +52,6 @@ def print_fluctuation(fluctuation: "Fluctuation", width: int) -> None:
             f"{s.bias:+.3g} ± {s.bias_error:.2g}",
             f"{s.sd:.3g} ± {s.sd_error:.2g}",
         )
-    console = wide_console()
     console.print(table)
     console.print(f"The limit is {fluctuation.limit:.10g}.")
     console.print(f"The spread between draws goes as n^{_format_exponent(fluctuation.spread)}.")

@@ -3,10 +3,9 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-from ..console import wide_console
 
 if TYPE_CHECKING:
     from ...theory.finite_optimum import FiniteOptima
@@ -32,12 +31,11 @@ def limit_optimum_document(optimum: "LimitOptimum") -> dict[str, Any]:
     }
 
 
-def print_limit_optimum(optimum: "LimitOptimum", steps: int) -> None:
+def print_limit_optimum(optimum: "LimitOptimum", steps: int, *, console: Console) -> None:
     """Print the enclosures as a table, then what they mean."""
     table = Table("from", "to", "loss", title=f"Best learning rates after {steps} steps, n → ∞")
     for minimiser in optimum.minimisers:
         table.add_row(f"{minimiser.low:.15g}", f"{minimiser.high:.15g}", f"{minimiser.loss:.6g}")
-    console = wide_console()
     console.print(table)
     console.print(_UNIQUE[optimum.unique])
     how = "Certified" if optimum.certified else "Not certified, computed in float64"
@@ -60,13 +58,12 @@ def finite_optima_document(optima: "FiniteOptima") -> dict[str, Any]:
     }
 
 
-def print_finite_optima(optima: "FiniteOptima", steps: int) -> None:
+def print_finite_optima(optima: "FiniteOptima", steps: int, *, console: Console) -> None:
     """Print the optimum of each seed, then how they lie about the limit."""
     title = f"Best learning rate after {steps} steps at width {optima.width:,}"
     table = Table("seed", "lr", "loss", title=title)
     for seed, (lr, loss) in enumerate(zip(optima.lrs, optima.losses, strict=True)):
         table.add_row(str(seed), f"{lr:.6g}", f"{loss:.6g}")
-    console = wide_console()
     console.print(table)
     spread = "" if optima.sd is None else f", standard deviation {optima.sd:.3g} between seeds"
     console.print(f"Mean {optima.mean:.6g}{spread}.")

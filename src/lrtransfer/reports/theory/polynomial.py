@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.table import Table
-
-from ..console import wide_console
 
 if TYPE_CHECKING:
     from ...theory.polynomial import LossPolynomial
@@ -22,12 +21,11 @@ def polynomial_document(polynomial: "LossPolynomial") -> dict[str, Any]:
     }
 
 
-def print_polynomial(polynomial: "LossPolynomial") -> None:
+def print_polynomial(polynomial: "LossPolynomial", *, console: Console) -> None:
     """Print the loss's coefficients as a table, then how far they can be trusted."""
     table = Table("power of lr", "coefficient", title="Loss as a polynomial in the learning rate")
     for power, coefficient in enumerate(polynomial.loss):
         table.add_row(str(power), f"{coefficient:.10g}")
-    console = wide_console()
     console.print(table)
     console.print(
         f"The output has degree {polynomial.degree_output}, the loss {polynomial.degree_loss}; "
