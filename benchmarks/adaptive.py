@@ -24,7 +24,7 @@ from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
 from lrtransfer.sweeps.plan import Cells, first_cells
 from lrtransfer.sweeps.propose import looks, propose
-from lrtransfer.sweeps.study import Study, load
+from lrtransfer.study.study import Study, load
 
 NAMES = ("quad", "skew", "wall", "cliff", "quartic", "plateau", "bimodal", "powers", "hyperbola")
 NOISES = (0.002, 0.008, 0.03)

@@ -15,14 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from lrtransfer.sweeps.digests import digests
-from lrtransfer.sweeps.local import LocalWorkers, default_workers
+from lrtransfer.runs.digests import digests
+from lrtransfer.executors.local import LocalWorkers, default_workers
 from lrtransfer.sweeps.plan import Run, run_settings
-from lrtransfer.sweeps.study import Study
+from lrtransfer.study.study import Study
 
 PLAIN = """
 import sys, json, time, torch
-from lrtransfer.sweeps.train_run import train_run
+from lrtransfer.runs.train import train_run
 threads, *identities = json.loads(sys.stdin.read())
 if threads: torch.set_num_threads(threads)
 train_run(identities[0])

@@ -10,9 +10,9 @@ import pytest
 from lrtransfer.parametrization.choices import DECAYS, Choices
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.rules import FAMILIES, GAUGES, SCHEMES
-from lrtransfer.sweeps.schema import study_schema
-from lrtransfer.sweeps.study import Study
-from lrtransfer.sweeps.trainer import TrainerConfig
+from lrtransfer.study.schema import study_schema
+from lrtransfer.study.study import Study
+from lrtransfer.study.program import TrainerConfig
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]

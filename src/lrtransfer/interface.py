@@ -15,7 +15,7 @@ from .statistics.exports import Runs, read_runs, runs_of
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
 from .sweeps.result import StudyResult, warnings
-from .sweeps.study import load, merged
+from .study.study import load, merged
 from .sweeps.tune import require_consent, worker_count
 from .sweeps.tune import tune as carry_out
 

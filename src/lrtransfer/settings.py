@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 Count = Annotated[int, Field(ge=1, lt=2**53)]
 Positive = Annotated[float, Field(gt=0)]
@@ -35,6 +35,24 @@ Plain = Annotated[Any, AfterValidator(_finite)]
 
 
 class Settings(BaseModel):
-    """Refuse unknown keys, and values of another type than the field's."""
+    """Frozen settings that refuse unknown keys, and values of another type than the field's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def kind_from(key: str, default: str, keys_of_kinds: Mapping[str, str]) -> Discriminator:
+    """Return how to tell the kind of a section: by `key`, else by another key that it holds.
+
+    Arguments:
+        key: Key that names the kind.
+        default: Kind of a section with none of these keys.
+        keys_of_kinds: The kind that the presence of another key implies.
+    """
+
+    def kind(section: Any) -> str:
+        if not isinstance(section, dict):
+            return str(getattr(section, key, default))
+        implied = (name for field, name in keys_of_kinds.items() if field in section)
+        return str(section.get(key, next(implied, default)))
+
+    return Discriminator(kind)

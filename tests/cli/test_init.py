@@ -9,8 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from lrtransfer.sweeps.study import load
-from lrtransfer.sweeps.trainer import arguments, read_loss
+from lrtransfer.study.study import load
+from lrtransfer.study.program import arguments, read_loss
 
 
 def call(*arguments: str, at: Path) -> "subprocess.CompletedProcess[str]":

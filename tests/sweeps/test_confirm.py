@@ -10,7 +10,7 @@ import pytest
 from lrtransfer.errors import ConfigError
 from lrtransfer.sweeps.confirm import FILE_NAME
 from lrtransfer.sweeps.result import StudyResult
-from lrtransfer.sweeps.study import Study, load
+from lrtransfer.study.study import Study, load
 from lrtransfer.sweeps.tune import review, tune
 
 # A valley whose place moves by DRIFT octaves per doubling; targets may be trained only once the

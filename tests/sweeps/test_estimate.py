@@ -11,7 +11,7 @@ from lrtransfer.cli.dry_run import print_estimate
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
 from lrtransfer.sweeps.estimate import Estimate, estimate
-from lrtransfer.sweeps.study import Study, load
+from lrtransfer.study.study import Study, load
 from lrtransfer.sweeps.tune import tune
 
 from .conftest import SMALL

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from lrtransfer.sweeps.digests import Digests
+from lrtransfer.runs.digests import Digests
 from lrtransfer.sweeps.plan import NOT_IN_IDENTITY, PlannedRun, expand, first_cells, unique_runs
-from lrtransfer.sweeps.sections import RunSettings
-from lrtransfer.sweeps.study import Study, load
+from lrtransfer.study.sections import RunSettings
+from lrtransfer.study.study import Study, load
 
 from .conftest import SMALL
 

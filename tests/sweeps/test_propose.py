@@ -14,7 +14,7 @@ from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
 from lrtransfer.sweeps.plan import Cells, first_cells
 from lrtransfer.sweeps.propose import ROUNDS, Proposal, cost_of, looks, propose
-from lrtransfer.sweeps.study import Study, load
+from lrtransfer.study.study import Study, load
 
 GRID: dict[str, Any] = {
     "widths": (32, 64),

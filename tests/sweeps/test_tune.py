@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from lrtransfer.errors import StoreError, UserError
-from lrtransfer.sweeps.digests import Digests, digests
+from lrtransfer.runs.digests import Digests, digests
 from lrtransfer.sweeps.execute import Progress
-from lrtransfer.sweeps.local import Failure, LocalWorkers
+from lrtransfer.executors.local import Failure, LocalWorkers
 from lrtransfer.sweeps.plan import Run, expand, first_cells, run_settings
 from lrtransfer.sweeps.result import StudyResult
 from lrtransfer.sweeps.store import Row, read_store
-from lrtransfer.sweeps.study import Study, load
-from lrtransfer.sweeps.train_run import train_run
+from lrtransfer.study.study import Study, load
+from lrtransfer.runs.train import train_run
 from lrtransfer.sweeps.tune import review, tune
 
 from .conftest import SMALL

@@ -14,7 +14,7 @@ from torch import nn
 
 from lrtransfer.data.corpus import Corpus, tokens_of
 from lrtransfer.errors import BatchError
-from lrtransfer.training.loop import PLAIN, Outcome, Setting, held_out_loss, train
+from lrtransfer.training.engines.loop import PLAIN, Outcome, Setting, held_out_loss, train
 from lrtransfer.training.objective import evaluate, squared_error
 from lrtransfer.training.schedule import schedule_factor
 from lrtransfer.training.task import NextToken, Task

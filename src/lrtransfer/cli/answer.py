@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from ..statistics.answer import (
-    Interval,
-    Optimum,
-    Quality,
-    Regret,
-    SchemeAnswer,
-    axis_of,
-)
+from ..statistics.answer import Interval, Optimum, Quality, Regret, SchemeAnswer, axis_of
 from ..statistics.axis import AXES, Axis
 from ..statistics.columns import seed_noise
 from ..statistics.transfer import Judgement
-from ..sweeps.describe import measure
+from ..study.describe import measure
 from ..sweeps.result import StudyResult, warnings
 
 if TYPE_CHECKING:

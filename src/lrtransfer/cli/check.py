@@ -10,7 +10,7 @@ import tyro
 from rich.markup import escape
 
 from ..errors import ConfigError
-from ..sweeps.named_code import load_batch, load_callable
+from ..runs.user_code.load import load_batch, load_callable
 from .command import Command, Json, print_json, wide_console
 from .numbers import listed, number, whole
 from .recipe import read_scheme

@@ -79,7 +79,7 @@ def _processor(folder: Path) -> str:
 
 
 def _cores(folder: Path) -> int:
-    from ..sweeps.local import default_workers
+    from ..executors.local import default_workers
 
     return default_workers()
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from ..statistics.axis import AXES
 from ..sweeps.estimate import Estimate, RunCost, SizeCost
-from ..sweeps.study import Study
+from ..study.study import Study
 from .command import print_json, wide_console
 
 

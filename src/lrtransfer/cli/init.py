@@ -69,6 +69,6 @@ def _template(kind: str, name: str) -> str:
 
 
 def _schema() -> str:
-    from ..sweeps.schema import study_schema
+    from ..study.schema import study_schema
 
     return json.dumps(study_schema(), indent=1) + "\n"

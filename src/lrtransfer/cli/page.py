@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..statistics.axis import AXES
-from ..sweeps import describe
-from ..sweeps.describe import tokens_per_step
+from ..study import describe
+from ..study.describe import tokens_per_step
 from ..sweeps.result import StudyResult, warnings
 from .answer import as_document, as_text, noise
 from .command import print_json

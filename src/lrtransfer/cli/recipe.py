@@ -67,7 +67,7 @@ class Recipe(Command):
 
     def _recipe(self, scheme: str) -> "ModelRecipe":
         from ..parametrization.parametrize import parametrize
-        from ..sweeps.named_code import load_batch, load_callable
+        from ..runs.user_code.load import load_batch, load_callable
 
         return parametrize(
             load_callable("build", self.build),

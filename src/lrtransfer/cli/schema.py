@@ -18,7 +18,7 @@ class Schema(Command):
 
     def run(self) -> int:
         """Print it."""
-        from ..sweeps.schema import study_schema
+        from ..study.schema import study_schema
 
         print_json(study_schema())
         return 0

@@ -103,7 +103,7 @@ class Tune(Command):
 
     def run(self) -> int:
         """Run the study, write its report, print the answer."""
-        from ..sweeps.study import load
+        from ..study.study import load
         from ..sweeps.tune import require_consent, tune, worker_count
         from .page import present
         from .progress import progress
