@@ -31,7 +31,7 @@ from lrtransfer.checks.mistakes import MISTAKES, Mistake, with_mistake
 from lrtransfer.models.configs import MLPConfig, TransformerConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.models.transformer import Transformer
-from lrtransfer.parametrization.roles import Layout
+from lrtransfer.parametrization.roles.roles import Layout
 from lrtransfer.parametrization.rules import Role
 from lrtransfer.randomness import seed_of
 from lrtransfer.training.objective import Batch

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from lrtransfer.parametrization import parametrize as module
-from lrtransfer.parametrization.initial import measure
-from lrtransfer.parametrization.recipe import Recipe
-from lrtransfer.parametrization.roles import Build
+from lrtransfer.parametrization.recipe.initial import measure
+from lrtransfer.parametrization.recipe.recipe import Recipe
+from lrtransfer.parametrization.roles.roles import Build
 
 measure_once = cache(measure)
 

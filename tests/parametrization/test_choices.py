@@ -10,12 +10,12 @@ from torch import nn
 
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.choices import Choices, Tuned
-from lrtransfer.parametrization.initial import InitialDistribution
-from lrtransfer.parametrization.multipliers import Multiplier
 from lrtransfer.parametrization.optimizers import KINDS, Optimizer
 from lrtransfer.parametrization.parametrize import _multipliers, _Setting, parametrize
-from lrtransfer.parametrization.recipe import Recipe, TensorRecipe
-from lrtransfer.parametrization.roles import Layout, TensorRole
+from lrtransfer.parametrization.recipe.initial import InitialDistribution
+from lrtransfer.parametrization.recipe.multipliers import Multiplier
+from lrtransfer.parametrization.recipe.recipe import Recipe, TensorRecipe
+from lrtransfer.parametrization.roles.roles import Layout, TensorRole
 from lrtransfer.parametrization.rules import GAUGES, SCHEMES, Role
 
 BASE, M = 8, 4  # base width and ratio

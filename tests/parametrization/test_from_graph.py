@@ -12,8 +12,8 @@ from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
 from lrtransfer.parametrization.choices import Choices
 from lrtransfer.parametrization.parametrize import in_branches, parametrize
-from lrtransfer.parametrization.recipe import Recipe
-from lrtransfer.parametrization.roles import assign_roles
+from lrtransfer.parametrization.recipe.recipe import Recipe
+from lrtransfer.parametrization.roles.roles import assign_roles
 
 TOKENS = torch.arange(8).reshape(1, 8)
 CONFIG = TransformerConfig(vocabulary=20, context=8, depth=3)

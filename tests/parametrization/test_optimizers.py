@@ -15,7 +15,7 @@ from lrtransfer.models.mlp import MLP
 from lrtransfer.parametrization.choices import DECAYS, Choices
 from lrtransfer.parametrization.optimizers import KINDS, REFUSED, find_optimizer
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.recipe.recipe import Recipe
 
 from . import reference_optimizers as reference
 from .measured import parametrize_measured_once

@@ -17,10 +17,10 @@ from torch import nn
 
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.choices import Choices
-from lrtransfer.parametrization.multipliers import weight_multiplier
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe, TensorRecipe
+from lrtransfer.parametrization.recipe.multipliers import weight_multiplier
+from lrtransfer.parametrization.recipe.recipe import Recipe, TensorRecipe
 from lrtransfer.parametrization.rules import FAMILIES, GAUGES, SCHEMES
 
 from .measured import parametrize_measured_once

@@ -16,8 +16,8 @@ from torch import nn
 
 from ..errors import CheckError
 from ..parametrization.parametrize import Rows, parametrize
-from ..parametrization.recipe import Recipe
-from ..parametrization.roles import Build
+from ..parametrization.recipe.recipe import Recipe
+from ..parametrization.roles.roles import Build
 from ..parametrization.rules import Role, Scheme
 from ..randomness import seed_of
 from ..training.objective import Batch, Loss

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from ..parametrization.parametrize import parametrize
-from ..parametrization.recipe import TensorRecipe
-from ..parametrization.roles import Build
+from ..parametrization.recipe.recipe import TensorRecipe
+from ..parametrization.roles.roles import Build
 from ..parametrization.rules import Role
 from .coordinates import Make, recipe_maker
 

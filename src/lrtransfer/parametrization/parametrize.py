@@ -10,11 +10,11 @@ from torch import nn
 
 from ..errors import ParametrizationError
 from .choices import DECAYS, Choices, Tuned
-from .initial import InitialDistribution, measure
-from .multipliers import Multiplier, require_affine, weight_multiplier
 from .optimizers import COMPANION, KINDS, Optimizer, OptimizerClass, find_optimizer
-from .recipe import Recipe, TensorRecipe
-from .roles import Build, Layout, TensorRole, role_table
+from .recipe.initial import InitialDistribution, measure
+from .recipe.multipliers import Multiplier, require_affine, weight_multiplier
+from .recipe.recipe import Recipe, TensorRecipe
+from .roles.roles import Build, Layout, TensorRole, role_table
 from .rules import (
     FAMILIES,
     GAUGES,

@@ -19,7 +19,7 @@ from ..models.mlp import MLP
 from ..models.transformer import Transformer
 from ..parametrization.choices import Choices, Tuned
 from ..parametrization.parametrize import parametrize
-from ..parametrization.recipe import Recipe
+from ..parametrization.recipe.recipe import Recipe
 from ..parametrization.rules import SCHEMES
 from ..study.model_work import ModelWork
 from ..training.causality import require_causal

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ..parametrization.recipe import Recipe
+from ..parametrization.recipe.recipe import Recipe
 from ..study.optimizers import (
     AdagradConfig,
     AdamConfig,

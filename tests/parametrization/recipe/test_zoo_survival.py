@@ -20,9 +20,9 @@ from torch.distributed.fsdp import fully_shard
 
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.recipe.recipe import Recipe
 
-from .zoo import ZOO
+from ..roles.zoo import ZOO
 
 BASE, WIDTH = 32, 64
 Operation = Callable[[str, nn.Module], nn.Module]

@@ -10,7 +10,7 @@ from torch import nn
 from lrtransfer import keep_ratios
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.recipe.recipe import Recipe
 
 LR, DECAY, EPS = 0.5, 0.1, 1e-8
 

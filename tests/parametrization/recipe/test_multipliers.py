@@ -11,9 +11,9 @@ from torch import nn
 
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.choices import Choices
-from lrtransfer.parametrization.multipliers import Multiplier, attach, weight_multiplier
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.recipe.multipliers import Multiplier, attach, weight_multiplier
+from lrtransfer.parametrization.recipe.recipe import Recipe
 
 BASE, WIDTH = 4, 16
 

@@ -14,7 +14,7 @@ from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import MLPConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.recipe.recipe import Recipe
 
 LR, STEPS = 0.5, 12
 Optimizer = torch.optim.Optimizer

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch.distributed.tensor import DTensor, Placement, Replicate, distribute_tensor
 
-from ..errors import ParametrizationError
+from ...errors import ParametrizationError
 
 # Values of a whole tensor are drawn this many at a time, so that a process holds one block of them
 # beside its own part. Another number gives other draws to tensors that are larger.

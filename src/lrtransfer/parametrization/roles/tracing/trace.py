@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ...errors import ParametrizationError
+from ....errors import ParametrizationError
 from .call import call_of
 from .graph import Graph
 from .operations import as_activation, observe, observe_input

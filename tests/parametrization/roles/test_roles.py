@@ -12,7 +12,7 @@ from torch import nn
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
-from lrtransfer.parametrization.roles import Layout, assign_roles, role_table
+from lrtransfer.parametrization.roles.roles import Layout, assign_roles, role_table
 from lrtransfer.parametrization.rules import Fans, Power, Role
 
 Build = Callable[[int], nn.Module]

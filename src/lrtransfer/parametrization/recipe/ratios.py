@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils.hooks import RemovableHandle
 
-from ..errors import ParametrizationError
+from ...errors import ParametrizationError
 
 
 def keep_ratios(optimizer: torch.optim.Optimizer) -> RemovableHandle:

@@ -12,9 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import ParametrizationError
-from ..randomness import seed_of
-from .choices import DECAYS, Choices, Tuned
+from ...errors import ParametrizationError
+from ...randomness import seed_of
+from ..choices import DECAYS, Choices, Tuned
+from ..optimizers import KINDS, Optimizer, require_class
+from ..roles.growth import Shape
+from ..rules import FAMILIES, Role
 from .groups import (
     Group,
     groups_by_parameter,
@@ -25,11 +28,8 @@ from .groups import (
     require_variant,
     scaled_groups,
 )
-from .growth import Shape
 from .initial import InitialDistribution, Pattern, require_kept
 from .multipliers import Multiplier, attach, require_attached
-from .optimizers import KINDS, Optimizer, require_class
-from .rules import FAMILIES, Role
 from .sharding import local_part, standard_deviation
 
 _RESCALED = "_lrtransfer_rescaled"

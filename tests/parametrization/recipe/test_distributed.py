@@ -27,8 +27,8 @@ from torch.multiprocessing.spawn import spawn
 
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe
-from lrtransfer.parametrization.sharding import BLOCK, local_part
+from lrtransfer.parametrization.recipe.recipe import Recipe
+from lrtransfer.parametrization.recipe.sharding import BLOCK, local_part
 
 # Of the middle tensor a process of two holds parts of two blocks; five outputs are spread unevenly,
 # and of one output the second process holds nothing.

@@ -7,9 +7,9 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import nn
 
-from ..errors import ParametrizationError
-from .optimizers import KINDS
-from .rules import Role
+from ...errors import ParametrizationError
+from ..optimizers import KINDS
+from ..rules import Role
 
 Group = dict[str, Any]
 

@@ -13,9 +13,9 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ..errors import ParametrizationError
-from ..randomness import seed_of
-from .growth import Build
+from ...errors import ParametrizationError
+from ...randomness import seed_of
+from ..roles.growth import Build
 from .sharding import BLOCK, fill_, local_part, whole
 
 # Models are built until every random tensor has given ENTRIES values (its std to about 1 %).

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..errors import ParametrizationError, UserError
+from ...errors import ParametrizationError, UserError
 
 Build = Callable[[int], nn.Module]
 Shape = tuple[int, ...]

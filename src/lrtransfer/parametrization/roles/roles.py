@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 from torch import nn
 
-from ..errors import ParametrizationError
+from ...errors import ParametrizationError
+from ..rules import Fans, Role
 from .growth import Build as Build
 from .growth import Shape as Shape
 from .growth import make, probe
 from .heads import require_fixed_head_width, require_fixed_modules
 from .layers import Layout as Layout
 from .parts import fused_parts, require_whole_input
-from .rules import Fans, Role
 from .sides import Finder, Sides
 from .tracing.graph import Graph
 from .tracing.records import Attention, Kind

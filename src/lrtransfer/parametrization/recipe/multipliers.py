@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from ..errors import ParametrizationError
+from ...errors import ParametrizationError
 
 _LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
 _AFFINE = (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from ..errors import ParametrizationError
+from ...errors import ParametrizationError
 from .growth import Build, Probes, make
 from .tracing.records import Attention
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from lrtransfer.parametrization.roles import assign_roles
+from lrtransfer.parametrization.roles.roles import assign_roles
 
 from .idioms import IDIOMS
 from .zoo import ZOO, Specimen

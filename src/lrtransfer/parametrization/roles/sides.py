@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from ..errors import ParametrizationError
+from ...errors import ParametrizationError
 from .growth import Probes, Shape
 from .layers import Layout, layout_of
 from .tracing.graph import Graph

@@ -14,10 +14,10 @@ from torch import nn
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import MLPConfig
 from lrtransfer.models.mlp import MLP
-from lrtransfer.parametrization.initial import measure
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe
-from lrtransfer.parametrization.roles import Layout
+from lrtransfer.parametrization.recipe.initial import measure
+from lrtransfer.parametrization.recipe.recipe import Recipe
+from lrtransfer.parametrization.roles.roles import Layout
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEMES = ("sp", "mup")

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..errors import ParametrizationError
+from ...errors import ParametrizationError
+from ..rules import Role
 from .layers import Layout
-from .rules import Role
 from .sides import Finder
 from .tracing.memory import Part
 
