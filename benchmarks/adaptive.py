@@ -19,7 +19,7 @@ import numpy as np
 import optuna
 
 from lrtransfer.statistics.drift import least_octaves, octaves_either_way
-from lrtransfer.statistics.landscapes import LANDSCAPES, loss_shape
+from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
 from lrtransfer.sweeps.plan import Cells, first_cells

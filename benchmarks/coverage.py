@@ -20,9 +20,9 @@ from functools import partial
 import numpy as np
 
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
-from lrtransfer.statistics.landscapes import LANDSCAPES, Landscape, loss_shape, simulate
 from lrtransfer.statistics.optimum import fit_sizes, optima
 from lrtransfer.statistics.regret import Decision, RateUsed, decide
+from lrtransfer.statistics.simulation import LANDSCAPES, Landscape, loss_shape, simulate
 from lrtransfer.statistics.table import FloatArray, LossCurve, Observation, RunTable
 from lrtransfer.statistics.transfer import judge
 
@@ -361,9 +361,9 @@ def main() -> None:
     options = parser.parse_args()
     start = time.perf_counter()
     if options.curves:
-        print_coverage(options.landscapes, options.seeds, options)
+        print_coverage(options.simulation, options.seeds, options)
         spent = time.perf_counter() - start
-        fitted = options.curves * len(options.landscapes) * len(options.seeds)
+        fitted = options.curves * len(options.simulation) * len(options.seeds)
         print(f"\n{spent:.0f} s, {1000 * options.jobs * spent / fitted:.0f} ms per curve")
     if options.verdicts:
         print_verdicts(options.seeds, options)

@@ -18,8 +18,8 @@ import numpy as np
 
 from lrtransfer.statistics.answer import Optimum
 from lrtransfer.statistics.drift import NORMAL, drift_of, predict
-from lrtransfer.statistics.landscapes import LANDSCAPES, loss_shape
 from lrtransfer.statistics.optimum import optima
+from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 NAMES = ("quad", "skew", "powers", "wall", "cliff", "quartic")

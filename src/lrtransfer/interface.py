@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, TableError
+from .integrations.tables.runs import Runs, read_runs, runs_of
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.axis import AxisName, checked_axis
-from .statistics.exports import Runs, read_runs, runs_of
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
 from .sweeps.result import StudyResult, warnings

@@ -6,7 +6,7 @@ import pytest
 from lrtransfer.statistics import curve as module
 from lrtransfer.statistics.columns import Columns, Residuals, columns
 from lrtransfer.statistics.curve import draw_curves
-from lrtransfer.statistics.landscapes import simulate
+from lrtransfer.statistics.simulation import simulate
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 LENGTH, SIZE, NOISE = 2.5, 0.2, 0.05

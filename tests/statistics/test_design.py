@@ -5,8 +5,8 @@ import pytest
 
 from lrtransfer.statistics import design as module
 from lrtransfer.statistics.design import Addition, Arm, RateGoal, RegretGoal, choose
-from lrtransfer.statistics.landscapes import loss_shape
 from lrtransfer.statistics.optimum import fit_sizes
+from lrtransfer.statistics.simulation import loss_shape
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 BASE, WIDE = ("mup", 64), ("mup", 256)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.landscapes import LANDSCAPES, loss_shape, simulate
 from lrtransfer.statistics.optimum import fit_sizes, minima_of, optima
+from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape, simulate
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 NAN, INF = np.nan, np.inf

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.landscapes import simulate
 from lrtransfer.statistics.optimum import SizeFit, fit_sizes
 from lrtransfer.statistics.regret import Decision, RateUsed, decide, rate_used, regret_draws
+from lrtransfer.statistics.simulation import simulate
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 INF = np.inf

@@ -9,7 +9,7 @@ import pytest
 
 from lrtransfer.errors import ConfigError
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
-from lrtransfer.statistics.landscapes import loss_shape
+from lrtransfer.statistics.simulation import loss_shape
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
 from lrtransfer.sweeps.plan import Cells, first_cells

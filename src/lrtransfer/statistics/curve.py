@@ -80,7 +80,7 @@ def draw_curves(
 
     Example:
         >>> from .columns import columns
-        >>> from .landscapes import simulate
+        >>> from .simulation import simulate
         >>> rng = np.random.default_rng(0)
         >>> curve = columns(simulate("quad", rng=rng)[0])
         >>> draw_curves(curve, curve.residuals, rng=rng).loss.shape

@@ -64,7 +64,7 @@ def propose(study: Study, cells: Cells, judgement: Judgement, *, look: int) -> P
         The cells of the next round; equal to `cells` when the study is done.
 
     Example:
-        >>> from ..statistics.landscapes import loss_shape
+        >>> from ..statistics.simulation import loss_shape
         >>> from ..statistics.table import Observation, RunTable
         >>> from ..statistics.transfer import judge
         >>> from .plan import first_cells

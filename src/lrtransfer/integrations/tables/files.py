@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import TableError
+from ...errors import TableError
 
 Cells = dict[str, Any]
 

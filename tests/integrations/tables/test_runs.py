@@ -9,8 +9,8 @@ import pytest
 from pyarrow import parquet
 
 from lrtransfer.errors import TableError
+from lrtransfer.integrations.tables.runs import Runs, read_runs
 from lrtransfer.statistics.axis import AxisName
-from lrtransfer.statistics.exports import Runs, read_runs
 from lrtransfer.statistics.table import Observation
 
 WANTED = (

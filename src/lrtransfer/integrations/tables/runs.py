@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import TableError
-from .axis import AXES, AxisName, checked_axis
+from ...errors import TableError
+from ...statistics.axis import AXES, AxisName, checked_axis
+from ...statistics.table import Observation, RunTable
 from .files import Cells, read_cells
-from .table import Observation, RunTable
 
 ALL = "all"  # the scheme of runs without one
 
