@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, TableError
-from .integrations.tables.runs import Runs, read_runs, runs_of
+from .integrations.tables.runs import Runs, parse_runs, read_runs
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.axis import AxisName, checked_axis
 from .statistics.table import RunTable
@@ -208,4 +208,4 @@ def _read(runs: Any, columns: Mapping[str, str] | None, along: AxisName) -> Runs
             f"such as {{'{along}': 64, 'lr': 0.01, 'loss': 3.2}}."
         )
     named = [{str(name): value for name, value in row.items()} for row in rows]
-    return runs_of(named, name="runs", columns=columns, along=along)
+    return parse_runs(named, name="runs", columns=columns, along=along)
