@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lrtransfer.statistics.optimum import optima
+from lrtransfer.statistics.curves.optimum import optima
 from lrtransfer.statistics.simulation import simulate
 from lrtransfer.statistics.table import FloatArray, LossCurve
 

@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
-from lrtransfer.statistics.optimum import fit_sizes, optima
+from lrtransfer.statistics.curves.optimum import fit_sizes, optima
 from lrtransfer.statistics.regret import Decision, RateUsed, decide
 from lrtransfer.statistics.simulation import LANDSCAPES, Landscape, loss_shape, simulate
 from lrtransfer.statistics.table import FloatArray, LossCurve, Observation, RunTable

@@ -17,8 +17,8 @@ from functools import partial
 import numpy as np
 
 from lrtransfer.statistics.answer import Optimum
+from lrtransfer.statistics.curves.optimum import optima
 from lrtransfer.statistics.drift import NORMAL, drift_of, predict
-from lrtransfer.statistics.optimum import optima
 from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
 from lrtransfer.statistics.table import FloatArray, LossCurve
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lrtransfer.statistics import design as module
+from lrtransfer.statistics.curves.optimum import fit_sizes
 from lrtransfer.statistics.design import Addition, Arm, RateGoal, RegretGoal, choose
-from lrtransfer.statistics.optimum import fit_sizes
 from lrtransfer.statistics.simulation import loss_shape
 from lrtransfer.statistics.table import FloatArray, LossCurve
 

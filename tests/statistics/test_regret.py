@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.optimum import SizeFit, fit_sizes
+from lrtransfer.statistics.curves.optimum import SizeFit, fit_sizes
 from lrtransfer.statistics.regret import Decision, RateUsed, decide, rate_used, regret_draws
 from lrtransfer.statistics.simulation import simulate
 from lrtransfer.statistics.table import FloatArray, LossCurve

@@ -17,7 +17,7 @@ from ..statistics.answer import (
     axis_of,
 )
 from ..statistics.axis import AXES, Axis
-from ..statistics.columns import seed_noise
+from ..statistics.curves.columns import seed_noise
 from ..statistics.transfer import Judgement
 from ..sweeps.describe import measure
 from ..sweeps.result import StudyResult, warnings

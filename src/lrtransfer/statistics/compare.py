@@ -14,8 +14,8 @@ import numpy as np
 
 from ..scaling import fit_line
 from .answer import Comparison, Interval, Optimum
+from .curves.optimum import SizeFit
 from .drift import NORMAL
-from .optimum import SizeFit
 from .regret import may_be_best, rate_used, regret_draws
 from .table import FloatArray, LossCurve
 

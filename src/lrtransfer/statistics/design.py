@@ -19,8 +19,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .curve import CurveDraws, IntArray
-from .optimum import minima_of, rise_at
+from .curves.curve import CurveDraws, IntArray
+from .curves.optimum import minima_of, rise_at
 from .table import FloatArray
 
 Key = tuple[str, int]  # scheme and size

@@ -13,7 +13,7 @@ import numpy as np
 from ..scaling import LineFit, fit_line
 from .answer import Interval, Optimum, Prediction
 from .axis import AXES, Axis, AxisName
-from .curve import STEP
+from .curves.curve import STEP
 from .table import FloatArray
 
 BEND = 0.06  # prior standard deviation of the bend, octaves per doubling²

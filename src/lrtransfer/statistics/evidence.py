@@ -6,7 +6,7 @@ import numpy as np
 
 from .answer import Evidence, Optimum, SchemeAnswer, Side
 from .axis import AXES, AxisName
-from .optimum import SizeFit
+from .curves.optimum import SizeFit
 from .regret import Decision, power
 from .table import FloatArray
 

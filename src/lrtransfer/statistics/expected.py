@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .answer import Regret
+from .curves.optimum import SizeFit, minima_of, rise_at
 from .drift import draw_optima
-from .optimum import SizeFit, minima_of, rise_at
 from .regret import RateUsed
 from .table import FloatArray
 

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from .answer import Quality, Regret
+from .curves.optimum import SizeFit
 from .drift import predict, scatter_of
 from .expected import expected_regret
-from .optimum import SizeFit
 from .regret import RateUsed, decide
 
 PENALTY_DOUBLINGS = 3  # beyond the widest size

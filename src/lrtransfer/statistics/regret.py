@@ -16,9 +16,9 @@ import numpy as np
 
 from .answer import Optimum, Regret, Side, VerdictName
 from .axis import AXES, Axis, AxisName
-from .columns import Columns
-from .curve import CurveDraws
-from .optimum import FINE_RATES, SizeFit
+from .curves.columns import Columns
+from .curves.curve import CurveDraws
+from .curves.optimum import FINE_RATES, SizeFit
 from .table import FloatArray
 
 LOW, HIGH = 0.01, 0.95  # quantiles of the regret

@@ -15,10 +15,10 @@ from ..errors import TableError
 from .answer import Comparison, CurveFit, Regret, SchemeAnswer
 from .axis import AXES, Axis, AxisName, checked_axis, others
 from .compare import SchemeFits, compare
+from .curves.optimum import SizeFit, fit_sizes
 from .drift import drift_of, predict
 from .evidence import missing_evidence
 from .expected import expected_regret
-from .optimum import SizeFit, fit_sizes
 from .quality import rate_quality
 from .regret import Decision, decide, rate_used
 from .table import Observation, RunTable

@@ -14,10 +14,10 @@ import numpy as np
 from ..models.configs import TransformerConfig
 from ..statistics.answer import SchemeAnswer
 from ..statistics.axis import AXES
+from ..statistics.curves.optimum import SizeFit
 from ..statistics.design import Addition, Arm, Goal, Key, RateGoal, RegretGoal, choose
 from ..statistics.drift import octaves_either_way, target_leverage
 from ..statistics.evidence import open_edges
-from ..statistics.optimum import SizeFit
 from ..statistics.regret import power
 from ..statistics.transfer import Judgement
 from .plan import Cell, Cells, curve_key

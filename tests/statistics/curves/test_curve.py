@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lrtransfer.statistics import curve as module
-from lrtransfer.statistics.columns import Columns, Residuals, columns
-from lrtransfer.statistics.curve import draw_curves
+from lrtransfer.statistics.curves.columns import Columns, Residuals, columns
+from lrtransfer.statistics.curves.curve import draw_curves
 from lrtransfer.statistics.simulation import simulate
 from lrtransfer.statistics.table import FloatArray, LossCurve
 

@@ -25,8 +25,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from ..table import FloatArray
 from .columns import Columns, Residuals
-from .table import FloatArray
 
 IntArray = npt.NDArray[np.intp]
 
@@ -80,7 +80,7 @@ def draw_curves(
 
     Example:
         >>> from .columns import columns
-        >>> from .simulation import simulate
+        >>> from ..simulation import simulate
         >>> rng = np.random.default_rng(0)
         >>> curve = columns(simulate("quad", rng=rng)[0])
         >>> draw_curves(curve, curve.residuals, rng=rng).loss.shape

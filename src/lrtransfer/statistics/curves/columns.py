@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .table import FloatArray, LossCurve
+from ..table import FloatArray, LossCurve
 
 BoolArray = npt.NDArray[np.bool_]
 

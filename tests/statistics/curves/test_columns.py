@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lrtransfer.statistics.columns import POOLING, Columns, columns, pooled_residuals
+from lrtransfer.statistics.curves.columns import POOLING, Columns, columns, pooled_residuals
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 NAN, INF = np.nan, np.inf

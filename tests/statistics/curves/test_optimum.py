@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.optimum import fit_sizes, minima_of, optima
+from lrtransfer.statistics.curves.optimum import fit_sizes, minima_of, optima
 from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape, simulate
 from lrtransfer.statistics.table import FloatArray, LossCurve
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .answer import Optimum
+from ..answer import Optimum
+from ..table import FloatArray, LossCurve
 from .columns import Columns, columns, pooled_residuals
 from .curve import CurveDraws, draw_curves
-from .table import FloatArray, LossCurve
 
 TAIL = 0.025  # share of minima beyond either end of an interval
 # On fewer rates, or a shorter range, the shape between the rates is anyone's guess.
