@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lrtransfer.statistics.landscapes import simulate
-from lrtransfer.statistics.optimum import optima
+from lrtransfer.statistics.curves.optimum import optima
+from lrtransfer.statistics.simulation import simulate
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 NAMES = ("quad", "skew", "wall", "quartic", "bimodal", "plateau", "powers")

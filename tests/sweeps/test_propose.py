@@ -9,7 +9,7 @@ import pytest
 
 from lrtransfer.errors import ConfigError
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
-from lrtransfer.statistics.landscapes import loss_shape
+from lrtransfer.statistics.simulation import loss_shape
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
 from lrtransfer.sweeps.plan import Cells, first_cells
@@ -114,7 +114,7 @@ def judged(study: Study, cells: Cells, noise: float) -> Judgement:
         for (scheme, width), chosen in cells.items()
         for index, seed in chosen
     )
-    return judge(RunTable(rows), target_width=1024, base_width=64, looks=looks(study))
+    return judge(RunTable(rows), target=1024, base=64, looks=looks(study))
 
 
 def carried_out(study: Study, *, noise: float = 0.01) -> tuple[list[Cells], list[str], Judgement]:

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from ..statistics.answer import Interval, Optimum, Quality, Regret, SchemeAnswer, axis_of
 from ..statistics.axis import AXES, Axis
-from ..statistics.columns import seed_noise
+from ..statistics.curves.columns import seed_noise
 from ..statistics.transfer import Judgement
 from ..study.describe import measure
 from ..sweeps.result import StudyResult, warnings
@@ -25,7 +25,7 @@ def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
 
     `low` and `high` of an optimum are log2 learning rates, those of the prediction learning rates
     and those of the drift octaves per doubling; null where there is no bound. `axis` of a scheme
-    says what is varied: along another axis than width, every `width` is the size along that axis.
+    says what is varied: every `size` is a size along it.
     """
     return {
         "study": result.study.name,
@@ -118,7 +118,7 @@ def _optima_table(answers: Collection[SchemeAnswer]) -> "Table":
         table.add_column(header, no_wrap=True)
     for answer in answers:
         for optimum in answer.optima:
-            table.add_row(escape(answer.scheme), str(optimum.width), *_cells(optimum))
+            table.add_row(escape(answer.scheme), str(optimum.size), *_cells(optimum))
         table.add_section()
     return table
 
@@ -138,8 +138,8 @@ def print_comparisons(judgement: Judgement, *, console: "Console") -> None:
             f"{what} {_difference(interval, scale, unit)}"
             for what, interval, scale, unit in (
                 ("drift", c.drift, 1.0, " octaves per doubling"),
-                (f"regret at {size} {c.width}", c.regret, 100.0, " %"),
-                (f"best loss at {size} {c.width}", c.best_loss, 1.0, ""),
+                (f"regret at {size} {c.size}", c.regret, 100.0, " %"),
+                (f"best loss at {size} {c.size}", c.best_loss, 1.0, ""),
             )
             if interval is not None
         ]
@@ -171,7 +171,7 @@ def _quality(quality: Quality, axis: Axis) -> Iterator[str]:
         (quality.penalty, "the base's rate is expected to cost"),
     ):
         if regret is not None:
-            yield f"{what} {100 * regret.estimate:.2g} % at {axis.name} {regret.width}"
+            yield f"{what} {100 * regret.estimate:.2g} % at {axis.name} {regret.size}"
 
 
 def _bound(value: float | None) -> str:
@@ -194,7 +194,7 @@ def _verdict_lines(answer: SchemeAnswer, target: int) -> Iterator[str]:
         yield f"learning rate for {axis.name} {target}: cannot be said from these runs"
     for regret in answer.regrets:
         kind = "regret" if regret.measured else "regret expected"
-        yield f"{kind} at {axis.name} {regret.width}: {_regret(regret)}"
+        yield f"{kind} at {axis.name} {regret.size}: {_regret(regret)}"
     if quality := "; ".join(_quality(answer.quality, axis)):
         yield f"quality: {quality}"
     yield answer.covers

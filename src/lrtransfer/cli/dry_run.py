@@ -15,13 +15,13 @@ def print_estimate(study: Study, found: Estimate, *, as_json: bool) -> None:
         print_json({
             "study": study.name,
             "runs": [
-                {"scheme": p.scheme, "width": p.size, "lr": p.run.lr, "seed": p.run.seed}
+                {"scheme": p.scheme, "size": p.size, "lr": p.run.lr, "seed": p.run.seed}
                 | asdict(cost)
                 for p, cost in found.runs
             ],
             "finished": found.finished,
             "along": study.along,
-            "widths": [_document(cost) for cost in found.sizes],
+            "sizes": [_document(cost) for cost in found.sizes],
             "total": {
                 "runs": len(found.runs),
                 "flops": found.flops,
@@ -37,7 +37,7 @@ def print_estimate(study: Study, found: Estimate, *, as_json: bool) -> None:
 
 
 def _document(cost: SizeCost) -> dict[str, float | None]:
-    return {"width": cost.width, "runs": cost.runs, **asdict(cost.each)}
+    return {"size": cost.size, "runs": cost.runs, **asdict(cost.each)}
 
 
 def _print_table(study: Study, found: Estimate) -> None:
@@ -75,7 +75,7 @@ def _print_table(study: Study, found: Estimate) -> None:
     if target.each.flops is not None and flops:
         directly = target.runs * target.each.flops
         console.print(
-            f"The same {target.runs} runs at {axis} {target.width} itself: "
+            f"The same {target.runs} runs at {axis} {target.size} itself: "
             f"{directly:.3g} FLOPs, {directly / flops:.3g} times as many."
         )
     if study.design == "adaptive":
@@ -88,7 +88,7 @@ def _print_table(study: Study, found: Estimate) -> None:
 def _row(size: SizeCost, *, note: str = "") -> tuple[str, ...]:
     cost: RunCost = size.each
     return (
-        f"{size.width}{note}",
+        f"{size.size}{note}",
         str(size.runs),
         "?" if cost.parameters is None else f"{cost.parameters:,}",
         "" if cost.tokens is None else f"{cost.tokens:,}",

@@ -25,8 +25,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from ..table import FloatArray
 from .columns import Columns, Residuals
-from .table import FloatArray
 
 IntArray = npt.NDArray[np.intp]
 
@@ -46,7 +46,7 @@ DRAWS = 1000
 
 @dataclass(frozen=True, eq=False)
 class CurveDraws:
-    """Hold draws from the posterior over the loss curve of one width.
+    """Hold draws from the posterior over the loss curve of one size.
 
     Attributes:
         columns: What the curve was fitted to.
@@ -69,8 +69,8 @@ def draw_curves(
     """Draw loss curves from the posterior of the module's model.
 
     Arguments:
-        columns: Column effects of one width, K >= 3.
-        residuals: Seed residuals to judge the noise by, of this width and its neighbours.
+        columns: Column effects of one size, K >= 3.
+        residuals: Seed residuals to judge the noise by, of this size and its neighbours.
         rng: Source of all randomness.
         draws: Number of curves D.
 
@@ -80,7 +80,7 @@ def draw_curves(
 
     Example:
         >>> from .columns import columns
-        >>> from .landscapes import simulate
+        >>> from ..simulation import simulate
         >>> rng = np.random.default_rng(0)
         >>> curve = columns(simulate("quad", rng=rng)[0])
         >>> draw_curves(curve, curve.residuals, rng=rng).loss.shape
