@@ -17,14 +17,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import optuna
+from lrtransfer.sweeps.propose import looks, propose
 
 from lrtransfer.statistics.drift import least_octaves, octaves_either_way
 from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
-from lrtransfer.sweeps.plan import Cells, first_cells
-from lrtransfer.sweeps.propose import looks, propose
 from lrtransfer.study.study import Study, load
+from lrtransfer.sweeps.plan import Cells, first_cells
 
 NAMES = ("quad", "skew", "wall", "cliff", "quartic", "plateau", "bimodal", "powers", "hyperbola")
 NOISES = (0.002, 0.008, 0.03)

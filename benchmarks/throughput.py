@@ -15,10 +15,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from lrtransfer.runs.digests import digests
 from lrtransfer.executors.local import LocalWorkers, default_workers
-from lrtransfer.sweeps.plan import Run, run_settings
+from lrtransfer.runs.digests import digests
 from lrtransfer.study.study import Study
+from lrtransfer.sweeps.plan import Run, run_settings
 
 PLAIN = """
 import sys, json, time, torch

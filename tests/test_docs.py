@@ -10,9 +10,9 @@ import pytest
 from lrtransfer.parametrization.choices import DECAYS, Choices
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.rules import FAMILIES, GAUGES, SCHEMES
+from lrtransfer.study.program import Program
 from lrtransfer.study.schema import study_schema
 from lrtransfer.study.study import Study
-from lrtransfer.study.program import TrainerConfig
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -36,7 +36,7 @@ def test_the_study_page_names_every_other_setting() -> None:
     named = {
         key for section in (schema, *schema["$defs"].values()) for key in section["properties"]
     }
-    program = set(TrainerConfig.model_fields)  # docs/command.md
+    program = set(Program.model_fields)  # docs/command.md
     assert {key for key in named - program if key not in page} == set()
 
 

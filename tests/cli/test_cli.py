@@ -44,7 +44,7 @@ def call(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 def results(directory: Path) -> dict[str, Any]:
     with read_store(directory) as store:
-        return {name: row.result for name, row in store.rows().items()}
+        return {name: row.outcome for name, row in store.rows().items()}
 
 
 def test_tune_json_is_one_document_of_the_promised_form(study: Path, tmp_path: Path) -> None:

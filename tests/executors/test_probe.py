@@ -10,11 +10,12 @@ import torch
 from lrtransfer.models.configs import HuggingFaceConfig, MLPConfig
 from lrtransfer.models.hugging_face import hugging_face_model
 from lrtransfer.models.mlp import MLP
-from lrtransfer.runs.count import count_parameters, step_flops
-from lrtransfer.runs.digests import Digests, digests
-from lrtransfer.sweeps.estimate import estimate
-from lrtransfer.sweeps.plan import Run, run_settings
-from lrtransfer.study.study import Study, load
+from lrtransfer.runs.count import count_parameters, count_step_flops
+from lrtransfer.runs.digests import Digests
+from lrtransfer.study.load import load
+from lrtransfer.study.study import Study
+from lrtransfer.sweeps.estimate import estimate_cost
+from tests.studies import run_of
 
 MODELS = """
 import sys
@@ -52,11 +53,6 @@ def batches(split, *, seed, batch):
 @pytest.fixture
 def own(write_module: Callable[[str], str]) -> str:
     return write_module(MODELS)
-
-
-def run_of(study: Study, width: int, found: Digests) -> Run:
-    settings = run_settings(study, study.arms[0], width, found)
-    return Run(settings, "mup", width, lr=2.0**-6, seed=0)
 
 
 def own_study(
@@ -97,18 +93,18 @@ def test_operations_of_an_mlp_are_those_counted_by_hand(depth: int, accumulate: 
     n, d, k, batch = 16, 64, 10, 12
     study = mlp_study(depth=depth)
     training = study.training.model_copy(update={"accumulate": accumulate})
-    run = run_of(study.model_copy(update={"training": training}), n, Digests())
+    run = run_of(study.model_copy(update={"training": training}), n, digests=Digests())
     weights = d * n + depth * n * n + n * k
     # Per example and weight: 2 forward, 2 for its gradient, 2 for that of its input, which the
     # first layer's input, the data, has not.
     wanted = batch * (6 * weights - 2 * d * n)
-    assert step_flops(run.identity) == wanted
+    assert count_step_flops(run) == wanted
 
 
 def test_parameters_of_an_mlp_are_those_of_the_model() -> None:
-    run = run_of(mlp_study(depth=2), 16, Digests())
+    run = run_of(mlp_study(depth=2), 16, digests=Digests())
     real = sum(p.numel() for p in MLP(16, MLPConfig(depth=2)).parameters())
-    assert count_parameters(run.identity) == real == 64 * 16 + 2 * 16 * 16 + 16 * 10
+    assert count_parameters(run) == real == 64 * 16 + 2 * 16 * 16 + 16 * 10
 
 
 def test_parameters_of_a_llama_are_those_of_the_model() -> None:
@@ -135,33 +131,33 @@ def test_parameters_of_a_llama_are_those_of_the_model() -> None:
             "training": {"steps": 3, "batch": 2},
         },
     )
-    run = run_of(study, 16, digests(study))
+    run = run_of(study, 16)
     model = hugging_face_model(16, config, base_width=8)
-    assert count_parameters(run.identity) == sum(p.numel() for p in model.parameters())
+    assert count_parameters(run) == sum(p.numel() for p in model.parameters())
 
 
 def test_an_own_model_is_counted(own: str) -> None:
     study = own_study(own)
-    run = run_of(study, 16, digests(study))
-    assert count_parameters(run.identity) == 6 * 16 + 16 + 16 * 3 + 3
-    assert step_flops(run.identity) == 8 * (6 * (6 * 16 + 16 * 3) - 2 * 6 * 16)
+    run = run_of(study, 16)
+    assert count_parameters(run) == 6 * 16 + 16 + 16 * 3 + 3
+    assert count_step_flops(run) == 8 * (6 * (6 * 16 + 16 * 3) - 2 * 6 * 16)
 
 
 def test_a_model_that_needs_values_is_counted_where_there_are_some(own: str) -> None:
     study = own_study(own, "valued")
-    run = run_of(study, 16, digests(study))
-    assert step_flops(run.identity) is None
-    plain = run_of(own_study(own), 16, digests(own_study(own)))
-    assert step_flops(run.identity, device="cpu") == step_flops(plain.identity)
-    assert count_parameters(run.identity) == 6 * 16 + 16 + 16 * 3 + 3
+    run = run_of(study, 16)
+    assert count_step_flops(run) is None
+    plain = run_of(own_study(own), 16)
+    assert count_step_flops(run, device="cpu") == count_step_flops(plain)
+    assert count_parameters(run) == 6 * 16 + 16 + 16 * 3 + 3
 
 
 def test_counting_leaves_the_random_stream_as_it_was(own: str) -> None:
     study = own_study(own)
-    run = run_of(study, 16, digests(study))
-    count_parameters(run.identity)
+    run = run_of(study, 16)
+    count_parameters(run)
     torch.manual_seed(0)
-    step_flops(run.identity)
+    count_step_flops(run)
     after = torch.rand(3)
     torch.manual_seed(0)
     assert torch.equal(after, torch.rand(3))
@@ -178,7 +174,7 @@ def test_own_code_that_prints_needs_values_or_has_just_enough_data(
         f"    return list(more(split, seed=seed, batch=batch))[:{steps}]\n"
     )
     study = own_study(own, build, batches=f"{name}:batches", steps=steps)
-    found = estimate(study, tmp_path / "out", workers=1)
+    found = estimate_cost(study, tmp_path / "out", workers=1)
     sizes = (*found.sizes, found.target)
     assert [size.size for size in sizes] == [8, 16, 32]
     assert [size.each.parameters for size in sizes] == [10 * n + 3 for n in (8, 16, 32)]

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from lrtransfer.errors import ConfigError, UserError
+from lrtransfer.study.load import load
+from lrtransfer.study.program import Program, fill_command, fill_in, read_loss
+from lrtransfer.study.study import Study
 from lrtransfer.sweeps.result import StudyResult
-from lrtransfer.study.study import Study, load
-from lrtransfer.study.program import TrainerConfig, arguments, fill, read_loss
-from lrtransfer.sweeps.tune import tune
+from lrtransfer.sweeps.tune import run_study
 
 # A quadratic valley in log2 lr whose place moves with the width, and some special runs.
 PROGRAM = """
@@ -66,7 +67,7 @@ def finished(
 ) -> tuple[Study, Path, StudyResult]:
     directory = tmp_path_factory.mktemp("finished")
     study = load(None, settings(program))
-    return study, directory, tune(study, directory, workers=2)
+    return study, directory, run_study(study, directory, workers=2)
 
 
 def folders(directory: Path) -> list[Path]:
@@ -123,7 +124,7 @@ def test_going_on_runs_what_is_missing_alone(
 ) -> None:
     _, directory, result = finished
     study = load(None, settings(program, trainer={"timeout": 1.0, "retries": 0}))
-    again = tune(study, directory, workers=3)
+    again = run_study(study, directory, workers=3)
     assert again.counts.reused == result.counts.finished
     assert len(again.failures) == 3
     assert again.answers["all"].optima == result.answers["all"].optima
@@ -132,7 +133,7 @@ def test_going_on_runs_what_is_missing_alone(
 def test_losses_from_the_output(program: Path, tmp_path: Path) -> None:
     trainer = {"loss_from": r"stdout:final loss (\S+)", "timeout": 1.0, "retries": 0}
     study = load(None, settings(program, trainer=trainer, widths=(128, 256), seeds=1))
-    result = tune(study, tmp_path, workers=2)
+    result = run_study(study, tmp_path, workers=2)
     assert not result.failures
     assert min(row.loss or 9 for row in result.table.observations) == pytest.approx(2.5, abs=0.02)
 
@@ -144,28 +145,28 @@ def test_a_shell_is_used_when_asked_for(tmp_path: Path) -> None:
         "shell": True,
     }
     study = load(None, settings(Path(), trainer=trainer, widths=(64, 128), seeds=1))
-    assert tune(study, tmp_path, workers=2).counts.finished == 16
+    assert run_study(study, tmp_path, workers=2).counts.finished == 16
 
 
 def test_a_program_that_cannot_start_is_one_error(tmp_path: Path) -> None:
     trainer = {"command": "no-such-program {width} {lr} {seed}"}
     study = load(None, settings(Path(), trainer=trainer))
     with pytest.raises(UserError, match=r"command: got 'no-such-program .* wanted a program"):
-        tune(study, tmp_path, workers=1)
+        run_study(study, tmp_path, workers=1)
 
 
 def test_when_every_run_fails_the_first_says_why(tmp_path: Path) -> None:
     trainer = {"command": "false {width} {lr} {seed}", "retries": 0}
     study = load(None, settings(Path(), trainer=trainer))
     with pytest.raises(UserError, match=r"got no result from any of 48 runs.*exit code 1"):
-        tune(study, tmp_path, workers=4)
+        run_study(study, tmp_path, workers=4)
 
 
 def test_a_wrong_place_of_the_loss_is_found_out_at_once(tmp_path: Path) -> None:
     trainer = {"command": "echo {width} {lr} {seed}", "loss_from": "stdout:loss (.*)"}
     study = load(None, settings(Path(), trainer=trainer))
     with pytest.raises(UserError, match=r"loss_from: got no loss .* though 3 programs ended well"):
-        tune(study, tmp_path, workers=1)
+        run_study(study, tmp_path, workers=1)
     assert len(outputs(tmp_path)) == 3
 
 
@@ -173,7 +174,7 @@ def test_a_program_may_empty_its_folder(tmp_path: Path) -> None:
     trainer = {"command": "rm -rf {out} {width} {lr} {seed}", "loss_from": "{out}/r.json:loss"}
     study = load(None, settings(Path(), trainer=trainer))
     with pytest.raises(UserError, match=r"left no result"):
-        tune(study, tmp_path, workers=1)
+        run_study(study, tmp_path, workers=1)
 
 
 def test_what_a_program_leaves_running_is_ended(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_what_a_program_leaves_running_is_ended(tmp_path: Path) -> None:
         "loss_from": "stdout:loss (.)",
         "shell": True,
     }
-    tune(load(None, settings(Path(), trainer=trainer)), tmp_path, workers=2)
+    run_study(load(None, settings(Path(), trainer=trainer)), tmp_path, workers=2)
     pids = [int((folder / "pid").read_text()) for folder in folders(tmp_path)]
     assert len(pids) >= 48
     assert not any(map(is_alive, pids))
@@ -193,7 +194,7 @@ def test_a_result_that_is_no_file_is_one_error(tmp_path: Path, loss_from: str) -
     trainer = {"command": "true {width} {lr} {seed}", "loss_from": loss_from}
     study = load(None, settings(Path(), trainer=trainer))
     with pytest.raises(UserError, match=r"wanted a folder and a result file|loss_from: got no"):
-        tune(study, tmp_path, workers=1)
+        run_study(study, tmp_path, workers=1)
 
 
 SLEEPER = """
@@ -282,12 +283,17 @@ def test_what_is_missing_is_named_with_its_option() -> None:
 
 
 def test_placeholders_are_filled_without_a_shell() -> None:
-    trainer = TrainerConfig(command="train '--opt {lr}' {out} '{\"a\": 1}'", loss_from="a:b")
+    trainer = Program(command="train '--opt {lr}' {out} '{\"a\": 1}'", loss_from="a:b")
     values = {"lr": "0.1", "out": "my folder; rm -rf x"}
-    assert arguments(trainer, values) == ["train", "--opt 0.1", "my folder; rm -rf x", '{"a": 1}']
+    assert fill_command(trainer, values) == [
+        "train",
+        "--opt 0.1",
+        "my folder; rm -rf x",
+        '{"a": 1}',
+    ]
     with_shell = trainer.model_copy(update={"command": "train {out}", "shell": True})
-    assert arguments(with_shell, values) == ["sh", "-c", "train 'my folder; rm -rf x'"]
-    assert fill("{width} {other}", {"width": "64"}) == "64 {other}"
+    assert fill_command(with_shell, values) == ["sh", "-c", "train 'my folder; rm -rf x'"]
+    assert fill_in("{width} {other}", {"width": "64"}) == "64 {other}"
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from lrtransfer.models.configs import MLPConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.parametrization.parametrize import parametrize
 from lrtransfer.runs.digests import Digests
-from lrtransfer.runs.optimizers import make_optimizers, rule_of
-from lrtransfer.sweeps.plan import Run, run_settings
-from lrtransfer.study.study import Study, load
+from lrtransfer.runs.optimizers import make_optimizers, name_rule
+from lrtransfer.runs.run import RunSpec
 from lrtransfer.runs.train import train_run
+from lrtransfer.study.load import load
+from lrtransfer.study.study import Study
+from tests.studies import run_of
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "adamw": {"family": "adamw", "betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.1},
@@ -55,10 +57,8 @@ def study_of(family: str) -> Study:
     return load(None, STUDY | {"optimizer": FAMILIES[family]})
 
 
-def run_of(family: str, width: int) -> Run:
-    study = study_of(family)
-    settings = run_settings(study, study.arms[0], width, Digests())
-    return Run(settings, "mup", width, lr=2.0**-7, seed=0)
+def make_run(family: str, width: int) -> RunSpec:
+    return run_of(study_of(family), width, lr=2.0**-7, digests=Digests())
 
 
 def made_of(
@@ -69,7 +69,7 @@ def made_of(
     def build(n: int) -> nn.Module:
         return MLP(n, MODEL)
 
-    recipe = parametrize(build, width=width, base_width=8, optimizer=rule_of(config))
+    recipe = parametrize(build, width=width, base_width=8, optimizer=name_rule(config))
     model = recipe.initialize(build(width), seed=0)
     optimizers = make_optimizers(recipe, model, config, lr=lr)
     recipe.verify(model, *optimizers)
@@ -94,7 +94,7 @@ def group_of(optimizers: list[torch.optim.Optimizer], parameter: nn.Parameter) -
 @pytest.mark.parametrize("width", [8, 32])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_run_finishes(family: str, width: int) -> None:
-    outcome = train_run(run_of(family, width).identity)
+    outcome = train_run(make_run(family, width))
     assert outcome.status == "finished"
     assert len(outcome.curve) == 4
     assert len(set(outcome.curve)) == 4
@@ -102,8 +102,8 @@ def test_a_run_finishes(family: str, width: int) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_rate_of_twice_the_size_gives_another_run(family: str) -> None:
-    run = run_of(family, 32)
-    one, two = (train_run(replace(run, lr=factor * run.lr).identity) for factor in (1, 2))
+    run = make_run(family, 32)
+    one, two = (train_run(replace(run, lr=factor * run.lr)) for factor in (1, 2))
     assert one.curve[0] == two.curve[0]
     assert one.curve[1] != two.curve[1]
 
@@ -156,7 +156,7 @@ def test_muon_trains_the_hidden_matrices_and_adamw_the_rest_at_its_own_rate() ->
 def test_the_two_muons_scale_their_steps_apart() -> None:
     adjusted = [made_of(family)[2][1].param_groups[0] for family in ("muon", "muon_kimi")]
     assert [group["adjust_lr_fn"] for group in adjusted] == ["original", "match_rms_adamw"]
-    assert [rule_of(study_of(family).optimizer) for family in ("muon", "muon_kimi")] == [
+    assert [name_rule(study_of(family).optimizer) for family in ("muon", "muon_kimi")] == [
         "muon_keller",
         "muon_kimi",
     ]
@@ -177,7 +177,7 @@ def test_a_model_without_hidden_matrices_has_no_use_for_muon() -> None:
     def build(n: int) -> nn.Module:
         return MLP(n, MLPConfig(depth=0))
 
-    recipe = parametrize(build, width=16, base_width=8, optimizer=rule_of(config))
+    recipe = parametrize(build, width=16, base_width=8, optimizer=name_rule(config))
     (only,) = make_optimizers(recipe, build(16), config, lr=0.1)
     assert isinstance(only, torch.optim.AdamW)
 

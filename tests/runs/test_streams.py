@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lrtransfer.runs.assemble import _task
+from lrtransfer.runs.assemble import _make_task
 from lrtransfer.runs.train import train_run
+from tests.studies import run_of
 
-from .own_models import MODELS, curve, run_of, study_of
+from .user_models import MODELS, curve, study_of
 
 
 @pytest.fixture
@@ -29,11 +30,11 @@ def test_dropout_repeats_to_the_last_bit_whatever_ran_before(
         data={"batches": f"{own}:{batches}", "held_out_batches": 3},
     )
     run = run_of(study)
-    first = train_run(run.identity)
-    assert train_run(run.identity) == first
-    train_run(replace(run, width=8, seed=1).identity)
-    train_run(run_of(study_of(own)).identity)
-    assert train_run(run.identity) == first
+    first = train_run(run)
+    assert train_run(run) == first
+    train_run(replace(run, width=8, seed=1))
+    train_run(run_of(study_of(own)))
+    assert train_run(run) == first
 
 
 def test_data_that_take_no_seed_are_the_same_at_every_width(own: str, tmp_path: Path) -> None:
@@ -137,8 +138,8 @@ def test_held_out_data_that_take_no_seed_are_the_same_for_every_run(
     )
     losses = []
     for seed, width in ((0, 8), (1, 8), (0, 16)):
-        _task.cache_clear()  # as in another process
+        _make_task.cache_clear()  # as in another process
         run = replace(run_of(study, width, seed=seed), lr=2.0**-60)
-        losses.append(train_run(run.identity).loss)
+        losses.append(train_run(run).loss)
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     assert losses[0] == pytest.approx(losses[2], rel=1e-6)

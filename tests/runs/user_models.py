@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from lrtransfer.runs.digests import digests
-from lrtransfer.sweeps.plan import Run, run_settings
-from lrtransfer.runs.assemble import HERE, Place
-from lrtransfer.study.study import Study, load
+from lrtransfer.runs.run import RunSpec
 from lrtransfer.runs.train import train_run
+from lrtransfer.study.load import load
+from lrtransfer.study.study import Study
 
 MODELS = """
 import torch
@@ -108,10 +107,5 @@ def study_of(own: str, **settings: Any) -> Study:
     return load(None, given | settings)
 
 
-def run_of(study: Study, width: int = 16, *, scheme: str = "mup", seed: int = 0) -> Run:
-    settings = run_settings(study, study.arms[0], width, digests(study))
-    return Run(settings, scheme, width, lr=2.0**-6, seed=seed)
-
-
-def curve(run: Run, place: Place = HERE) -> tuple[float, ...]:
-    return train_run(run.identity, place).curve
+def curve(run: RunSpec) -> tuple[float, ...]:
+    return train_run(run).curve

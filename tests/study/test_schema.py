@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 
 from lrtransfer.errors import ConfigError
+from lrtransfer.study.load import load
 from lrtransfer.study.schema import study_schema
-from lrtransfer.study.study import load
 
 ROOT = Path(__file__).parents[2]
 VALIDATOR = jsonschema.Draft202012Validator(study_schema())

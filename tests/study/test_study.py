@@ -8,10 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lrtransfer.errors import ConfigError
-from lrtransfer.study.sections import GridConfig
-from lrtransfer.study.study import Study, load
-
-from .conftest import SMALL
+from lrtransfer.study.grid import GridConfig
+from lrtransfer.study.load import load, parse_study
+from lrtransfer.study.model_work import ModelWork
+from lrtransfer.study.study import Study
+from lrtransfer.study.variants import Variant
+from tests.studies import SMALL
 
 LLAMA: dict[str, Any] = {"type": "llama", "scales": ["hidden_size", "num_attention_heads"]}
 DEPTH: dict[str, Any] = {"along": "depth", "sizes": [2, 4], "target": 8, "width": 32}
@@ -140,33 +142,36 @@ def test_bad_settings_are_one_error_that_names_the_key(
 @pytest.mark.parametrize("settings", [DEPTH, {"vary": {"optimizer.eps": [1e-8, 1e-9]}}])
 def test_recorded_settings_make_the_same_study(settings: dict[str, Any]) -> None:
     study = load(None, settings)
-    assert Study.model_validate_json(study.recorded()) == study
+    assert parse_study(study.to_json()) == study
 
 
-def test_every_arm_is_a_study_of_its_own() -> None:
+def test_every_variant_has_work_of_its_own() -> None:
     study = load(None, {"vary": {"optimizer.weight_decay": [0, 1], "training.batch": [4, 8]}})
-    assert len(study.arms) == 8
-    assert study.arms[1].name == "mup, weight_decay 0, batch 8"
-    for arm in study.arms:
-        own = study.at(arm, 64)
-        assert (
-            own.optimizer.model_dump()["weight_decay"] == dict(arm.values)["optimizer.weight_decay"]
-        )
-        assert own.training.batch == dict(arm.values)["training.batch"]
-        assert not own.vary
+    assert len(study.variants) == 8
+    assert study.variants[1].name == "mup, weight_decay 0, batch 8"
+    for variant in study.variants:
+        work, values = model_work(study, variant, 64), dict(variant.values)
+        assert work.optimizer.model_dump()["weight_decay"] == values["optimizer.weight_decay"]
+        assert work.training.batch == values["training.batch"]
+
+
+def model_work(study: Study, variant: Variant, size: int) -> ModelWork:
+    work = study.work_at(variant, size)
+    assert isinstance(work, ModelWork)
+    return work
 
 
 def test_sizes_are_put_where_they_belong() -> None:
     study = load(None, DEPTH)
-    assert (study.measured, study.base, study.base_width) == ((2, 4), 2, 32)
+    assert (study.measured_sizes, study.base_size, study.base_width) == ((2, 4), 2, 32)
     assert study.schemes == ("completep", "mup")
-    own = study.at(study.arms[0], 4)
-    assert (own.depth, own.parametrization.base_depth) == (4, 2)
+    work = model_work(study, study.variants[0], 4)
+    assert (work.depth, work.parametrization.base_depth) == (4, 2)
     llama = {"model": LLAMA | {"fields": {"num_attention_heads": 2}}, "width": 32}
     deeper = load(None, DEPTH | llama)
-    assert deeper.at(deeper.arms[0], 8).model.model_dump()["fields"]["num_hidden_layers"] == 8
+    assert model_work(deeper, deeper.variants[0], 8).depth == 8
     steps = load(None, DEPTH | {"along": "steps"})
-    assert steps.at(steps.arms[0], 4).training.steps == 4
+    assert model_work(steps, steps.variants[0], 4).training.steps == 4
     assert steps.schemes == ("mup",)
 
 

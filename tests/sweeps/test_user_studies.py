@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from lrtransfer.errors import ConfigError, UserError
+from lrtransfer.study.load import load
 from lrtransfer.sweeps.result import StudyResult
-from lrtransfer.study.study import load
-from lrtransfer.sweeps.tune import require_consent, review, tune
-
-from .conftest import SMALL
+from lrtransfer.sweeps.tune import require_consent, review_study, run_study
+from tests.studies import SMALL
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ROOT / "examples" / "studies"
@@ -26,7 +25,7 @@ AT_ONE_WIDTH = {key: value for key, value in SMALL.items() if key not in {"width
 
 
 def of_example(name: str, out: Path, **changes: Any) -> StudyResult:
-    return tune(load(STUDIES / f"{name}.toml", QUICK | changes), out, workers=1)
+    return run_study(load(STUDIES / f"{name}.toml", QUICK | changes), out, workers=1)
 
 
 @pytest.mark.parametrize(
@@ -56,28 +55,28 @@ def test_a_model_of_ones_own_at_two_decays(tmp_path: Path, monkeypatch: pytest.M
     assert result.counts.finished == result.counts.planned
     # The answer needs neither the code nor the data.
     (tmp_path / "cnn.py").unlink()
-    assert review(tmp_path / "out").answers.keys() == result.answers.keys()
+    assert review_study(tmp_path / "out").answers.keys() == result.answers.keys()
 
 
 def test_runs_of_a_value_are_those_of_a_study_that_has_it(tmp_path: Path) -> None:
     plain = SMALL | {"widths": (16, 32), "schemes": ("mup",), "optimizer": {"weight_decay": 0.1}}
-    tune(load(None, plain), tmp_path, workers=1)
+    run_study(load(None, plain), tmp_path, workers=1)
     varied = plain | {"optimizer": {}, "vary": {"optimizer.weight_decay": (0, 0.1)}}
-    result = tune(load(None, varied), tmp_path, workers=1)
+    result = run_study(load(None, varied), tmp_path, workers=1)
     assert result.counts.planned == 2 * result.counts.reused == 28
 
 
 @pytest.mark.parametrize("along", ["batch", "steps"])
 def test_sizes_along_an_axis_are_its_settings(along: str, tmp_path: Path) -> None:
     study = AT_ONE_WIDTH | {"along": along, "sizes": (2, 4), "target": 16, "width": 16}
-    result = tune(load(None, study), tmp_path, workers=1)
+    result = run_study(load(None, study), tmp_path, workers=1)
     (answer,) = result.answers.values()
     assert [optimum.size for optimum in answer.optima] == [2, 4]
     assert answer.axis == along
     other = {"batch": "steps", "steps": "batch"}[along]
     plain = AT_ONE_WIDTH | {"widths": (16, 32), "base_width": 16, "schemes": ("mup",)}
     plain |= {"training": {along: 2, other: SMALL["training"][other]}}
-    reused = tune(load(None, plain), tmp_path, workers=1)
+    reused = run_study(load(None, plain), tmp_path, workers=1)
     assert reused.counts.reused == 7  # width 16 at size 2
     losses = {row.lr: row.loss for row in result.table.observations if row.size == 2}
     again = {row.lr: row.loss for row in reused.table.observations if row.size == 16}
@@ -88,7 +87,7 @@ def test_a_program_gets_the_values_of_both_axes(tmp_path: Path) -> None:
     command = "echo {depth} {decay} {lr} loss 2.{depth}"
     trainer = {"command": command, "loss_from": r"stdout:loss (\S+)"}
     study = {"along": "depth", "sizes": (2, 4), "target": 8, "vary": {"decay": (0, 0.5)}}
-    result = tune(load(None, {"trainer": trainer, "seeds": 1} | study), tmp_path, workers=1)
+    result = run_study(load(None, {"trainer": trainer, "seeds": 1} | study), tmp_path, workers=1)
     assert set(result.answers) == {"all, decay 0", "all, decay 0.5"}
     said = {path.read_text().split()[0:2][1] for path in (tmp_path / "runs").glob("*.txt")}
     assert said == {"0", "0.5"}
@@ -118,11 +117,11 @@ def test_code_named_in_a_file_wants_consent(own: dict[str, Any]) -> None:
 
 def test_edited_code_makes_other_runs(own: dict[str, Any], tmp_path: Path) -> None:
     study = load(None, own | {"schemes": ("mup",)})
-    first = tune(study, tmp_path / "out", workers=1)
-    assert tune(study, tmp_path / "out", workers=1).counts.reused == first.counts.planned
+    first = run_study(study, tmp_path / "out", workers=1)
+    assert run_study(study, tmp_path / "out", workers=1).counts.reused == first.counts.planned
     (module,) = tmp_path.glob("own_*.py")
     module.write_text(OWN_MODEL + "# edited\n")
-    assert tune(study, tmp_path / "out", workers=1).counts.reused == 0
+    assert run_study(study, tmp_path / "out", workers=1).counts.reused == 0
 
 
 def test_a_model_that_raises_is_one_error_with_its_place(
@@ -133,7 +132,7 @@ def test_a_model_that_raises_is_one_error_with_its_place(
     with pytest.raises(
         UserError, match=r"got NameError from build\(16\)(?s:.*), in build"
     ) as error:
-        tune(load(None, own), tmp_path / "out", workers=1)
+        run_study(load(None, own), tmp_path / "out", workers=1)
     # The first runs of each width are proof enough.
     assert int(str(error.value).split("any of ")[1].split()[0]) <= 8
 
@@ -157,7 +156,7 @@ def test_habits_of_a_users_code_do_no_harm(habit: str, own: dict[str, Any], tmp_
     )
     module.write_text(imports + text)
     study = load(None, own | {"schemes": ("mup",), "grid": {"low": 2.0**-5, "high": 2.0**-3}})
-    one, two = (tune(study, tmp_path / f"{count}", workers=count) for count in (1, 2))
+    one, two = (run_study(study, tmp_path / f"{count}", workers=count) for count in (1, 2))
     assert one.counts.finished == one.counts.planned
     assert one.table == two.table  # whatever ran before in the same process
 
@@ -180,7 +179,7 @@ def test_a_size_that_cannot_train_costs_that_size_only(
     )
     module.write_text("import os, torch\n" + OWN_MODEL.replace("    return", fails))
     study = load(None, own | {"schemes": ("mup",), "widths": (16, 24, 32)})
-    result = tune(study, tmp_path / "out", workers=1)
+    result = run_study(study, tmp_path / "out", workers=1)
     assert {row.size for row in result.table.observations} == {16, 24}
     assert result.counts.finished == 14
     assert 1 <= len(result.failures) <= 3  # no more are tried
@@ -192,7 +191,7 @@ def test_a_model_that_sees_what_it_predicts_is_refused(tmp_path: Path) -> None:
     model = {"type": "bert", "scales": scales, "context": 16, "fields": fields}
     seeing = load(None, SMALL | {"model": model})
     with pytest.raises(UserError, match=r"model: got one whose output .* wanted a causal"):
-        tune(seeing, tmp_path / "seeing", workers=1)
+        run_study(seeing, tmp_path / "seeing", workers=1)
 
 
 @pytest.mark.parametrize(
@@ -206,11 +205,11 @@ def test_code_that_is_not_there(
     own: dict[str, Any], changes: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=message):
-        tune(load(None, own | {"model": changes}), tmp_path / "out", workers=1)
+        run_study(load(None, own | {"model": changes}), tmp_path / "out", workers=1)
 
 
 def test_a_study_of_another_version_is_refused(tmp_path: Path) -> None:
-    tune(load(None, SMALL | {"widths": (16, 32), "schemes": ("sp",)}), tmp_path, workers=1)
+    run_study(load(None, SMALL | {"widths": (16, 32), "schemes": ("sp",)}), tmp_path, workers=1)
     import sqlite3
 
     from lrtransfer.sweeps.store import _checksum
@@ -222,4 +221,4 @@ def test_a_study_of_another_version_is_refused(tmp_path: Path) -> None:
         )
         connection.execute("UPDATE studies SET data_digest = '{}'")
     with pytest.raises(UserError, match="another version of lrtransfer wrote"):
-        review(tmp_path)
+        review_study(tmp_path)

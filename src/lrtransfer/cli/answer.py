@@ -12,8 +12,8 @@ from ..statistics.answer import Interval, Optimum, Quality, Regret, SchemeAnswer
 from ..statistics.axis import AXES, Axis
 from ..statistics.curves.columns import seed_noise
 from ..statistics.transfer import Judgement
-from ..study.describe import measure
-from ..sweeps.result import StudyResult, warnings
+from ..study.describe import describe_measurement
+from ..sweeps.result import StudyResult, list_warnings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,14 +31,14 @@ def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
         "study": result.study.name,
         "runs": asdict(result.counts),
         "schemes": schemes_document(result.answers),
-        "arms": {
-            arm.name: {"scheme": arm.scheme, "values": dict(arm.values)}
-            for arm in result.study.arms
+        "variants": {
+            variant.name: {"scheme": variant.scheme, "values": dict(variant.values)}
+            for variant in result.study.variants
         },
         "comparisons": [asdict(comparison) for comparison in result.answers.comparisons],
         "confirmations": [asdict(confirmation) for confirmation in result.confirmations],
         "choices": list(result.choices),
-        "warnings": warnings(result),
+        "warnings": list_warnings(result),
         "report": report,
     }
 
@@ -89,8 +89,8 @@ def as_text(result: StudyResult, page: Path | None) -> None:
     )
     for line in result.choices:
         console.print(f"  {escape(line)}")
-    console.print(f"{measure(result.study)}, {noise(result)}.")
-    for note in warnings(result):
+    console.print(f"{describe_measurement(result.study)}, {noise(result)}.")
+    for note in list_warnings(result):
         console.print(f"[bold]Warning:[/] {escape(note)}")
     if page:
         console.print(f"Report: {escape(str(page))}", soft_wrap=True)

@@ -79,9 +79,9 @@ def _processor(folder: Path) -> str:
 
 
 def _cores(folder: Path) -> int:
-    from ..executors.local import default_workers
+    from ..executors.local import count_cores
 
-    return default_workers()
+    return count_cores()
 
 
 def _corpus(folder: Path) -> str:

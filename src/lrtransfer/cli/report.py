@@ -23,8 +23,8 @@ class Report(Command):
 
     def run(self) -> int:
         """Write the page and say where it is."""
-        from ..sweeps.tune import review
+        from ..sweeps.tune import review_study
         from .page import present
 
-        present(review(self.study), self.study, as_json=self.json)
+        present(review_study(self.study), self.study, as_json=self.json)
         return 0

@@ -62,7 +62,7 @@ class Tune(Command):
     """Share of the best loss up to which the rate is said to transfer."""
     design: Annotated[str | None, option("grid|adaptive")] = None
     """Whether to train the whole grid, or to choose runs that narrow the answer most."""
-    until: Annotated[str | None, option("regret=SHARE|octaves=N")] = None
+    stopping_rule: Annotated[str | None, option("regret=SHARE|octaves=N")] = None
     """Adaptive: stop when the verdicts at this tolerance are settled, or when the target's rate is
     known to so many octaves either way."""
     budget: Annotated[str | None, option("RUNS|FLOPS")] = None
@@ -103,25 +103,25 @@ class Tune(Command):
 
     def run(self) -> int:
         """Run the study, write its report, print the answer."""
-        from ..study.study import load
-        from ..sweeps.tune import require_consent, tune, worker_count
+        from ..study.load import load
+        from ..sweeps.tune import count_workers, require_consent, run_study
         from .page import present
         from .progress import progress
 
         study = load(self.study, self._overrides())
         require_consent(study, allow_code=self.allow_code)
         asked = None if self.workers is None else whole("workers", self.workers)
-        workers = worker_count(study, asked)
+        workers = count_workers(study, asked)
         _require_folder(self.out)
         if self.dry_run:
-            from ..sweeps.estimate import estimate
+            from ..sweeps.estimate import estimate_cost
             from .dry_run import print_estimate
 
-            found = estimate(study, self.out, workers=workers)
+            found = estimate_cost(study, self.out, workers=workers)
             print_estimate(study, found, as_json=self.json)
             return 0
         with progress(sys.stderr) as listener:
-            result = tune(study, self.out, workers=workers, listener=listener)
+            result = run_study(study, self.out, workers=workers, listener=listener)
         present(result, self.out, as_json=self.json)
         return 0
 
@@ -143,7 +143,7 @@ class Tune(Command):
             "vary": _varied,
             "device": _as_is,
             "design": _as_is,
-            "until": _as_is,
+            "stopping_rule": _as_is,
             "budget": _as_is,
             "study_seed": whole,
             "tolerance_regret": number,

@@ -37,7 +37,6 @@ _corpus = lru_cache(maxsize=1)(corpus_of)
 _LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 
 
-
 def make_task(settings: RunSettings) -> Task:
     """Return the data and the loss of a run.
 

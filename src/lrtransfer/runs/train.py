@@ -1,4 +1,4 @@
-"""Train blocks of runs: parts are assembled, an engine trains them, what came of it is written down.
+"""Train blocks of runs: assemble the parts, let an engine train them, note what came of it.
 
 This is where parametrization and training meet; nothing but the identity decides the result.
 """
@@ -88,9 +88,7 @@ def make_job(run: RunSpec, *, device: str) -> TrainingJob:
     )
 
 
-def _start(
-    run: RunSpec, options: StepOptions
-) -> tuple[nn.Module, Sequence[torch.optim.Optimizer]]:
+def _start(run: RunSpec, options: StepOptions) -> tuple[nn.Module, Sequence[torch.optim.Optimizer]]:
     settings = model_settings(run)
     seeds = (settings.study_seed, run.seed)
     recipe = make_recipe(run)

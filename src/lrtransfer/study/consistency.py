@@ -90,10 +90,11 @@ def _list_axis_problems(study: Study) -> Iterator[str]:
             if key not in given or getattr(study, key) is None:
                 yield f"{key}: got nothing, wanted it with along = {study.along!r}"
     if len(study.measured_sizes) < 2:
-        what = AXES[study.along].plural
-        yield f"{_key(study)}: got {list(study.measured_sizes)}, wanted at least 2 {what} to compare"
+        sizes, plural = list(study.measured_sizes), AXES[study.along].plural
+        yield f"{_key(study)}: got {sizes}, wanted at least 2 {plural} to compare"
     if study.base_size not in study.measured_sizes:
-        yield (f"base_width: got {study.base_size}, wanted one of the widths {list(study.measured_sizes)}")
+        widths = list(study.measured_sizes)
+        yield f"base_width: got {study.base_size}, wanted one of the widths {widths}"
 
 
 def _list_model_problems(study: Study, work: ModelWork) -> Iterator[str]:
@@ -188,9 +189,7 @@ def _list_varied_problems(study: Study, work: ModelWork) -> Iterator[str]:
         )
 
 
-def _list_program_problems(
-    study: Study, program: Program, *, many_seeds: bool
-) -> Iterator[str]:
+def _list_program_problems(study: Study, program: Program, *, many_seeds: bool) -> Iterator[str]:
     given = study.model_fields_set
     for key in (_key(study), "target"):
         if key not in given:
@@ -215,9 +214,7 @@ def _list_program_problems(
     )
 
 
-def _list_search_problems(
-    study: Study, search: GridSearch | AdaptiveSearch
-) -> Iterator[str]:
+def _list_search_problems(study: Study, search: GridSearch | AdaptiveSearch) -> Iterator[str]:
     match search:
         case GridSearch():
             for key in ("stopping_rule", "budget"):
@@ -242,14 +239,14 @@ def _list_flops_problems(study: Study) -> Iterator[str]:
 
 
 def _list_reach_problems(study: Study, octaves: float) -> Iterator[str]:
-    plural = AXES[study.along].plural
-    if len(study.measured_sizes) < 3:
-        yield f"stopping_rule: got octaves with {plural} {list(study.measured_sizes)}, wanted at least 3 {plural}"
+    sizes, plural = list(study.measured_sizes), AXES[study.along].plural
+    if len(sizes) < 3:
+        yield f"stopping_rule: got octaves with {plural} {sizes}, wanted at least 3 {plural}"
         return
-    least = least_octaves(study.measured_sizes, target=study.target)
+    least = least_octaves(sizes, target=study.target)
     if octaves <= least:
         yield (
-            f"stopping_rule: got octaves={octaves:g}, wanted more than {least:.2f}: what the drift may bend"
-            f" by between {plural} {list(study.measured_sizes)} and {study.target} cannot be measured "
-            f"there. Give more octaves, or {plural} nearer the target"
+            f"stopping_rule: got octaves={octaves:g}, wanted more than {least:.2f}, the least that "
+            f"{plural} {sizes} allow for {study.target}: how the drift bends "
+            f"beyond them cannot be measured. Give more octaves, or {plural} nearer the target"
         )

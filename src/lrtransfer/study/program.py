@@ -36,7 +36,7 @@ class Program(Settings):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the results of its runs: not how long it may take or how often it is tried."""
+        """What decides the results of its runs: neither patience nor retries."""
         return self.model_dump(exclude={"timeout", "retries"})
 
     @property

@@ -110,6 +110,15 @@ class Study(Settings):
             values["parametrization.base_depth"] = self.base_size
         return values
 
+    def work_at(self, variant: Variant, size: int) -> ModelWork | Program:
+        """Return the work of one variant at one size, in which nothing is varied.
+
+        Raises:
+            ValueError: If a value is none for its setting.
+        """
+        work, values = self.work, self.values_at(variant, size)
+        return work.with_values(values) if isinstance(work, ModelWork) and values else work
+
     @property
     def path_along(self) -> str:
         """Path of the setting that the study goes along, other than the width."""

@@ -125,8 +125,8 @@ def write_predictions(answers: Mapping[str, SchemeAnswer], directory: Path) -> N
         temporary.replace(directory / PREDICTION_NAME)
     except OSError as error:
         raise UserError(
-            f"{directory / PREDICTION_NAME}: got '{error.strerror}', wanted a file that can be written: "
-            "the prediction must stand there before the target is trained."
+            f"{directory / PREDICTION_NAME}: got '{error.strerror}', wanted a file that can be "
+            "written: the prediction must stand there before the target is trained."
         ) from None
 
 

@@ -99,13 +99,12 @@ class Curves(Mapping[CurveKey, Curve]):
 
 
 def _make_curve(study: Study, variant: Variant, size: int, digests: Digests) -> Curve:
-    values = study.values_at(variant, size)
-    match study.work:
+    match study.work_at(variant, size):
         case Program() as program:
+            values = study.values_at(variant, size)
             settings: CurveSettings = ProgramSettings(program=program, values=values)
             scheme = variant.scheme
         case ModelWork() as work:
-            work = work.with_values(values) if values else work
             settings = RunSettings(
                 base_width=study.base_width,
                 study_seed=study.study_seed,

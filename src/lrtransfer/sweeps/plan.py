@@ -12,7 +12,7 @@ from .curves import CurveKey, Curves
 class GridPoint(NamedTuple):
     """A learning rate, by its index on the lattice, and a seed."""
 
-    index: int
+    rate_index: int
     seed: int
 
 

@@ -107,9 +107,7 @@ def _judge(sweep: Sweep, table: RunTable, *, is_complete: bool) -> Judgement:
         return Judgement({}, (), {})  # the runs so far allow no conclusion yet
 
 
-def _make_table(
-    planned: Sequence[PlannedRun], present: Mapping[str, TrainedRun]
-) -> RunTable:
+def _make_table(planned: Sequence[PlannedRun], present: Mapping[str, TrainedRun]) -> RunTable:
     rows = ((p, present[p.run.id].outcome) for p in planned if p.run.id in present)
     return RunTable(
         tuple(

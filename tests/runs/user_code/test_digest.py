@@ -6,7 +6,7 @@ import pytest
 
 from lrtransfer.errors import ConfigError
 from lrtransfer.runs.user_code import digest as digest_module
-from lrtransfer.runs.user_code.digest import code_digest
+from lrtransfer.runs.user_code.digest import digest_code
 
 
 @pytest.fixture
@@ -41,41 +41,41 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 @pytest.mark.parametrize("text", ["pkg:build", "pkg.model:build"])
 def test_what_is_imported_counts(folder: Path, text: str, name: str, is_part: bool) -> None:
-    before = code_digest({"model.build": text})
+    before = digest_code({"model.build": text})
     (folder / name).write_text((folder / name).read_text() + "\n# edited")
-    assert (code_digest({"model.build": text}) != before) == is_part
+    assert (digest_code({"model.build": text}) != before) == is_part
 
 
 def test_names_count_and_where_the_folder_lies_does_not(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = {"model.build": "pkg:build", "training.loss": "alone:build"}
-    before = code_digest(named)
-    assert code_digest(dict(reversed(named.items()))) == before
-    assert code_digest(named | {"training.loss": "alone:loss"}) != before
+    before = digest_code(named)
+    assert digest_code(dict(reversed(named.items()))) == before
+    assert digest_code(named | {"training.loss": "alone:loss"}) != before
     monkeypatch.chdir(folder.rename(folder.with_name("moved")))
-    assert code_digest(named) == before
+    assert digest_code(named) == before
 
 
 def test_circles_and_broken_files_end(folder: Path) -> None:
     (folder / "beside.py").write_text("import pkg.model\nthis is not python")
-    assert code_digest({"model.build": "pkg:build"})
+    assert digest_code({"model.build": "pkg:build"})
 
 
 def test_an_installed_package_is_read_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digest_module, "_INSTALLED", {str(folder)})
-    before = code_digest({"model.build": "pkg:build"})
+    before = digest_code({"model.build": "pkg:build"})
     (folder / "beside.py").write_text("x = 2")
-    assert code_digest({"model.build": "pkg:build"}) == before
+    assert digest_code({"model.build": "pkg:build"}) == before
     (folder / "pkg" / "model.py").write_text("")
-    assert code_digest({"model.build": "pkg:build"}) != before
+    assert digest_code({"model.build": "pkg:build"}) != before
 
 
 def test_no_code_has_no_hash() -> None:
-    assert not code_digest({})
+    assert not digest_code({})
 
 
 @pytest.mark.parametrize("text", ["nowhere:build", "pkg.nowhere:build", "__main__:build", ":f"])
 def test_a_module_that_is_not_there(folder: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"model.build: got .*, but there is no file of a module"):
-        code_digest({"model.build": text})
+        digest_code({"model.build": text})

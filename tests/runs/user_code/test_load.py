@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lrtransfer.errors import ConfigError
-from lrtransfer.runs.user_code.load import load, load_batch, load_callable
+from lrtransfer.runs.user_code.load import load_batch, load_callable, load_object
 
 SOURCE = """
 class Outer:
@@ -40,7 +40,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_objects_and_those_within_are_loaded(own: str) -> None:
-    assert load("key", f"{own}.good:value") == [1, 2]
+    assert load_object("key", f"{own}.good:value") == [1, 2]
     assert load_callable("key", f"{own}.good:Outer.inner")(3) == 3
 
 
@@ -55,7 +55,7 @@ def test_a_batch_is_a_value_or_what_a_function_of_nothing_returns(own: str) -> N
 @pytest.mark.parametrize("text", ["good", "good:", ":good", ""])
 def test_another_form_is_refused(own: str, text: str) -> None:
     with pytest.raises(ConfigError, match=r"key: got .*, wanted the form pkg\.module:name"):
-        load("key", text)
+        load_object("key", text)
 
 
 @pytest.mark.parametrize(

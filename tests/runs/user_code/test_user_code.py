@@ -1,6 +1,5 @@
 """Runs of models, data and losses that are the user's own."""
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -14,13 +13,14 @@ import torch
 from lrtransfer.errors import BatchError, ConfigError, UserError
 from lrtransfer.parametrization.choices import Choices
 from lrtransfer.parametrization.rules import RELATIVE_SCHEMES, Role
-from lrtransfer.sweeps.plan import SHARED_SCHEME
-from lrtransfer.runs.assemble import Place, _recipe, _task, recipe_of
-from lrtransfer.study.sections import ParametrizationConfig, RoleName
-from lrtransfer.study.study import Study, load
+from lrtransfer.runs.assemble import _corpus, _make_recipe, _make_task, make_recipe
+from lrtransfer.runs.run import SHARED_SCHEME
 from lrtransfer.runs.train import train_run
-
-from .own_models import MODELS, curve, run_of, study_of
+from lrtransfer.study.load import load
+from lrtransfer.study.parametrization import ParametrizationConfig, RoleName
+from lrtransfer.study.study import Study
+from tests.runs.user_models import MODELS, curve, study_of
+from tests.studies import run_of
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def own(write_module: Callable[[str], str]) -> str:
 
 
 def test_an_own_model_on_own_batches_is_trained(own: str) -> None:
-    outcome = train_run(run_of(study_of(own, training={"steps": 60, "batch": 32})).identity)
+    outcome = train_run(run_of(study_of(own, training={"steps": 60, "batch": 32})))
     assert outcome.status == "finished"
     assert outcome.loss is not None
     assert outcome.loss < outcome.curve[0] - 0.1
@@ -39,7 +39,7 @@ def test_arguments_reach_the_function_that_builds(own: str) -> None:
     def tensors(**arguments: Any) -> int:
         model = {"build": f"{own}:build", "arguments": arguments}
         run = run_of(study_of(own, model=model))
-        return len(recipe_of(json.loads(run.identity), Place()).tensors)
+        return len(make_recipe(run).tensors)
 
     # Embedding 2, readout 1, every block 6.
     assert [tensors(), tensors(depth=3)] == [2 + 1 + 6, 2 + 1 + 3 * 6]
@@ -65,18 +65,18 @@ def test_squared_error_by_name(own: str) -> None:
 def test_all_relative_schemes_are_one_at_the_base_width(own: str) -> None:
     run = run_of(study_of(own))
     at_base = {
-        train_run(replace(run, scheme=scheme, width=8).identity)
+        train_run(replace(run, scheme=scheme, width=8))
         for scheme in (*RELATIVE_SCHEMES, SHARED_SCHEME)
     }
     assert len(at_base) == 1
-    assert len({train_run(replace(run, scheme=s).identity) for s in ("mup", "sp")}) == 2
+    assert len({train_run(replace(run, scheme=s)) for s in ("mup", "sp")}) == 2
 
 
 @pytest.mark.parametrize("scheme", ["mup", "completep"])
 def test_schemes_of_a_llama_are_one_at_the_base_width(scheme: str) -> None:
     run = run_of(llama_study(), width=8)
-    shared = train_run(replace(run, scheme=SHARED_SCHEME).identity)
-    assert train_run(replace(run, scheme=scheme).identity) == shared
+    shared = train_run(replace(run, scheme=SHARED_SCHEME))
+    assert train_run(replace(run, scheme=scheme)) == shared
 
 
 def llama_study(**settings: Any) -> Study:
@@ -101,17 +101,17 @@ def llama_study(**settings: Any) -> Study:
 
 def test_a_llama_repeats_to_the_last_bit() -> None:
     run = run_of(llama_study())
-    first = train_run(run.identity)
-    train_run(replace(run, width=8, seed=1).identity)
-    assert train_run(run.identity) == first
+    first = train_run(run)
+    train_run(replace(run, width=8, seed=1))
+    assert train_run(run) == first
 
 
 def test_runs_of_another_length_or_study_seed_read_the_data_once(own: str) -> None:
-    before = (_task.cache_info().misses, _recipe.cache_info().misses)
+    before = (_make_task.cache_info().misses, _make_recipe.cache_info().misses)
     for study_seed, steps in ((0, 2), (0, 5), (3, 2)):
         training = {"steps": steps, "batch": 8}
-        train_run(run_of(study_of(own, study_seed=study_seed, training=training)).identity)
-    after = (_task.cache_info().misses, _recipe.cache_info().misses)
+        train_run(run_of(study_of(own, study_seed=study_seed, training=training)))
+    after = (_make_task.cache_info().misses, _make_recipe.cache_info().misses)
     assert after == (before[0] + 1, before[1] + 1)
 
 
@@ -121,9 +121,9 @@ def test_changed_code_is_refused(own: str, tmp_path: Path) -> None:
     source.write_text(MODELS + "\n# changed\n")
     wanted = "code: got other code than the study was planned with: it changed since"
     with pytest.raises(UserError, match=wanted):
-        train_run(run.identity)
+        train_run(run)
     source.write_text(MODELS)
-    assert train_run(run.identity).status == "finished"
+    assert train_run(run).status == "finished"
 
 
 @pytest.mark.parametrize("arguments", [{"nonsense": 1}, {"width": 4}])
@@ -132,7 +132,7 @@ def test_arguments_that_the_function_does_not_take_are_refused(
 ) -> None:
     model = {"build": f"{own}:build", "arguments": arguments}
     with pytest.raises(UserError, match=r"got TypeError from build\(8\): build\(\) got "):
-        train_run(run_of(study_of(own, model=model)).identity)
+        train_run(run_of(study_of(own, model=model)))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_arguments_that_the_function_does_not_take_are_refused(
 )
 def test_code_that_is_not_there_is_refused(own: str, name: str, wanted: str) -> None:
     with pytest.raises(ConfigError, match=wanted):
-        train_run(run_of(study_of(own, model={"build": name.replace("OWN", own)})).identity)
+        train_run(run_of(study_of(own, model={"build": name.replace("OWN", own)})))
 
 
 @pytest.fixture
@@ -164,16 +164,20 @@ def test_where_a_text_lies_does_not_matter_but_what_is_in_it(own: str, text: Pat
         return study_of(own, model={"build": f"{own}:tokens", "context": 8}, data=data)
 
     run = run_of(study_at(text))
-    first = curve(run, Place(path=str(text)))
+    first = curve(run)
     moved = text.rename(text.with_name("moved.txt"))
     assert run_of(study_at(moved)) == run
     assert str(text) not in run.identity
-    assert curve(run, Place(path=str(moved))) == first
+    assert curve(run_of(study_at(moved))) == first
     changed = text.with_name("changed.txt")
     changed.write_bytes(b"!" + moved.read_bytes()[1:])
     assert run_of(study_at(changed)).id != run.id
+    planned = run_of(study_at(moved))
+    moved.write_bytes(changed.read_bytes())
+    for cache in (_make_task, _make_recipe, _corpus):  # as in another process
+        cache.cache_clear()
     with pytest.raises(UserError, match=r"corpus: got digest .*changed since the study was"):
-        curve(run, Place(path=str(changed)))
+        curve(planned)
 
 
 def test_tokens_of_a_file_train_a_model(own: str, tmp_path: Path) -> None:
@@ -182,7 +186,7 @@ def test_tokens_of_a_file_train_a_model(own: str, tmp_path: Path) -> None:
     data = {"source": "tokens", "path": str(path), "held_out_tokens": 64}
     model, training = {"build": f"{own}:tokens", "context": 8}, {"steps": 30, "batch": 8}
     run = run_of(study_of(own, model=model, data=data, training=training))
-    assert train_run(run.identity, Place(path=str(path))).status == "finished"
+    assert train_run(run).status == "finished"
 
 
 def test_tokens_that_an_own_model_does_not_know_are_one_error(own: str, tmp_path: Path) -> None:
@@ -191,12 +195,12 @@ def test_tokens_that_an_own_model_does_not_know_are_one_error(own: str, tmp_path
     data = {"source": "tokens", "path": str(path), "held_out_tokens": 512}
     run = run_of(study_of(own, model={"build": f"{own}:tokens", "context": 8}, data=data))
     with pytest.raises(BatchError, match="got IndexError from the forward on it"):
-        train_run(run.identity, Place(path=str(path)))
+        train_run(run)
 
 
 def recipe_for(study: Study, *, scheme: str = "mup", width: int = 16) -> Any:
     run = run_of(study, width, scheme=scheme)
-    return recipe_of(json.loads(run.identity), Place())
+    return make_recipe(run)
 
 
 def test_parametrization_settings_default_to_the_choices() -> None:

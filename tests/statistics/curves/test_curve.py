@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lrtransfer.statistics import curve as module
+from lrtransfer.statistics.curves import curve as module
 from lrtransfer.statistics.curves.columns import Columns, Residuals, columns
 from lrtransfer.statistics.curves.curve import draw_curves
 from lrtransfer.statistics.simulation import simulate

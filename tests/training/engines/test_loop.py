@@ -11,7 +11,8 @@ from torch import nn
 from lrtransfer.data.corpus import Corpus, tokens_of
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
-from lrtransfer.training.engines.loop import Outcome, held_out_loss, train
+from lrtransfer.training.engines.loop import held_out_loss, train
+from lrtransfer.training.outcome import Outcome
 from lrtransfer.training.schedule import schedule_factor
 from lrtransfer.training.task import NextToken
 

@@ -9,10 +9,10 @@ import numpy as np
 from ...errors import ConfigError
 from ...statistics.answer import SchemeAnswer, Side
 from ...statistics.axis import AXES
+from ...statistics.curves.optimum import FINE_RATES, SizeFit
 from ...statistics.design import Addition, Arm, Goal, RateGoal, RegretGoal, choose
 from ...statistics.drift import octaves_either_way, target_leverage
 from ...statistics.evidence import open_edges
-from ...statistics.optimum import FINE_RATES, SizeFit
 from ...statistics.regret import power
 from ...statistics.transfer import Judgement
 from ...study.search import AdaptiveSearch

@@ -2,7 +2,7 @@
 
 A design is the one arrow back from the statistics to the plan. For example:
 
-- `grid.GridDesign` begins with the whole grid, and adds rates only beyond the ends of what was tried
+- `grid.GridDesign` begins with the whole grid, and adds rates only beyond the ends of those tried
   (`edges`);
 - `adaptive.AdaptiveDesign` begins with a coarse grid of one seed, and adds the runs that narrow the
   answer most;

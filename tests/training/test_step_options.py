@@ -14,9 +14,11 @@ from torch import nn
 
 from lrtransfer.data.corpus import Corpus, tokens_of
 from lrtransfer.errors import BatchError
-from lrtransfer.training.engines.loop import PLAIN, Outcome, Setting, held_out_loss, train
+from lrtransfer.training.engines.loop import held_out_loss, train
 from lrtransfer.training.objective import evaluate, squared_error
+from lrtransfer.training.outcome import Outcome
 from lrtransfer.training.schedule import schedule_factor
+from lrtransfer.training.step_options import PLAIN, StepOptions
 from lrtransfer.training.task import NextToken, Task
 
 
@@ -67,14 +69,14 @@ def pair(count: int = 12, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def one_step(
-    model: nn.Module, task: Task, setting: Setting, *, lr: float = 0.5, steps: int = 1
+    model: nn.Module, task: Task, options: StepOptions, *, lr: float = 0.5, steps: int = 1
 ) -> tuple[Outcome, nn.Module]:
-    setting.place(model)
+    options.prepare(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    made = train(
-        model, [optimizer], task, steps=steps, seed=0, schedule=lambda step: 1.0, setting=setting
+    outcome = train(
+        model, [optimizer], task, steps=steps, seed=0, schedule=lambda step: 1.0, options=options
     )
-    return made, model
+    return outcome, model
 
 
 def case_of(kind: str) -> tuple[nn.Module, Task]:
@@ -96,8 +98,10 @@ def case_of(kind: str) -> tuple[nn.Module, Task]:
 def test_a_batch_in_parts_is_the_whole_batch(kind: str, parts: int) -> None:
     outcomes, models = [], []
     for accumulate in (1, parts):
-        made, model = one_step(*case_of(kind), Setting(precision="float64", accumulate=accumulate))
-        outcomes.append(made)
+        outcome, model = one_step(
+            *case_of(kind), StepOptions(precision="float64", accumulate=accumulate)
+        )
+        outcomes.append(outcome)
         models.append(model)
     assert outcomes[0].curve == pytest.approx(outcomes[1].curve, abs=1e-12)
     for whole, summed in zip(*(model.parameters() for model in models), strict=True):
@@ -107,7 +111,7 @@ def test_a_batch_in_parts_is_the_whole_batch(kind: str, parts: int) -> None:
 def test_every_part_is_a_batch_of_its_own() -> None:
     inputs, targets = pair()
     batch = {"x": inputs, "labels": targets, "scale": 2.0, "flag": torch.tensor(1.0)}
-    found = list(Setting(accumulate=3).parts(batch))
+    found = list(StepOptions(accumulate=3).split(batch))
     assert [set(part) for part in found] == [set(batch)] * 3
     assert torch.equal(torch.cat([part["x"] for part in found]), inputs)
     assert [len(part["labels"]) for part in found] == [4, 4, 4]
@@ -117,7 +121,7 @@ def test_every_part_is_a_batch_of_its_own() -> None:
 def test_parts_of_unequal_size_are_refused() -> None:
     wanted = r"training.accumulate: got 5 for a batch of 12 examples, wanted parts of equal size"
     with pytest.raises(BatchError, match=wanted):
-        one_step(perceptron(), Fixed(pair()), Setting(accumulate=5))
+        one_step(perceptron(), Fixed(pair()), StepOptions(accumulate=5))
 
 
 @pytest.mark.parametrize("share", [0.25, 4.0])
@@ -129,8 +133,8 @@ def test_clipping_scales_the_gradient_of_all_tensors_down_to_the_norm(share: flo
     norm = math.sqrt(sum(float(g.square().sum()) for g in gradients))
     factor = min(1.0, share)  # a norm below the largest allowed is left alone
     wanted = [p - 0.5 * factor * g for p, g in zip(model.parameters(), gradients, strict=True)]
-    setting = Setting(precision="float64", clip=share * norm, accumulate=2)
-    _, trained = one_step(perceptron(), Fixed((inputs, targets)), setting)
+    options = StepOptions(precision="float64", clip=share * norm, accumulate=2)
+    _, trained = one_step(perceptron(), Fixed((inputs, targets)), options)
     for parameter, expected in zip(trained.parameters(), wanted, strict=True):
         torch.testing.assert_close(parameter, expected, rtol=1e-5, atol=1e-7)
 
@@ -138,7 +142,7 @@ def test_clipping_scales_the_gradient_of_all_tensors_down_to_the_norm(share: flo
 def test_bfloat16_products_give_another_loss_nearby_and_float32_tensors() -> None:
     task = Fixed(pair())
     exact, _ = one_step(perceptron(), task, PLAIN, steps=20)
-    rough, model = one_step(perceptron(), task, Setting(precision="bfloat16"), steps=20)
+    rough, model = one_step(perceptron(), task, StepOptions(precision="bfloat16"), steps=20)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert rough.curve != exact.curve
     assert rough.curve == pytest.approx(exact.curve, rel=0.02)
@@ -161,16 +165,16 @@ def test_a_loss_of_ones_own_is_not_rounded_to_bfloat16(as_pair: bool) -> None:
     task = Fixed((inputs, indicators), objective=of_pair)
     if not as_pair:
         task = Fixed({"input": inputs}, objective=of_mapping)
-    rough, _ = one_step(perceptron(), task, Setting(precision="bfloat16"), steps=4)
+    rough, _ = one_step(perceptron(), task, StepOptions(precision="bfloat16"), steps=4)
     exact, _ = one_step(perceptron(), task, PLAIN, steps=4)
     assert rough.curve == pytest.approx(exact.curve, rel=0.02)
     assert any(loss != torch.tensor(loss).bfloat16().item() for loss in rough.curve)
 
 
 def test_float64_holds_model_and_inputs_in_that_type() -> None:
-    setting = Setting(precision="float64")
-    model = setting.place(perceptron())
-    batch = setting.moved({
+    options = StepOptions(precision="float64")
+    model = options.prepare(perceptron())
+    batch = options.move({
         "x": torch.ones(2),
         "more": [torch.ones(1).half()],
         "n": torch.ones(1).long(),
@@ -178,10 +182,10 @@ def test_float64_holds_model_and_inputs_in_that_type() -> None:
     assert {p.dtype for p in model.parameters()} == {torch.float64}
     assert (batch["x"].dtype, batch["more"][0].dtype) == (torch.float64, torch.float64)
     assert batch["n"].dtype == torch.int64
-    made, _ = one_step(perceptron(), Fixed(pair()), setting)
+    outcome, _ = one_step(perceptron(), Fixed(pair()), options)
     reference = perceptron(torch.float64)
     inputs, targets = pair()
-    assert made.curve == (F.cross_entropy(reference(inputs.double()), targets).item(),)
+    assert outcome.curve == (F.cross_entropy(reference(inputs.double()), targets).item(),)
 
 
 def test_every_optimizer_steps_and_is_scheduled() -> None:
@@ -210,7 +214,7 @@ def test_every_optimizer_steps_and_is_scheduled() -> None:
 def test_a_run_that_warms_up_to_its_end_is_trained(decay: Any) -> None:
     model = perceptron()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    made = train(
+    outcome = train(
         model,
         [optimizer],
         Fixed(pair()),
@@ -220,7 +224,7 @@ def test_a_run_that_warms_up_to_its_end_is_trained(decay: Any) -> None:
             step, steps=3, warmup_share=1.0, final_factor=0.0, decay=decay
         ),
     )
-    assert (made.status, len(made.curve)) == ("finished", 3)
+    assert (outcome.status, len(outcome.curve)) == ("finished", 3)
 
 
 def test_held_out_batches_weigh_by_their_examples() -> None:
@@ -232,7 +236,7 @@ def test_held_out_batches_weigh_by_their_examples() -> None:
 
 def test_a_model_trains_in_train_mode_and_is_measured_in_eval_mode() -> None:
     model, task = perceptron(), Fixed(pair())
-    one_step(model, task, Setting(accumulate=2), steps=2)
+    one_step(model, task, StepOptions(accumulate=2), steps=2)
     # Held out before; two parts of two steps; held out twice at the end.
     assert task.seen == [False, True, True, True, True, False, False]
     assert model.training
@@ -241,17 +245,17 @@ def test_a_model_trains_in_train_mode_and_is_measured_in_eval_mode() -> None:
 def test_a_loss_in_parts_is_the_mean_that_the_curve_shows() -> None:
     inputs, targets = pair()
     task = Fixed((inputs, F.one_hot(targets, 3).float()), objective=squared_error)
-    made, _ = one_step(perceptron(), task, Setting(accumulate=4))
+    outcome, _ = one_step(perceptron(), task, StepOptions(accumulate=4))
     wanted = (perceptron()(inputs) - F.one_hot(targets, 3)).square().mean().item()
-    assert made.curve[0] == pytest.approx(wanted, rel=1e-6)
+    assert outcome.curve[0] == pytest.approx(wanted, rel=1e-6)
 
 
 def test_a_part_that_is_not_finite_ends_the_run_at_once() -> None:
     inputs, targets = pair()
     inputs[-1] = math.inf
-    made, model = one_step(
-        perceptron(), Fixed((inputs, targets), [(pair(), 1)]), Setting(accumulate=4)
+    outcome, model = one_step(
+        perceptron(), Fixed((inputs, targets), [(pair(), 1)]), StepOptions(accumulate=4)
     )
-    assert made == Outcome("non-finite", None, ())
+    assert outcome == Outcome("non-finite", None, ())
     for parameter, start in zip(model.parameters(), perceptron().parameters(), strict=True):
         assert torch.equal(parameter, start)
