@@ -17,14 +17,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import optuna
-from lrtransfer.sweeps.propose import looks, propose
 
+from lrtransfer.runs.digests import Digests
 from lrtransfer.statistics.drift import least_octaves, octaves_either_way
 from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
-from lrtransfer.study.study import Study, load
-from lrtransfer.sweeps.plan import Cells, first_cells
+from lrtransfer.study.load import load
+from lrtransfer.study.study import Study
+from lrtransfer.sweeps.plan import Plan
+from lrtransfer.sweeps.sweep import Sweep
 
 NAMES = ("quad", "skew", "wall", "cliff", "quartic", "plateau", "bimodal", "powers", "hyperbola")
 NOISES = (0.002, 0.008, 0.03)
@@ -102,24 +104,25 @@ def judged(truth: Truth, runs: Iterable[tuple[int, float, int]], *, looks: int =
     return judge(table, target=TARGET, base=WIDTHS[0], looks=looks, seed=truth.seed)
 
 
-def carried_out(truth: Truth, study: Study) -> tuple[Judgement, int]:
+def carry_out(truth: Truth, study: Study) -> tuple[Judgement, int]:
     """Carry out the design of a study; return the last judgement and the number of runs."""
-    cells, look = first_cells(study), 0
+    sweep = Sweep(study, Digests())
+    plan, round = sweep.design.first(), 0
     while True:
-        look += 1
-        runs = _runs(study, cells)
-        found = judged(truth, runs, looks=looks(study))
-        wanted = propose(study, cells, found, look=look).cells
-        if wanted == cells:
-            return found, len(runs)
-        cells = wanted
+        round += 1
+        runs = _list_runs(study, plan)
+        judgement = judged(truth, runs, looks=sweep.design.looks)
+        larger = sweep.design.next(plan, judgement, round=round).plan
+        if larger == plan:
+            return judgement, len(runs)
+        plan = larger
 
 
-def _runs(study: Study, cells: Cells) -> list[tuple[int, float, int]]:
+def _list_runs(study: Study, plan: Plan) -> list[tuple[int, float, int]]:
     return [
-        (width, math.log2(study.lattice.rate(index)), seed)
-        for (_, width), chosen in cells.items()
-        for index, seed in chosen
+        (width, math.log2(study.search.lattice.rate(index)), seed)
+        for (_, width), points in plan.items()
+        for index, seed in points
     ]
 
 
@@ -225,16 +228,16 @@ def print_rates(studies: int) -> None:
         counts = []
         for i in range(studies):
             truth = draw_truth(name, i)
-            whole, _ = carried_out(truth, settings())
+            whole, _ = carry_out(truth, settings())
             half = grid.add(whole, truth)
             if half is not None:
                 wanted = max(half, least_octaves(WIDTHS, target=TARGET) + 1e-6)
-                study = settings(design="adaptive", until=f"octaves={wanted:.6f}")
-                found, runs = carried_out(truth, study)
+                study = settings(design="adaptive", stopping_rule=f"octaves={wanted:.6f}")
+                found, runs = carry_out(truth, study)
                 narrow.add(found, truth)
                 counts.append(runs)
-            study = settings(design="adaptive", until="octaves=0.295", budget=FIFTH)
-            fifth.add(carried_out(truth, study)[0], truth)
+            study = settings(design="adaptive", stopping_rule="octaves=0.295", budget=FIFTH)
+            fifth.add(carry_out(truth, study)[0], truth)
             for method in methods:
                 others[method].add(searched(truth, method), truth)
         medians.append(np.median(counts))
@@ -253,10 +256,10 @@ def print_verdicts(studies: int) -> None:
         counts = []
         for i in range(studies):
             truth = draw_truth(name, i)
-            found, runs = carried_out(truth, settings(design="adaptive", until="regret=0.01"))
+            found, runs = carry_out(truth, settings(design="adaptive", stopping_rule="regret=0.01"))
             counts.append(runs)
             adaptive[_outcome(found, truth)] += 1
-            grid[_outcome(carried_out(truth, settings())[0], truth)] += 1
+            grid[_outcome(carry_out(truth, settings())[0], truth)] += 1
         cells = (*adaptive, f"{np.median(counts):.0f}", *grid)
         print(f"| {name} | " + " | ".join(map(str, cells)) + " |", flush=True)
 
