@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from ...errors import ParametrizationError
 from ..rules import Role
 from .layers import Layout
-from .sides import Finder
+from .sides import SideFinder
 from .tracing.memory import Part
 
 
 def fused_parts(
-    name: str, role: Role, layout: Layout, finder: Finder, width: int
+    name: str, role: Role, layout: Layout, finder: SideFinder, width: int
 ) -> tuple[tuple[int, int, Role], ...]:
     """Return the parts of a fused tensor's produced side of which only some grow."""
     for dim in layout.produced if finder.graphs else ():
@@ -67,7 +67,7 @@ def _tiled(
     return tuple(parts)
 
 
-def require_whole_input(name: str, finder: Finder) -> None:
+def require_whole_input(name: str, finder: SideFinder) -> None:
     """Refuse a matrix whose input is a concatenation of parts of which only some grow."""
     tables = [graph.pieces.get(name, []) for graph in finder.graphs]
     for base, grown in zip(*tables, strict=False) if tables else ():

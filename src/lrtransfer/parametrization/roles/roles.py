@@ -21,11 +21,13 @@ from .growth import Shape as Shape
 from .growth import make, probe
 from .heads import require_fixed_head_width, require_fixed_modules
 from .layers import Layout as Layout
+from .layers import Sides
 from .parts import fused_parts, require_whole_input
-from .sides import Finder, Sides
+from .sides import SideFinder
 from .tracing.graph import Graph
-from .tracing.records import Attention, Kind
+from .tracing.records import Attention
 from .tracing.trace import inputs_of, trace
+from .tracing.uses import UseKind
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def role_table(
         require_fixed_head_width(pairs, base_width)
         if not graphs:
             require_fixed_modules(build, probes, base_width)
-    finder = Finder(probes, graphs, base_width)
+    finder = SideFinder(probes, graphs, base_width)
     tensors = tuple(
         _tensor_role(name, finder, width, declared.get(name), given.get(name)) for name in names
     )
@@ -227,7 +229,7 @@ def _listed(names: frozenset[str]) -> str:
 
 
 def _tensor_role(
-    name: str, finder: Finder, width: int, layout: Layout | None, role: str | None
+    name: str, finder: SideFinder, width: int, layout: Layout | None, role: str | None
 ) -> TensorRole:
     shape, base_shape = (finder.probes.shapes[w][name] for w in (width, finder.base_width))
     if role is not None and role not in list(Role):
@@ -235,10 +237,10 @@ def _tensor_role(
             f"roles: got {role!r} for {name!r}, wanted one of {', '.join(Role)}."
         )
     if layout is not None:
-        kind = Kind.MATMUL if layout.contracted else Kind.SCALED
+        kind = UseKind.MATMUL if layout.contracted else UseKind.SCALED
         sides = Sides(layout, kind, finder.readouts(name, layout))
     elif role is not None and name not in finder.uses:
-        sides = Sides(_layout_for(name, Role(role), finder), Kind.MATMUL)
+        sides = Sides(_layout_for(name, Role(role), finder), UseKind.MATMUL)
     else:
         sides = finder.sides(name)
     own = Role(role) if role is not None else _role(name, sides, finder)
@@ -249,7 +251,7 @@ def _tensor_role(
         shape=shape,
         base_shape=base_shape,
         layout=sides.layout,
-        lookup=sides.kind is Kind.LOOKUP or (sides.kind is Kind.ADDED and own is Role.INPUT),
+        lookup=sides.kind is UseKind.LOOKUP or (sides.kind is UseKind.ADDED and own is Role.INPUT),
         tied_readouts=sides.tied_readouts if own is Role.INPUT else (),
         is_query=_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
         is_residual_output=_all(finder.graphs, lambda g: name in g.residual),
@@ -257,7 +259,7 @@ def _tensor_role(
     )
 
 
-def _layout_for(name: str, role: Role, finder: Finder) -> Layout:
+def _layout_for(name: str, role: Role, finder: SideFinder) -> Layout:
     """Return sides for a tensor of which only the role is declared, by what grows."""
     dims = range(len(finder.shape(name)))
     grown = tuple(d for d in dims if finder.probes.grows(name, d))
@@ -280,8 +282,8 @@ def _all(graphs: Sequence[Graph], test: Any) -> bool:
     return bool(graphs) and all(test(graph) for graph in graphs)
 
 
-def _role(name: str, sides: Sides, finder: Finder) -> Role:
-    grown = {d for d in range(len(finder.shape(name))) if finder.probes.grows(name, d)}
+def _role(name: str, sides: Sides, finder: SideFinder) -> Role:
+    grown = finder.grown(name)
     grows_in = bool(grown & set(sides.layout.contracted))
     grows_out = bool(grown - set(sides.layout.contracted))
     if grows_in:
@@ -290,5 +292,5 @@ def _role(name: str, sides: Sides, finder: Finder) -> Role:
         return Role.OUTPUT if is_repeated else Role.HIDDEN
     if not grows_out:
         return Role.SCALAR
-    is_vector = sides.kind is Kind.DEPTHWISE or not sides.layout.contracted
+    is_vector = sides.kind is UseKind.DEPTHWISE or not sides.layout.contracted
     return Role.VECTOR if is_vector else Role.INPUT
