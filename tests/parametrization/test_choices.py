@@ -14,7 +14,8 @@ from lrtransfer.parametrization.optimizers import KINDS, Optimizer
 from lrtransfer.parametrization.parametrize import _multipliers, _Setting, parametrize
 from lrtransfer.parametrization.recipe.initial import InitialDistribution
 from lrtransfer.parametrization.recipe.multipliers import Multiplier
-from lrtransfer.parametrization.recipe.recipe import Recipe, TensorRecipe
+from lrtransfer.parametrization.recipe.recipe import Recipe
+from lrtransfer.parametrization.recipe.tensor import TensorRecipe
 from lrtransfer.parametrization.roles.roles import Layout, TensorRole
 from lrtransfer.parametrization.rules import GAUGES, SCHEMES, Role
 
@@ -269,7 +270,7 @@ def is_defined(scheme: str, kind: str) -> bool:
 def test_recipes_survive_json(scheme: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"0.weight", "0.bias", "1.weight", "1.bias", "2.weight"}
     monkeypatch.setattr(
-        "lrtransfer.parametrization.parametrize.measure",
+        "lrtransfer.parametrization.parametrize.measure_initial",
         lambda build, width: dict.fromkeys(names, RANDOM),
     )
     recipe = parametrize(build, width=12, base_width=8, scheme=scheme, optimizer=kind)

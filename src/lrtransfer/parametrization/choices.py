@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ..errors import ParametrizationError
-from .rules import CONSTANT, GAUGES, Alignment, Power, Role
+from .powers import CONSTANT, Power
+from .rules import GAUGES, Alignment, Role
 
 WeightDecay = Literal[
     "decoupled_lr",
@@ -25,7 +26,7 @@ WeightDecay = Literal[
 
 
 @dataclass(frozen=True)
-class Decay:
+class DecayConvention:
     """State how much of itself a tensor loses per step.
 
     Attributes:
@@ -45,24 +46,24 @@ class Decay:
     source: str = ""
 
 
-DECAYS: Mapping[str, Decay] = MappingProxyType({
-    "decoupled_lr": Decay(  # W -= η_i (u + λ W)
+WEIGHT_DECAYS: Mapping[str, DecayConvention] = MappingProxyType({
+    "decoupled_lr": DecayConvention(  # W -= η_i (u + λ W)
         with_lr=True, with_rule=True, source="torch's AdamW; arXiv 2203.03466, B.3"
     ),
-    "decoupled_lr_scaled": Decay(  # W -= η_i u + η λ W
+    "decoupled_lr_scaled": DecayConvention(  # W -= η_i u + η λ W
         with_lr=True, source="microsoft/mup; arXiv 2505.01618"
     ),
-    "independent": Decay(with_lr=False, source="arXiv 2510.19093"),  # W -= η_i u + λ W
-    "ema_timescale": Decay(  # W -= η_i u + W / λ: λ is the timescale τ in steps
+    "independent": DecayConvention(with_lr=False, source="arXiv 2510.19093"),  # W -= η_i u + λ W
+    "ema_timescale": DecayConvention(  # W -= η_i u + W / λ: λ is the timescale τ in steps
         with_lr=False, inverse=True, source="arXiv 2405.13698"
     ),
-    "sqrt_width": Decay(  # W -= η_i (u + λ √r W)
+    "sqrt_width": DecayConvention(  # W -= η_i (u + λ √r W)
         with_lr=True, with_rule=True, width=Power(fan_in=0.5), source="arXiv 2510.15262"
     ),
-    "inverse_width_independent": Decay(  # W -= η_i u + λ W / r
+    "inverse_width_independent": DecayConvention(  # W -= η_i u + λ W / r
         with_lr=False, width=Power(fan_in=-1), source="arXiv 2512.05620"
     ),
-    "none": Decay(with_lr=True, decays=False, source="arXiv 2603.28743"),
+    "none": DecayConvention(with_lr=True, decays=False, source="arXiv 2603.28743"),
 })
 
 
@@ -88,8 +89,8 @@ class Choices:
             train the same functions (arXiv 2203.03466). Only for the scheme `mup`.
         form: `relative` to the base width, or `absolute` powers of the fans; None: the scheme's.
         alignment: `full`, or `none` for rates without alignment of updates (arXiv 2407.05872).
-        weight_decay: Convention; see `DECAYS`. The default keeps the loss per step the same at
-            every width (microsoft/mup, arXiv 2505.01618); torch's own is `decoupled_lr`.
+        weight_decay: Convention; see `WEIGHT_DECAYS`. The default keeps the loss per step the same
+            at every width (microsoft/mup, arXiv 2505.01618); torch's own is `decoupled_lr`.
         decay_embeddings: Whether looked-up tables decay. Biases and gains never do.
         scale_eps: Whether Adam's ε scales with the gradients (arXiv 2203.03466, B.3).
         embedding_lr_exponent: x in (embedding rate) ∝ n^-x; 0 in μP, 1/2 in u-μP
@@ -170,7 +171,7 @@ _ALLOWED: Mapping[str, tuple[Any, ...]] = {
     "gauge": tuple(GAUGES),
     "form": (None, "relative", "absolute"),
     "alignment": ("full", "none"),
-    "weight_decay": tuple(DECAYS),
+    "weight_decay": tuple(WEIGHT_DECAYS),
     "decay_embeddings": (True, False),
     "scale_eps": (True, False),
     "readout_init": ("rule", "zero", "sp"),

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import torch
 
 from ..errors import ParametrizationError
-from .rules import FAMILIES, Family
+from .rules import FAMILIES, UpdateFamily
 
 OptimizerClass = type[torch.optim.Optimizer]
 
@@ -87,7 +87,7 @@ class Optimizer:
     class_name: str | None = None
 
     @property
-    def family(self) -> Family:
+    def family(self) -> UpdateFamily:
         """The family whose rates hold."""
         return FAMILIES[KINDS[self.kind].family]
 

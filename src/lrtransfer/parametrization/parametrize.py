@@ -9,22 +9,23 @@ from typing import Any
 from torch import nn
 
 from ..errors import ParametrizationError
-from .choices import DECAYS, Choices, Tuned
+from .choices import WEIGHT_DECAYS, Choices, Tuned
 from .optimizers import COMPANION, KINDS, Optimizer, OptimizerClass, find_optimizer
-from .recipe.initial import InitialDistribution, measure
-from .recipe.multipliers import Multiplier, require_affine, weight_multiplier
-from .recipe.recipe import Recipe, TensorRecipe
-from .roles.roles import Build, Layout, TensorRole, role_table
+from .powers import Power
+from .recipe.initial import InitialDistribution, measure_initial
+from .recipe.multipliers import Multiplier, place_multiplier, require_affine
+from .recipe.recipe import Recipe
+from .recipe.tensor import TensorRecipe
+from .roles.roles import Build, Layout, TensorRole, make_role_table
 from .rules import (
     FAMILIES,
     GAUGES,
     SCHEMES,
-    Family,
-    Power,
     Role,
     Rule,
     Scheme,
-    abc_scheme,
+    UpdateFamily,
+    make_abc_scheme,
     rule,
 )
 
@@ -51,7 +52,7 @@ def parametrize(
         width: Width n of the model to be trained.
         base_width: Width n_0 at which the hyperparameters were tuned; every factor of a relative
             scheme is 1 there.
-        scheme: A name of `SCHEMES`, or rows of exponents of one's own (see `abc_scheme`).
+        scheme: A name of `SCHEMES`, or rows of exponents of one's own (see `make_abc_scheme`).
         optimizer: A name of `KINDS`, or a class.
         example: What the model is called with; needed where its layers are not all torch's own.
         follows: The name whose rule an optimizer class of one's own follows.
@@ -82,7 +83,7 @@ def parametrize(
     found = find_optimizer(optimizer, follows=follows)
     _require_defined(name, rules, found)
     _require_depth(name, rules, choices)
-    table = role_table(
+    table = make_role_table(
         build,
         width=width,
         base_width=base_width,
@@ -92,9 +93,9 @@ def parametrize(
         attention=choices.attention,
     )
     _require_query(table.tensors, choices)
-    branches = in_branches(table.tensors)
+    branches = find_branches(table.tensors)
     _require_branches(branches, choices)
-    initial = measure(build, base_width)
+    initial = measure_initial(build, base_width)
     setting = _Setting(rules, found, choices, branches)
     tensors = tuple(setting.tensor(role, initial[role.name]) for role in table.tensors)
     return Recipe(
@@ -140,7 +141,7 @@ class _Setting:
         if role.parts and start.is_random:
             start = start.with_rows(self._parts(role, law))
         _require_norm(role, start, family)
-        own = self._own_rate(role, family, tuned, initial)
+        own = self._rate_factor(role, family, tuned, initial)
         lr, norm = at(law.lr) * own, 1.0
         if family.follows_weights:
             # Steps are relative to the tensor's norm, whatever the rule's; so is the decay.
@@ -197,7 +198,7 @@ class _Setting:
         std = self.factor(self._std(role, law), role=role)
         if self.is_absolute and role.contracts and role.role in _MATRICES:
             return initial.with_std(std * tuned.init_std)
-        return initial.scaled(std * tuned.init_std)
+        return initial.scale(std * tuned.init_std)
 
     def _parts(self, role: TensorRole, law: Rule) -> tuple[tuple[int, int, float], ...]:
         """Return the scale of the parts of a fused tensor relative to the whole."""
@@ -226,8 +227,8 @@ class _Setting:
             return Power(fan_in=-0.5) * law.multiplier**-1
         return law.init_std
 
-    def _own_rate(
-        self, role: TensorRole, family: Family, tuned: Tuned, initial: InitialDistribution
+    def _rate_factor(
+        self, role: TensorRole, family: UpdateFamily, tuned: Tuned, initial: InitialDistribution
     ) -> float:
         """Return the factors of the rate beside the rule's own."""
         is_gain = role.role is Role.VECTOR and initial.std == 0 and initial.mean != 0
@@ -245,7 +246,7 @@ class _Setting:
         return rate
 
     def _decay(self, role: TensorRole, *, rate: float, effective_lr: float) -> float:
-        convention = DECAYS[self.choices.weight_decay]
+        convention = WEIGHT_DECAYS[self.choices.weight_decay]
         decays = convention.decays and role.contracts and rate != 0
         if not decays or (role.lookup and not self.choices.decay_embeddings):
             return 0.0
@@ -262,7 +263,7 @@ class _Setting:
         return power.relative(role.fans, base=role.base_fans) * branch
 
 
-def in_branches(roles: tuple[TensorRole, ...]) -> frozenset[str]:
+def find_branches(roles: tuple[TensorRole, ...]) -> frozenset[str]:
     """Return the tensors that belong to residual branches.
 
     Below the module that holds all blocks, these are all tensors of a module that also holds the
@@ -289,7 +290,7 @@ def _scheme(scheme: str | Scheme | Rows, choices: Choices) -> tuple[str, Scheme]
     if isinstance(scheme, Scheme):
         return "own", scheme
     if not isinstance(scheme, str):
-        return "abc", abc_scheme(scheme)
+        return "abc", make_abc_scheme(scheme)
     if scheme not in SCHEMES:
         names = ", ".join(SCHEMES)
         raise ParametrizationError(f"scheme: got {scheme!r}, wanted one of {names}.")
@@ -338,7 +339,7 @@ def _require_query(roles: tuple[TensorRole, ...], choices: Choices) -> None:
         )
 
 
-def _require_norm(role: TensorRole, start: InitialDistribution, family: Family) -> None:
+def _require_norm(role: TensorRole, start: InitialDistribution, family: UpdateFamily) -> None:
     """Check that a tensor has a norm if its steps are proportional to it."""
     if family.follows_weights and role.contracts and start.std == 0 and start.mean == 0:
         raise ParametrizationError(
@@ -367,7 +368,7 @@ def _multipliers(
     for role, tensor in wanted:
         if tensor.multiplier != 1:
             _require_untied(role)
-            hooks.append(weight_multiplier(model, role.name, tensor.multiplier))
+            hooks.append(place_multiplier(model, role.name, tensor.multiplier))
         readout = _tied_factor(role, setting)
         if readout != 1:
             for module in role.tied_readouts:

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from ..errors import ParametrizationError
+from .powers import CONSTANT, Power
 
 
 class Role(StrEnum):
@@ -32,53 +33,7 @@ class Role(StrEnum):
     SCALAR = "scalar"  # no side grows
 
 
-@dataclass(frozen=True)
-class Fans:
-    """Count what one entry of a tensor's output sums over, and how many outputs there are."""
-
-    fan_in: float
-    fan_out: float
-
-
-@dataclass(frozen=True)
-class Power:
-    r"""Express a factor :math:`in^{a}\, out^{b} \max(in, out)^{c}` of a tensor's sides.
-
-    Example:
-        >>> hidden_std = Power(fan_in=-0.5)
-        >>> hidden_std.relative(Fans(64, 64), base=Fans(16, 16))
-        0.5
-        >>> (hidden_std * hidden_std).absolute(Fans(64, 64))
-        0.015625
-    """
-
-    fan_in: float = 0.0
-    fan_out: float = 0.0
-    larger: float = 0.0
-
-    def absolute(self, sides: Fans) -> float:
-        """Return the factor of the fans themselves."""
-        return self.relative(sides, base=Fans(1.0, 1.0))
-
-    def relative(self, sides: Fans, *, base: Fans) -> float:
-        """Return the factor of the ratios over the base shape; 1 at the base shape."""
-        ratio_in, ratio_out = sides.fan_in / base.fan_in, sides.fan_out / base.fan_out
-        larger = max(sides.fan_in, sides.fan_out) / max(base.fan_in, base.fan_out)
-        return float(ratio_in**self.fan_in * ratio_out**self.fan_out * larger**self.larger)
-
-    def __mul__(self, other: "Power") -> "Power":
-        """Multiply two factors."""
-        return Power(
-            self.fan_in + other.fan_in, self.fan_out + other.fan_out, self.larger + other.larger
-        )
-
-    def __pow__(self, exponent: float) -> "Power":
-        """Raise the factor to a power."""
-        return Power(self.fan_in * exponent, self.fan_out * exponent, self.larger * exponent)
-
-
-CONSTANT = Power()
-Powers = Mapping[Role, Power]
+RolePowers = Mapping[Role, Power]
 
 
 def _powers(
@@ -87,7 +42,7 @@ def _powers(
     hidden: Power = CONSTANT,
     output: Power = CONSTANT,
     vector: Power = CONSTANT,
-) -> Powers:
+) -> RolePowers:
     return MappingProxyType({
         Role.INPUT: input,
         Role.HIDDEN: hidden,
@@ -101,7 +56,7 @@ _ONE = _powers()
 
 
 @dataclass(frozen=True)
-class Family:
+class UpdateFamily:
     r"""State what optimizers with the same kind of update have in common.
 
     Attributes:
@@ -113,7 +68,7 @@ class Family:
         source: Where the rates are from.
     """
 
-    lr: Powers
+    lr: RolePowers
     gradient_power: float = 0.0
     follows_weights: bool = False
     has_eps: bool = False
@@ -130,7 +85,7 @@ _NORMALISED = _powers(hidden=Power(fan_in=-1), output=Power(fan_in=-1))
 _ORTHOGONAL_ROOT = Power(fan_in=-0.5, fan_out=0.5)
 
 
-def _orthogonal(built_in: Power = CONSTANT) -> Powers:
+def _orthogonal(built_in: Power = CONSTANT) -> RolePowers:
     """Return the rates of an orthogonalised update, given the shape factor it has already."""
     factor = _ORTHOGONAL_ROOT * built_in**-1
     return _powers(input=factor, hidden=factor, output=factor)
@@ -139,8 +94,8 @@ def _orthogonal(built_in: Power = CONSTANT) -> Powers:
 _TP5 = "arXiv 2203.03466, Table 3"
 _SHAPES = "arXiv 2603.00541, appendix C"
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({
-    "gradient": Family(
+FAMILIES: Mapping[str, UpdateFamily] = MappingProxyType({
+    "gradient": UpdateFamily(
         # Where the two sides of a hidden tensor grow unequally: microsoft/mup.
         lr=_powers(
             input=Power(fan_out=1),
@@ -151,31 +106,31 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({
         gradient_power=1,
         source=_TP5,
     ),
-    "adaptive": Family(lr=_NORMALISED, has_eps=True, source=_TP5),
-    "sign": Family(lr=_NORMALISED, source=_SHAPES),
+    "adaptive": UpdateFamily(lr=_NORMALISED, has_eps=True, source=_TP5),
+    "sign": UpdateFamily(lr=_NORMALISED, source=_SHAPES),
     # Derived from "adaptive": the step is relative to the weights' own size, see `_rate`. TP5,
     # appendix B.3 states the result: hidden n^-1/2, all else constant.
-    "trust_ratio": Family(
+    "trust_ratio": UpdateFamily(
         lr=_NORMALISED, follows_weights=True, source="arXiv 2203.03466, appendix B.3"
     ),
     # The same for an update of full rank, as arXiv 2602.20937 is quoted: hidden Θ(1).
-    "trust_ratio_spectral": Family(
+    "trust_ratio_spectral": UpdateFamily(
         lr=_powers(hidden=Power(fan_in=-0.5), output=Power(fan_in=-1)),
         follows_weights=True,
         source="arXiv 2602.20937, as quoted",
     ),
-    "muon_plain": Family(lr=_orthogonal(), source=_SHAPES),
+    "muon_plain": UpdateFamily(lr=_orthogonal(), source=_SHAPES),
     # The shape factor is part of the optimizer: √max(1, out/in), √(out/in), 0.2·√max(out, in).
-    "muon_keller": Family(
+    "muon_keller": UpdateFamily(
         lr=_orthogonal(Power(fan_in=-0.5, larger=0.5)), source="KellerJordan/Muon"
     ),
-    "muon_spectral": Family(lr=_orthogonal(_ORTHOGONAL_ROOT), source="arXiv 2310.17813"),
-    "muon_kimi": Family(lr=_orthogonal(Power(larger=0.5)), source=_SHAPES),
-    "shampoo": Family(lr=_orthogonal(), source=_SHAPES),  # exponents 1/4, 1/4
-    "shampoo_half": Family(  # exponents 1/2, 1/2
+    "muon_spectral": UpdateFamily(lr=_orthogonal(_ORTHOGONAL_ROOT), source="arXiv 2310.17813"),
+    "muon_kimi": UpdateFamily(lr=_orthogonal(Power(larger=0.5)), source=_SHAPES),
+    "shampoo": UpdateFamily(lr=_orthogonal(), source=_SHAPES),  # exponents 1/4, 1/4
+    "shampoo_half": UpdateFamily(  # exponents 1/2, 1/2
         lr=_ONE, gradient_power=-1, source="arXiv 2512.05620, as quoted in 2603.00541"
     ),
-    "soap": Family(lr=_orthogonal(), source=_SHAPES),
+    "soap": UpdateFamily(lr=_orthogonal(), source=_SHAPES),
 })
 
 
@@ -199,9 +154,9 @@ class Scheme:
         source: Where it is from.
     """
 
-    init_std: Powers = field(default_factory=lambda: _ONE)
-    multiplier: Powers = field(default_factory=lambda: _ONE)
-    lr: Literal["maximal", "constant"] | Powers = "maximal"
+    init_std: RolePowers = field(default_factory=lambda: _ONE)
+    multiplier: RolePowers = field(default_factory=lambda: _ONE)
+    lr: Literal["maximal", "constant"] | RolePowers = "maximal"
     readout: float = 1.0
     absolute: bool = False
     embedding_lr: float = 0.0
@@ -300,7 +255,9 @@ class Rule:
     effective_lr: Power
 
 
-def rule(scheme: Scheme, family: Family, role: Role, *, alignment: Alignment = "full") -> Rule:
+def rule(
+    scheme: Scheme, family: UpdateFamily, role: Role, *, alignment: Alignment = "full"
+) -> Rule:
     """Return the rule of a role.
 
     Raises:
@@ -328,7 +285,9 @@ def rule(scheme: Scheme, family: Family, role: Role, *, alignment: Alignment = "
     )
 
 
-def _effective_rate(scheme: Scheme, family: Family, role: Role, alignment: Alignment) -> Power:
+def _effective_rate(
+    scheme: Scheme, family: UpdateFamily, role: Role, alignment: Alignment
+) -> Power:
     """Return the rate in the gauge without multipliers."""
     if scheme.lr == "constant":
         return scheme.multiplier[role] ** -family.lr_per_multiplier
@@ -349,7 +308,7 @@ def _effective_rate(scheme: Scheme, family: Family, role: Role, alignment: Align
     return rate
 
 
-def abc_scheme(rows: Mapping[str, Mapping[str, float]]) -> Scheme:
+def make_abc_scheme(rows: Mapping[str, Mapping[str, float]]) -> Scheme:
     """Return the scheme with these exponents: multiplier n^-a, standard deviation n^-b, rate n^-c.
 
     n is the ratio of the side that grows: fan_in where it does, else fan_out. The rates c are those
@@ -362,7 +321,7 @@ def abc_scheme(rows: Mapping[str, Mapping[str, float]]) -> Scheme:
         ParametrizationError: If a role or an exponent is unknown, or a vector has a multiplier.
 
     Example:
-        >>> abc_scheme({"hidden": {"b": 0.5, "c": 1}}).lr[Role.HIDDEN]
+        >>> make_abc_scheme({"hidden": {"b": 0.5, "c": 1}}).lr[Role.HIDDEN]
         Power(fan_in=-1, fan_out=0.0, larger=0.0)
     """
     if unknown := set(rows) - set(Role):
@@ -382,7 +341,7 @@ def abc_scheme(rows: Mapping[str, Mapping[str, float]]) -> Scheme:
             "same."
         )
 
-    def powers(exponent: str) -> Powers:
+    def powers(exponent: str) -> RolePowers:
         values = {role: -rows.get(role, {}).get(exponent, 0.0) for role in Role}
         return _powers(
             input=Power(fan_out=values[Role.INPUT]),

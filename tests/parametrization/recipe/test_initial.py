@@ -10,7 +10,7 @@ from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import MLPConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe.initial import measure
+from lrtransfer.parametrization.recipe.initial import measure_initial
 from lrtransfer.parametrization.recipe.recipe import Recipe
 
 OPTIMIZERS = ("sgd", "adamw")
@@ -44,7 +44,7 @@ def test_distribution_of_the_users_model_is_kept() -> None:
             self.norm = nn.LayerNorm(n)
             nn.init.zeros_(self.zero.weight)
 
-    found = measure(Mixed, 64)
+    found = measure_initial(Mixed, 64)
     assert found["default.weight"].shape == "uniform"
     assert found["default.weight"].std == pytest.approx(1 / 8 / 3**0.5, rel=0.02)
     assert (found["zero.weight"].mean, found["zero.weight"].std) == (0, 0)
@@ -56,7 +56,7 @@ def test_distribution_of_the_users_model_is_kept() -> None:
 
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_small_tensors_are_measured_from_more_builds(outputs: int) -> None:
-    bias = measure(lambda n: nn.Linear(n, outputs), 16)["bias"]
+    bias = measure_initial(lambda n: nn.Linear(n, outputs), 16)["bias"]
     assert bias.shape == "uniform"
     assert bias.std == pytest.approx(1 / 4 / 3**0.5, rel=0.15)
     assert bias.mean == 0
@@ -70,11 +70,11 @@ def test_no_more_models_are_built_than_needed() -> None:
         built += 1
         return nn.Sequential(nn.Linear(n, n, bias=False), nn.LayerNorm(n))
 
-    measure(layer, 32)  # 4 x 32 x 32 entries; the norm's are constant
+    measure_initial(layer, 32)  # 4 x 32 x 32 entries; the norm's are constant
     assert built == 4
-    measure(layer, 16)  # 16 x 16 x 16
+    measure_initial(layer, 16)  # 16 x 16 x 16
     assert built == 4 + 16
-    measure(layer, 2)
+    measure_initial(layer, 2)
     assert built == 4 + 16 + 64
 
 
@@ -85,7 +85,7 @@ def test_few_normal_values_do_not_pass_for_uniform() -> None:
             self.gains = nn.ParameterList(nn.Parameter(torch.randn(1)) for _ in range(30))
             self.layer = nn.Linear(1, n)
 
-    found = measure(Scalars, 16)
+    found = measure_initial(Scalars, 16)
     # By kurtosis alone one in seven would pass, four of the thirty.
     assert sum(found[f"gains.{i}"].shape == "uniform" for i in range(30)) <= 1
 

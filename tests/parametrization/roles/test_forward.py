@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from lrtransfer.errors import ParametrizationError
-from lrtransfer.parametrization.roles.roles import Layout, assign_roles, role_table
-from lrtransfer.parametrization.rules import Fans, Role
+from lrtransfer.parametrization.powers import Fans
+from lrtransfer.parametrization.roles.roles import Layout, assign_roles, make_role_table
+from lrtransfer.parametrization.rules import Role
 
 Build = Callable[[int], nn.Module]
 TOKENS, FEATURES = torch.arange(6).reshape(2, 3), torch.ones(2, 3)
@@ -122,7 +123,7 @@ def test_queries_are_told_and_heads_may_grow_with_a_scale_of_one_over_their_widt
 
 def test_heads_may_grow_on_the_users_responsibility() -> None:
     build = _attend(lambda n: n // 2, lambda d: d**-0.5)
-    table = role_table(build, width=64, base_width=16, example=FEATURES, attention="accept")
+    table = make_role_table(build, width=64, base_width=16, example=FEATURES, attention="accept")
     ((base, grown),) = table.attention
     assert (base.head_width, grown.head_width) == (8, 16)
     assert (base.scale, grown.scale) == (8**-0.5, 0.25)
@@ -132,7 +133,7 @@ def test_numbers_that_change_with_width_are_cautioned_about() -> None:
     def build(n: int) -> nn.Module:
         return _Forward(lambda m, x: (x @ m.a) * n**-0.5 * 3, a=(3, n))
 
-    (caution,) = role_table(build, width=64, base_width=16, example=FEATURES).cautions
+    (caution,) = make_role_table(build, width=64, base_width=16, example=FEATURES).cautions
     assert (
         caution == "the output of a is multiplied by 0.25 at width 16 and by 0.176777 at width 32"
     )

@@ -10,8 +10,9 @@ from torch import nn
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
+from lrtransfer.parametrization.powers import Fans, Power
 from lrtransfer.parametrization.roles.roles import Layout, assign_roles
-from lrtransfer.parametrization.rules import Fans, Power, Role
+from lrtransfer.parametrization.rules import Role
 
 Build = Callable[[int], nn.Module]
 

@@ -46,7 +46,7 @@ T = TypeVar("T", bound=Multiples)
 Pairs = Sequence[tuple[nn.Parameter, Multiples]]
 
 
-def merged_groups(
+def merge_groups(
     pairs: Pairs, *, lr: float | torch.Tensor, weight_decay: float, eps: float | None
 ) -> list[Group]:
     """Return groups of a torch optimizer; tensors with equal settings share one.
@@ -72,7 +72,7 @@ def merged_groups(
     return list(groups.values())
 
 
-def groups_by_parameter(optimizers: Iterable[torch.optim.Optimizer]) -> dict[int, Group]:
+def index_groups(optimizers: Iterable[torch.optim.Optimizer]) -> dict[int, Group]:
     """Return the group of every parameter, by the parameter's id.
 
     Raises:
@@ -106,7 +106,7 @@ def require_all(pairs: Pairs, groups: dict[int, Group]) -> None:
         )
 
 
-def require_variant(kind: str, group: Group) -> None:
+def require_rule_settings(kind: str, group: Group) -> None:
     """Check the settings of Muon and Adafactor that decide which rule they follow.
 
     Raises:
@@ -167,7 +167,7 @@ def require_ratios(key: str, values: Sequence[tuple[Multiples, Group]]) -> None:
             )
 
 
-def scaled_groups(
+def scale_groups(
     groups: Iterable[Any],
     pairs: Sequence[tuple[nn.Parameter, T]],
     defaults: Group,
@@ -184,7 +184,7 @@ def scaled_groups(
     """
     tensors = {id(parameter): tensor for parameter, tensor in pairs}
     return [
-        (_scaled(part, tensor, float(defaults["lr"]), decay), tensor)
+        (_scale_group(part, tensor, float(defaults["lr"]), decay), tensor)
         for group in _as_groups(groups)
         for part, tensor in _split(defaults | group, tensors)
     ]
@@ -193,7 +193,7 @@ def scaled_groups(
 _RATES = ("lr", "initial_lr", "max_lr", "min_lr")  # the latter three: what schedulers leave
 
 
-def _scaled(
+def _scale_group(
     part: Group, tensor: Multiples, lr: float, decay: Callable[[float, Any], float]
 ) -> Group:
     own_lr, own_decay = float(part["lr"]), decay(part["weight_decay"], part["lr"])

@@ -16,7 +16,7 @@ from torch import nn
 from ...errors import ParametrizationError
 from ...randomness import seed_of
 from ..roles.growth import Build
-from .sharding import BLOCK, fill_, local_part, whole
+from .sharding import BLOCK, fill_, gather_values, standard_deviation, take_local_part
 
 # Models are built until every random tensor has given ENTRIES values (its std to about 1 %).
 # A tensor of one entry stops at MOST_BUILDS values: its std is then known to 6 % if uniform.
@@ -80,7 +80,7 @@ class InitialDistribution:
         """Whether two models differ in this tensor."""
         return self.std > 0 and self.shape != "kept" and self.pattern is None
 
-    def scaled(self, factor: float) -> "InitialDistribution":
+    def scale(self, factor: float) -> "InitialDistribution":
         """Return the distribution with its standard deviation multiplied."""
         return replace(self, std=self.std * factor) if self.is_random else self
 
@@ -124,9 +124,22 @@ class InitialDistribution:
             fill_(tensor, iter(whole.split(BLOCK)))
         elif self.std == 0:
             with torch.no_grad():
-                local_part(tensor).values.fill_(self.mean)
+                take_local_part(tensor).values.fill_(self.mean)
         else:
             fill_(tensor, self._blocks(tensor.shape, generator))
+
+    def rescale_(self, tensor: torch.Tensor) -> None:
+        """Give the values of a random tensor the standard deviation of the distribution.
+
+        Rows that start from zero are left out of the measurement of the present one.
+        """
+        zeros = sum(stop - first for first, stop, factor in self.rows if factor == 0)
+        drawn = 1 - zeros / len(tensor) if zeros else 1.0
+        present = standard_deviation(tensor) / drawn**0.5
+        with torch.no_grad():
+            if self.is_random and present > 0:
+                values = take_local_part(tensor).values
+                values.sub_(self.mean).mul_(self.std / present).add_(self.mean)
 
     def _blocks(self, shape: Sequence[int], generator: torch.Generator) -> Iterator[torch.Tensor]:
         """Yield draws in float32, in the order of the flattened tensor."""
@@ -150,7 +163,7 @@ class InitialDistribution:
         return factors
 
 
-def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
+def measure_initial(build: Build, base_width: int) -> dict[str, InitialDistribution]:
     """Return the initial distribution of every parameter of `build(base_width)`.
 
     The model is built 4 to 64 times from fixed seeds, more often the smaller its smallest random
@@ -165,7 +178,7 @@ def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
     fixed = {n: _describe_fixed(value) for n, value in first.items() if value.equal(second[n])}
     if any(found.pattern for found in fixed.values()):
         grown = _initial_values(build, 2 * base_width, seed_of("measure", 0))
-        fixed = {name: _holding_at(found, grown[name]) for name, found in fixed.items()}
+        fixed = {name: _drop_broken_pattern(found, grown[name]) for name, found in fixed.items()}
     integers = {name for name, value in first.items() if not value.is_floating_point()}
     fixed |= {name: _describe_kept(first[name]) for name in integers - fixed.keys()}
     rows = {n: _zero_rows(v, second[n]) for n, v in first.items() if n not in fixed}
@@ -190,7 +203,7 @@ def require_kept(name: str, initial: InitialDistribution, tensor: torch.Tensor) 
     """
     if initial.shape != "kept":
         return
-    values = whole(tensor)
+    values = gather_values(tensor)
     low, high = float(values.min()), float(values.max())
     reach = initial.high - initial.low
     is_likely = low < high and low >= initial.low - reach and high <= initial.high + reach
@@ -261,7 +274,7 @@ def _describe_fixed(values: torch.Tensor) -> InitialDistribution:
     return replace(kept, shape="normal", pattern=same)
 
 
-def _holding_at(found: InitialDistribution, grown: torch.Tensor) -> InitialDistribution:
+def _drop_broken_pattern(found: InitialDistribution, grown: torch.Tensor) -> InitialDistribution:
     """Return the distribution without a pattern that does not hold at another width."""
     if found.pattern is None or found.pattern.begins(grown):
         return found

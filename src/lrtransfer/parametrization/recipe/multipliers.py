@@ -60,7 +60,7 @@ class ScaleOutput:
         return output * self.factor
 
 
-def weight_multiplier(model: nn.Module, name: str, factor: float) -> Multiplier:
+def place_multiplier(model: nn.Module, name: str, factor: float) -> Multiplier:
     """Return the hook that multiplies one weight.
 
     Raises:

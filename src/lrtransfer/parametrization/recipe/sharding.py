@@ -32,7 +32,7 @@ class LocalPart:
     positions: torch.Tensor | None
 
 
-def local_part(tensor: torch.Tensor) -> LocalPart:
+def take_local_part(tensor: torch.Tensor) -> LocalPart:
     """Return the part of a tensor that lies in this process; no process waits for another.
 
     Raises:
@@ -77,7 +77,7 @@ def _along(dim: int, placement: Placement) -> Placement:
 
 def fill_(tensor: torch.Tensor, draws: Iterator[torch.Tensor]) -> None:
     """Fill a tensor, or the part of it that lies here, from blocks of the whole one's values."""
-    part = local_part(tensor)
+    part = take_local_part(tensor)
     # On the CPU whatever the tensor's device: the same numbers everywhere.
     values = torch.empty(part.values.shape, dtype=torch.float32)
     flat = values.view(-1)
@@ -105,11 +105,11 @@ def standard_deviation(tensor: torch.Tensor) -> float:
         return float(tensor.detach().std(correction=0))
     with torch.no_grad():
         values = tensor.double()
-        mean = float(whole(values.sum())) / tensor.numel()
-        return math.sqrt(float(whole((values - mean).square().sum())) / tensor.numel())
+        mean = float(gather_values(values.sum())) / tensor.numel()
+        return math.sqrt(float(gather_values((values - mean).square().sum())) / tensor.numel())
 
 
-def whole(tensor: torch.Tensor) -> torch.Tensor:
+def gather_values(tensor: torch.Tensor) -> torch.Tensor:
     """Return all values of a tensor; of a sharded one every process has to ask."""
     values = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
     return values.detach()

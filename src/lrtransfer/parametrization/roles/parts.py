@@ -9,7 +9,7 @@ from .sides import SideFinder
 from .tracing.memory import Part
 
 
-def fused_parts(
+def find_parts(
     name: str, role: Role, layout: Layout, finder: SideFinder, width: int
 ) -> tuple[tuple[int, int, Role], ...]:
     """Return the parts of a fused tensor's produced side of which only some grow."""
@@ -32,7 +32,7 @@ def fused_parts(
             )
         fixed_role = {Role.HIDDEN: Role.OUTPUT}.get(role, Role.SCALAR)
         starts = {_at(a.start, b.start, finder.base_width, width): a.size for a, b in fixed}
-        return _tiled(starts, finder.probes.shapes[width][name][dim], role, fixed_role)
+        return _tile(starts, finder.probes.shapes[width][name][dim], role, fixed_role)
     return ()
 
 
@@ -50,7 +50,7 @@ def _at(base: int, double: int, base_width: int, width: int) -> int:
     return base + (double - base) * (width - base_width) // base_width
 
 
-def _tiled(
+def _tile(
     fixed: Mapping[int, int], total: int, role: Role, fixed_role: Role
 ) -> tuple[tuple[int, int, Role], ...]:
     parts: list[tuple[int, int, Role]] = []

@@ -15,14 +15,15 @@ from typing import Any, Literal
 from torch import nn
 
 from ...errors import ParametrizationError
-from ..rules import Fans, Role
+from ..powers import Fans
+from ..rules import Role
 from .growth import Build as Build
 from .growth import Shape as Shape
 from .growth import make, probe
 from .heads import require_fixed_head_width, require_fixed_modules
 from .layers import Layout as Layout
 from .layers import Sides
-from .parts import fused_parts, require_whole_input
+from .parts import find_parts, require_whole_input
 from .sides import SideFinder
 from .tracing.graph import Graph
 from .tracing.records import Attention
@@ -108,7 +109,7 @@ def assign_roles(
     roles: Mapping[str, str] | None = None,
     attention: Literal["refuse", "accept"] = "refuse",
 ) -> tuple[TensorRole, ...]:
-    """Return the role of every parameter of `build(width)`; see `role_table`.
+    """Return the role of every parameter of `build(width)`; see `make_role_table`.
 
     Example:
         >>> def build(n: int) -> nn.Module:
@@ -116,7 +117,7 @@ def assign_roles(
         >>> [r.role.value for r in assign_roles(build, width=64, base_width=16)]
         ['input', 'vector', 'hidden', 'vector', 'output', 'scalar']
     """
-    return role_table(
+    return make_role_table(
         build,
         width=width,
         base_width=base_width,
@@ -127,7 +128,7 @@ def assign_roles(
     ).tensors
 
 
-def role_table(
+def make_role_table(
     build: Build,
     *,
     width: int,
@@ -159,8 +160,8 @@ def role_table(
     """
     probes = probe(build, width=width, base_width=base_width)
     names = list(probes.shapes[base_width])
-    declared = _declared("layouts", layouts or {}, names)
-    given = _declared("roles", roles or {}, names)
+    declared = _match_patterns("layouts", layouts or {}, names)
+    given = _match_patterns("roles", roles or {}, names)
     graphs: tuple[Graph, ...] = ()
     if example is not None:
         graphs = tuple(
@@ -182,11 +183,11 @@ def role_table(
             f"for all {len(tensors)} parameters, wanted at least one dimension that grows with "
             "width. Check that build passes its `width` argument on to the layers."
         )
-    cautions = _cautions(graphs, base_width) if graphs else _unseen(probes.base)
+    cautions = _cautions(graphs, base_width) if graphs else _caution_of_unseen(probes.base)
     return RoleTable(tensors, cautions, pairs)
 
 
-def _declared(key: str, table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def _match_patterns(key: str, table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Return the declaration of every parameter that a name or pattern matches."""
     found: dict[str, Any] = {}
     for pattern, value in table.items():
@@ -204,7 +205,7 @@ def _cautions(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
     if len(graphs[0].scalars) != len(graphs[1].scalars):
         return ()
     lines = (
-        f"the output of {_listed(base.makers)} is multiplied by {base.value:g} at width "
+        f"the output of {_name_some(base.makers)} is multiplied by {base.value:g} at width "
         f"{base_width} and by {grown.value:g} at width {2 * base_width}"
         for base, grown in zip(*(graph.scalars for graph in graphs), strict=True)
         if math.isfinite(base.value) and math.isfinite(grown.value) and base.value != grown.value
@@ -212,7 +213,7 @@ def _cautions(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lines))
 
 
-def _unseen(model: nn.Module) -> tuple[str, ...]:
+def _caution_of_unseen(model: nn.Module) -> tuple[str, ...]:
     """Say that a forward of the user's own was not looked at."""
     own = {type(m).__name__ for m in model.modules() if not type(m).__module__.startswith("torch.")}
     if not own:
@@ -223,7 +224,7 @@ def _unseen(model: nn.Module) -> tuple[str, ...]:
     )
 
 
-def _listed(names: frozenset[str]) -> str:
+def _name_some(names: frozenset[str]) -> str:
     first, rest = sorted(names)[:2], len(names) - 2
     return (", ".join(first) or "an activation") + (f" and {rest} more" if rest > 0 else "")
 
@@ -253,9 +254,9 @@ def _tensor_role(
         layout=sides.layout,
         lookup=sides.kind is UseKind.LOOKUP or (sides.kind is UseKind.ADDED and own is Role.INPUT),
         tied_readouts=sides.tied_readouts if own is Role.INPUT else (),
-        is_query=_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
-        is_residual_output=_all(finder.graphs, lambda g: name in g.residual),
-        parts=() if is_fixed else fused_parts(name, own, sides.layout, finder, width),
+        is_query=_hold_in_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
+        is_residual_output=_hold_in_all(finder.graphs, lambda g: name in g.residual),
+        parts=() if is_fixed else find_parts(name, own, sides.layout, finder, width),
     )
 
 
@@ -278,7 +279,7 @@ def _layout_for(name: str, role: Role, finder: SideFinder) -> Layout:
     return Layout((), tuple(dims))
 
 
-def _all(graphs: Sequence[Graph], test: Any) -> bool:
+def _hold_in_all(graphs: Sequence[Graph], test: Any) -> bool:
     return bool(graphs) and all(test(graph) for graph in graphs)
 
 

@@ -46,7 +46,7 @@ class SideFinder:
             name: separate_repetitions([table.get(name, []) for table in tables])
             for name in {name for table in tables for name in table}
         }
-        self.owners = _owners(probes.base)
+        self.owners = _find_owners(probes.base)
 
     def shape(self, name: str) -> Shape:
         """Return the shape with the entries that are 1 at the base and at twice the base width."""
@@ -126,7 +126,7 @@ class SideFinder:
         )
 
 
-def _owners(model: nn.Module) -> dict[str, list[tuple[str, nn.Module, str]]]:
+def _find_owners(model: nn.Module) -> dict[str, list[tuple[str, nn.Module, str]]]:
     first = {id(parameter): name for name, parameter in model.named_parameters()}
     owners: dict[str, list[tuple[str, nn.Module, str]]] = {name: [] for name in first.values()}
     for owner, module in model.named_modules():

@@ -28,7 +28,7 @@ def pick_rows(graph: Graph, call: AtenCall) -> None:
         return
     graph.consume(source)
     dimensions = graph.dimensions(source)
-    picked, layout = _picked(call, source.ndim)
+    picked, layout = _find_picked(call, source.ndim)
     rows = Dimension(labels_of(dimensions[d] for d in picked))
     lookups = frozenset((label.parameter, label.dim) for label in rows.labels)
     new = [rows if d is None else Dimension(dimensions[d].labels) for d in layout]
@@ -36,7 +36,7 @@ def pick_rows(graph: Graph, call: AtenCall) -> None:
     graph.put_weight(out, new, [node], lookups)
 
 
-def _picked(call: AtenCall, ndim: int) -> tuple[list[int], list[int | None]]:
+def _find_picked(call: AtenCall, ndim: int) -> tuple[list[int], list[int | None]]:
     """Return the dimensions that are indexed, and for each of the result its source, or None."""
     if call.name != "index":
         dim = int(call.arguments["dim"]) % ndim

@@ -17,7 +17,7 @@ def reduce(graph: Graph, call: AtenCall) -> None:
     if node is None:
         derive(graph, call)
         return
-    dims = _reduced(call, source.ndim)
+    dims = _find_reduced(call, source.ndim)
     dimensions = graph.dimensions(source)
     summed = {i.product for d in dims for i in dimensions[d].labels if i.product}
     left = [
@@ -35,7 +35,7 @@ def reduce(graph: Graph, call: AtenCall) -> None:
     graph.put_activation(out, [node], left)
 
 
-def _reduced(call: AtenCall, ndim: int) -> set[int]:
+def _find_reduced(call: AtenCall, ndim: int) -> set[int]:
     dims = call.arguments.get("dim")
     if dims is None or dims == []:
         return set(range(ndim))
