@@ -3,6 +3,7 @@
 import pytest
 
 from lrtransfer.errors import ParametrizationError
+from lrtransfer.parametrization.exponents import make_abc_scheme
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.powers import Fans, Power
 from lrtransfer.parametrization.rules import (
@@ -12,7 +13,6 @@ from lrtransfer.parametrization.rules import (
     Role,
     Rule,
     Scheme,
-    make_abc_scheme,
     rule,
 )
 

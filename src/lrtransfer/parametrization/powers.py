@@ -9,7 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fans:
-    """Count what one entry of a tensor's output sums over, and how many outputs there are."""
+    """Sizes of a tensor's two sides.
+
+    Attributes:
+        fan_in: Number of entries that one output sums over.
+        fan_out: Number of outputs.
+    """
 
     fan_in: float
     fan_out: float
@@ -17,7 +22,12 @@ class Fans:
 
 @dataclass(frozen=True)
 class Power:
-    r"""Express a factor :math:`in^{a}\, out^{b} \max(in, out)^{c}` of a tensor's sides.
+    r"""Factor :math:`in^{a}\, out^{b} \max(in, out)^{c}` of a tensor's fans, by its exponents.
+
+    Attributes:
+        fan_in: Exponent a.
+        fan_out: Exponent b.
+        larger: Exponent c.
 
     Example:
         >>> hidden_std = Power(fan_in=-0.5)
@@ -31,14 +41,14 @@ class Power:
     fan_out: float = 0.0
     larger: float = 0.0
 
-    def absolute(self, sides: Fans) -> float:
-        """Return the factor of the fans themselves."""
-        return self.relative(sides, base=Fans(1.0, 1.0))
+    def absolute(self, fans: Fans) -> float:
+        """Return the factor for the fans themselves."""
+        return self.relative(fans, base=Fans(1.0, 1.0))
 
-    def relative(self, sides: Fans, *, base: Fans) -> float:
-        """Return the factor of the ratios over the base shape; 1 at the base shape."""
-        ratio_in, ratio_out = sides.fan_in / base.fan_in, sides.fan_out / base.fan_out
-        larger = max(sides.fan_in, sides.fan_out) / max(base.fan_in, base.fan_out)
+    def relative(self, fans: Fans, *, base: Fans) -> float:
+        """Return the factor for their ratios over the base fans; 1 at the base fans."""
+        ratio_in, ratio_out = fans.fan_in / base.fan_in, fans.fan_out / base.fan_out
+        larger = max(fans.fan_in, fans.fan_out) / max(base.fan_in, base.fan_out)
         return float(ratio_in**self.fan_in * ratio_out**self.fan_out * larger**self.larger)
 
     def __mul__(self, other: "Power") -> "Power":

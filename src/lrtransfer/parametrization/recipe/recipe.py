@@ -60,7 +60,7 @@ class Recipe:
     cautions: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Say what the recipe is for."""
+        """Return what the recipe is for, in one line."""
         return (
             f"Recipe({self.scheme}, {self.optimizer.kind}, {self.base_width}->{self.width}, "
             f"{len(self.tensors)} tensors)"
@@ -118,9 +118,9 @@ class Recipe:
         return self.attach(model)
 
     def attach(self, model: nn.Module) -> nn.Module:
-        """Put the forward multipliers on a model, once however often it is called, and return it.
+        """Put the forward multipliers on a model in place and return it; twice is once.
 
-        `initialize` does it; a model built anew for a checkpoint needs it. Nothing is added where
+        `initialize` does it; a model built anew to load a checkpoint needs it. Nothing is added if
         the recipe has no multipliers.
 
         Raises:
@@ -141,20 +141,23 @@ class Recipe:
     ) -> list[Group]:
         """Return parameter groups for a torch optimizer; tensors with equal settings are merged.
 
-        Each group carries `lr_mult`, its learning rate over the one tuned: schedulers that
-        multiply keep the ratios, `keep_ratios` makes the others keep them, and `verify` finds out
-        about those that did not.
+        Each group carries `lr_mult`, its learning rate over the one tuned. Schedulers that multiply
+        keep these ratios, `keep_ratios` makes the others keep them, and `verify` checks them.
 
         Arguments:
             model: The model to be trained.
-            lr: The learning rate tuned (at the base width every tensor's own). A tensor gives
-                every group a tensor of its own.
+            lr: The learning rate tuned (at the base width, that of every tensor). If it is a
+                tensor, so are the rates of the groups, each another one.
             weight_decay: Weight decay at the base width, in the recipe's convention: τ in steps for
                 `ema_timescale`, else λ. Biases and gains are not decayed.
-            eps: Adam's epsilon at the base width; by default the optimizer's own is left alone
-                only where the rule leaves it alone, so a rule that scales it needs the value.
-            optimizer: Which optimizer's groups are wanted, if the recipe has two (Muon for the
+            eps: Adam's epsilon at the base width. It may be left out if the rule does not scale it:
+                the optimizer's default then holds.
+            optimizer: Which optimizer the groups are for, if the recipe has two (Muon for the
                 hidden matrices, AdamW for the rest).
+
+        Returns:
+            Dicts with `params`, `name` (the roles), `lr`, `lr_mult`, `weight_decay` and, for
+            optimizers with one, `eps`.
 
         Raises:
             ParametrizationError: If the model is not the recipe's, `eps` is missing, one of two
@@ -177,20 +180,23 @@ class Recipe:
         eps: float | None = None,
         optimizer: str | None = None,
     ) -> list[Group]:
-        """Return groups that the caller has, split by the recipe and scaled by its multiples.
+        """Return the caller's groups, split by the recipe and scaled by its multiples.
 
-        A group's own `lr`, `weight_decay` and `eps` are multiplied (a decay of 0 stays 0), as are
+        The `lr`, `weight_decay` and `eps` of a group are multiplied (a decay of 0 stays 0), as are
         the rates that a scheduler left in it; all other keys are copied. `lr_mult` is the rate
         over `lr`; the `own_` keys keep what the caller gave, for `verify`. The groups given are
-        not changed. Frozen or left-out tensors may be missing from them.
+        not changed. Tensors that do not train may be missing from them.
 
         Arguments:
             groups: What a torch optimizer takes: groups, or parameters, named or not.
-            model: The model to be trained: tells which parameter is which.
+            model: The model to be trained, which names the parameters.
             lr: The learning rate tuned, of the groups that state none.
             weight_decay: Decay of the groups that state none.
             eps: Epsilon of the groups that state none; see `param_groups`.
             optimizer: Which optimizer the groups are for, if the recipe has two.
+
+        Returns:
+            New groups, in the order of the given ones.
 
         Raises:
             ParametrizationError: If a parameter is not the model's or another optimizer's, the
@@ -200,8 +206,8 @@ class Recipe:
             >>> def build(n: int) -> nn.Module:
             ...     return nn.Sequential(nn.Linear(3, n), nn.Linear(n, 1))
             >>> recipe, model = parametrize(build, width=64, base_width=16), build(64)
-            >>> own = [{"params": model[0].parameters()}, {"params": model[1].weight, "lr": 0.02}]
-            >>> groups = recipe.scale(own, model, lr=0.1, weight_decay=0, eps=1e-8)
+            >>> plain = [{"params": model[0].parameters()}, {"params": model[1].weight, "lr": 0.02}]
+            >>> groups = recipe.scale(plain, model, lr=0.1, weight_decay=0, eps=1e-8)
             >>> [(len(group["params"]), group["lr"]) for group in groups]
             [(1, 0.1), (1, 0.1), (1, 0.005)]
         """
@@ -213,9 +219,9 @@ class Recipe:
         for group, tensor in scaled:
             require_decay_apart(kind, group["weight_decay"])
             self._require_kind(kind, [tensor])
-            own_eps = self._eps(kind, group.pop("eps"))
-            if own_eps is not None:
-                group |= {"eps": own_eps * tensor.eps, "own_eps": own_eps}
+            eps_given = self._eps(kind, group.pop("eps"))
+            if eps_given is not None:
+                group |= {"eps": eps_given * tensor.eps, "own_eps": eps_given}
         return [group for group, _ in scaled]
 
     def verify(self, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
@@ -235,11 +241,11 @@ class Recipe:
             )
         pairs = self._pairs(model)
         require_attached(unwrap(model), self.multipliers)
-        own = {id(parameter): tensor.optimizer for parameter, tensor in pairs}
+        kinds = {id(parameter): tensor.optimizer for parameter, tensor in pairs}
         require_all(pairs, index_groups(optimizers))
         for optimizer in optimizers:
             groups = index_groups([optimizer])
-            kind = next((own[p] for p in groups if p in own), self.optimizers[0])
+            kind = next((kinds[p] for p in groups if p in kinds), self.optimizers[0])
             require_class(self._optimizer(kind), optimizer)
             self._verify_groups(kind, pairs, groups)
 
@@ -255,7 +261,7 @@ class Recipe:
             ParametrizationError: If the text is no such document.
         """
         try:
-            return _recipe_from(json.loads(text))
+            return _read_recipe(json.loads(text))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ParametrizationError(
                 f"from_json: got a text that is no recipe ({error}), wanted what recipe.to_json() "
@@ -268,15 +274,15 @@ class Recipe:
         pairs: Sequence[tuple[nn.Parameter, TensorRecipe]],
         groups: dict[int, Group],
     ) -> None:
-        own = [(t, groups[id(p)]) for p, t in pairs if id(p) in groups]
-        self._require_kind(kind, [tensor for tensor, _ in own])
-        for _, group in own:
+        trained = [(t, groups[id(p)]) for p, t in pairs if id(p) in groups]
+        self._require_kind(kind, [tensor for tensor, _ in trained])
+        for _, group in trained:
             require_rule_settings(kind, group)
             if not group.get("decoupled_weight_decay"):
                 require_decay_apart(kind, float(group.get("weight_decay", 0.0)))
         has_eps = FAMILIES[KINDS[kind].family].has_eps
         for key in ("lr", "weight_decay") + (("eps",) if has_eps else ()):
-            require_ratios(key, [(t, group) for t, group in own if key in group])
+            require_ratios(key, [(t, group) for t, group in trained if key in group])
 
     def _require_kind(self, kind: str, tensors: Sequence[TensorRecipe]) -> None:
         """Check that tensors are those of one optimizer."""
@@ -318,7 +324,7 @@ class Recipe:
         return pair_parameters(model, self.tensors, self.width)
 
     def _eps(self, kind: str, eps: float | None) -> float | None:
-        """Return the epsilon to be multiplied; None where the optimizer's own stays."""
+        """Return the epsilon to be multiplied; None if the optimizer keeps its default."""
         if not FAMILIES[KINDS[kind].family].has_eps:
             return None
         if eps is None and any(t.eps != 1 for t in self.tensors if t.optimizer == kind):
@@ -329,7 +335,7 @@ class Recipe:
         return eps
 
 
-def _recipe_from(document: dict[str, Any]) -> Recipe:
+def _read_recipe(document: dict[str, Any]) -> Recipe:
     if document["format"] != _FORMAT:
         raise ValueError(f"of format {document['format']!r}")
     optimizer = Optimizer(**document["optimizer"])
@@ -341,14 +347,14 @@ def _recipe_from(document: dict[str, Any]) -> Recipe:
         optimizer=optimizer,
         width=document["width"],
         base_width=document["base_width"],
-        choices=_choices_from(document["choices"]),
+        choices=_read_choices(document["choices"]),
         tensors=tuple(map(TensorRecipe.from_document, document["tensors"])),
         multipliers=tuple(Multiplier(**m) for m in document["multipliers"]),
         cautions=tuple(document["cautions"]),
     )
 
 
-def _choices_from(document: dict[str, Any]) -> Choices:
+def _read_choices(document: dict[str, Any]) -> Choices:
     tuned = {role: Tuned(**factors) for role, factors in document["tuned"].items()}
     return Choices(**document | {"tuned": tuned})
 

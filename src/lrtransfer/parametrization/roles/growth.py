@@ -18,12 +18,12 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Probes:
-    """Hold the models built to see what grows.
+    """What building a model at several widths shows: which dimensions grow.
 
     Attributes:
         base: The model at the base width.
         device: Where it could be built.
-        shapes: Shapes of every parameter, by width.
+        shapes: Shapes of every parameter, by width and name.
     """
 
     base: nn.Module

@@ -1,8 +1,18 @@
-"""Which dimensions grow with width x which side the consuming operation contracts -> role.
+"""The role of every tensor: which of its dimensions grow with width, and which are contracted.
 
-The sides are read from the traced forward, or where there is no example input from the class of the
-layer; which dimensions grow is read from the model built at several widths. Names, the number of
-dimensions and sizes that happen to be equal decide nothing.
+===================  ==================  ======
+contracted side      produced side       role
+===================  ==================  ======
+fixed                grows               input
+grows                grows               hidden
+grows                fixed               output
+none                 grows               vector
+fixed or none        fixed               scalar
+===================  ==================  ======
+
+The sides are read from the traced forward, or if there is no example, from the class of the layer
+(`sides`). Which dimensions grow is read from the model built at several widths (`growth`). Names,
+the number of dimensions and sizes that happen to be equal decide nothing.
 """
 
 import math
@@ -33,7 +43,7 @@ from .tracing.uses import UseKind
 
 @dataclass(frozen=True)
 class TensorRole:
-    """State the role of one tensor and its two sides at the width and at the base width.
+    """Role of one tensor, with its two sides at the width and at the base width.
 
     Attributes:
         name: Name of the parameter in the model.
@@ -86,7 +96,7 @@ class TensorRole:
 
 @dataclass(frozen=True)
 class RoleTable:
-    """Hold the roles of a model's tensors and what else a recipe should know.
+    """Roles of a model's tensors, and what else a recipe should know of the model.
 
     Attributes:
         tensors: One role for every parameter.
@@ -109,7 +119,7 @@ def assign_roles(
     roles: Mapping[str, str] | None = None,
     attention: Literal["refuse", "accept"] = "refuse",
 ) -> tuple[TensorRole, ...]:
-    """Return the role of every parameter of `build(width)`; see `make_role_table`.
+    """Return the role of every parameter of `build(width)`; arguments as of `make_role_table`.
 
     Example:
         >>> def build(n: int) -> nn.Module:
@@ -160,8 +170,8 @@ def make_role_table(
     """
     probes = probe(build, width=width, base_width=base_width)
     names = list(probes.shapes[base_width])
-    declared = _match_patterns("layouts", layouts or {}, names)
-    given = _match_patterns("roles", roles or {}, names)
+    declared_layouts = _match_patterns("layouts", layouts or {}, names)
+    declared_roles = _match_patterns("roles", roles or {}, names)
     graphs: tuple[Graph, ...] = ()
     if example is not None:
         graphs = tuple(
@@ -175,7 +185,8 @@ def make_role_table(
             require_fixed_modules(build, probes, base_width)
     finder = SideFinder(probes, graphs, base_width)
     tensors = tuple(
-        _tensor_role(name, finder, width, declared.get(name), given.get(name)) for name in names
+        _find_role(name, finder, width, declared_layouts.get(name), declared_roles.get(name))
+        for name in names
     )
     if all(tensor.role is Role.SCALAR for tensor in tensors):
         raise ParametrizationError(
@@ -183,25 +194,27 @@ def make_role_table(
             f"for all {len(tensors)} parameters, wanted at least one dimension that grows with "
             "width. Check that build passes its `width` argument on to the layers."
         )
-    cautions = _cautions(graphs, base_width) if graphs else _caution_of_unseen(probes.base)
+    cautions = (
+        _caution_of_numbers(graphs, base_width) if graphs else _caution_of_unseen(probes.base)
+    )
     return RoleTable(tensors, cautions, pairs)
 
 
 def _match_patterns(key: str, table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Return the declaration of every parameter that a name or pattern matches."""
-    found: dict[str, Any] = {}
+    declarations: dict[str, Any] = {}
     for pattern, value in table.items():
-        matched = [name for name in names if fnmatchcase(name, pattern)]
-        if not matched:
+        matches = [name for name in names if fnmatchcase(name, pattern)]
+        if not matches:
             raise ParametrizationError(
                 f"{key}: got {[pattern]}, wanted names of parameters or patterns that match some, "
                 f"such as {names[0]!r}."
             )
-        found |= dict.fromkeys(matched, value)
-    return found
+        declarations |= dict.fromkeys(matches, value)
+    return declarations
 
 
-def _cautions(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
+def _caution_of_numbers(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
     if len(graphs[0].scalars) != len(graphs[1].scalars):
         return ()
     lines = (
@@ -214,12 +227,13 @@ def _cautions(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
 
 
 def _caution_of_unseen(model: nn.Module) -> tuple[str, ...]:
-    """Say that a forward of the user's own was not looked at."""
-    own = {type(m).__name__ for m in model.modules() if not type(m).__module__.startswith("torch.")}
-    if not own:
+    """Return a caution if there is a forward that is not torch's: nobody looked at it."""
+    classes = {type(m) for m in model.modules()}
+    names = sorted(c.__name__ for c in classes if not c.__module__.startswith("torch."))
+    if not names:
         return ()
     return (
-        f"roles are those of the layers' classes; what the forward of {', '.join(sorted(own)[:3])} "
+        f"roles are those of the layers' classes; what the forward of {', '.join(names[:3])} "
         "does with them was not seen (a table used again as readout, say). Pass example=",
     )
 
@@ -229,7 +243,7 @@ def _name_some(names: frozenset[str]) -> str:
     return (", ".join(first) or "an activation") + (f" and {rest} more" if rest > 0 else "")
 
 
-def _tensor_role(
+def _find_role(
     name: str, finder: SideFinder, width: int, layout: Layout | None, role: str | None
 ) -> TensorRole:
     shape, base_shape = (finder.probes.shapes[w][name] for w in (width, finder.base_width))
@@ -244,19 +258,20 @@ def _tensor_role(
         sides = Sides(_layout_for(name, Role(role), finder), UseKind.MATMUL)
     else:
         sides = finder.sides(name)
-    own = Role(role) if role is not None else _role(name, sides, finder)
+    assigned = Role(role) if role is not None else _read_role(name, sides, finder)
     is_fixed = layout is not None or role is not None
     return TensorRole(
         name=name,
-        role=own,
+        role=assigned,
         shape=shape,
         base_shape=base_shape,
         layout=sides.layout,
-        lookup=sides.kind is UseKind.LOOKUP or (sides.kind is UseKind.ADDED and own is Role.INPUT),
-        tied_readouts=sides.tied_readouts if own is Role.INPUT else (),
+        lookup=sides.kind is UseKind.LOOKUP
+        or (sides.kind is UseKind.ADDED and assigned is Role.INPUT),
+        tied_readouts=sides.tied_readouts if assigned is Role.INPUT else (),
         is_query=_hold_in_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
         is_residual_output=_hold_in_all(finder.graphs, lambda g: name in g.residual),
-        parts=() if is_fixed else find_parts(name, own, sides.layout, finder, width),
+        parts=() if is_fixed else find_parts(name, assigned, sides.layout, finder, width),
     )
 
 
@@ -283,7 +298,7 @@ def _hold_in_all(graphs: Sequence[Graph], test: Any) -> bool:
     return bool(graphs) and all(test(graph) for graph in graphs)
 
 
-def _role(name: str, sides: Sides, finder: SideFinder) -> Role:
+def _read_role(name: str, sides: Sides, finder: SideFinder) -> Role:
     grown = finder.grown(name)
     grows_in = bool(grown & set(sides.layout.contracted))
     grows_out = bool(grown - set(sides.layout.contracted))

@@ -34,7 +34,7 @@ class AtenCall:
 def describe_call(
     func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
 ) -> AtenCall:
-    """Return a description of an executed operation."""
+    """Describe an executed operation: `func(*args, **kwargs)` returned `result`."""
     schema = func._schema
     arguments = dict(zip((a.name for a in schema.arguments), args, strict=False)) | dict(kwargs)
     is_inplace = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)

@@ -1,8 +1,8 @@
-"""What each ATen operation does with the weights among its operands.
+"""Rules of the ATen operations: what each does with the weights among its operands.
 
 A table from the name of an operation to a function that writes into the graph. Views need no entry
-(see `memory`), elementwise operations are recognised by torch's own tag. An operation without an
-entry that consumes a weight makes that weight unknown: nothing is guessed.
+(see `memory`), elementwise operations are recognised by torch's tag. An operation without an entry
+that consumes a weight makes that weight unknown: nothing is guessed.
 """
 
 from collections.abc import Callable
