@@ -127,8 +127,8 @@ FAMILIES: Mapping[str, UpdateFamily] = MappingProxyType({
     ),
     "adaptive": UpdateFamily(lr=_NORMALISED, has_eps=True, source=_TP5),
     "sign": UpdateFamily(lr=_NORMALISED, source=_SHAPES),
-    # Derived from "adaptive": the step is relative to the weights' own size, see `_effective_rate`. TP5,
-    # appendix B.3 states the result: hidden n^-1/2, all else constant.
+    # Derived from "adaptive": the step is relative to the size of the weights, see
+    # `_effective_rate`. TP5, appendix B.3 states the result: hidden n^-1/2, all else constant.
     "trust_ratio": UpdateFamily(
         lr=_NORMALISED, follows_weights=True, source="arXiv 2203.03466, appendix B.3"
     ),

@@ -6,7 +6,7 @@ contracted side      produced side       role
 fixed                grows               input
 grows                grows               hidden
 grows                fixed               output
-none                 grows               vector
+none, or depthwise   grows               vector
 fixed or none        fixed               scalar
 ===================  ==================  ======
 
@@ -228,8 +228,8 @@ def _caution_of_numbers(graphs: Sequence[Graph], base_width: int) -> tuple[str, 
 
 def _caution_of_unseen(model: nn.Module) -> tuple[str, ...]:
     """Return a caution if there is a forward that is not torch's: nobody looked at it."""
-    classes = {type(m) for m in model.modules()}
-    names = sorted(c.__name__ for c in classes if not c.__module__.startswith("torch."))
+    classes = {type(module) for module in model.modules()}
+    names = sorted({c.__name__ for c in classes if not c.__module__.startswith("torch.")})
     if not names:
         return ()
     return (
