@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lrtransfer.parametrization.choices import DECAYS, Choices
+from lrtransfer.parametrization.choices import WEIGHT_DECAYS, Choices
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.rules import FAMILIES, GAUGES, SCHEMES
 from lrtransfer.study.program import Program
@@ -56,7 +56,8 @@ def rules_page() -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [*SCHEMES, *GAUGES, *FAMILIES, *KINDS, *DECAYS, *(f.name for f in fields(Choices))]
+    "name",
+    [*SCHEMES, *GAUGES, *FAMILIES, *KINDS, *WEIGHT_DECAYS, *(f.name for f in fields(Choices))],
 )
 def test_the_page_of_rules_names_everything_offered(name: str) -> None:
     assert f"`{name}`" in rules_page()

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from ..errors import CheckError
-from ..parametrization.parametrize import Rows, parametrize
+from ..parametrization.exponents import Rows
+from ..parametrization.parametrize import parametrize
 from ..parametrization.recipe.recipe import Recipe
 from ..parametrization.roles.roles import Build
 from ..parametrization.rules import Role, Scheme

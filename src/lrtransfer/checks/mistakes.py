@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..parametrization.parametrize import parametrize
-from ..parametrization.recipe.recipe import TensorRecipe
+from ..parametrization.recipe.tensor import TensorRecipe
 from ..parametrization.roles.roles import Build
 from ..parametrization.rules import Role
 from .coordinates import Make, recipe_maker

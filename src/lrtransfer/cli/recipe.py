@@ -16,7 +16,7 @@ from .command import Command, Json, print_json, wide_console
 if TYPE_CHECKING:
     from ..parametrization.choices import Choices
     from ..parametrization.recipe.recipe import Recipe as ModelRecipe
-    from ..parametrization.recipe.recipe import TensorRecipe
+    from ..parametrization.recipe.tensor import TensorRecipe
 
 _NUMBERS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
 _HEADERS = {"init_std": "init std", "multiplier": "× forward", "weight_decay": "decay"}

@@ -28,7 +28,7 @@ from torch.multiprocessing.spawn import spawn
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.parametrize import parametrize
 from lrtransfer.parametrization.recipe.recipe import Recipe
-from lrtransfer.parametrization.recipe.sharding import BLOCK, local_part
+from lrtransfer.parametrization.recipe.sharding import BLOCK, take_local_part
 
 # Of the middle tensor a process of two holds parts of two blocks; five outputs are spread unevenly,
 # and of one output the second process holds nothing.
@@ -137,8 +137,8 @@ def sharded_starts(mesh: DeviceMesh) -> dict[str, Any]:
         "columns": whole(columns),
         "from meta": whole(skeleton),
         "keep": whole(kept),
-        "here": [tuple(local_part(p).values.shape) for p in rows.parameters() if p.ndim == 2],
-        "columns here": tuple(local_part(columns.hidden.weight).values.shape),
+        "here": [tuple(take_local_part(p).values.shape) for p in rows.parameters() if p.ndim == 2],
+        "columns here": tuple(take_local_part(columns.hidden.weight).values.shape),
     }
 
 
@@ -269,8 +269,8 @@ def test_sums_over_processes_are_refused(tmp_path: Path) -> None:
     join(0, 1, tmp_path)
     mesh = init_device_mesh("cpu", (1,))
     tensor = distribute_tensor(torch.ones(2, 3), mesh, [Replicate()])
-    assert local_part(tensor).values.shape == (2, 3)
+    assert take_local_part(tensor).values.shape == (2, 3)
     partial = DTensor.from_local(torch.ones(2, 3), mesh, [Partial()])
     with pytest.raises(ParametrizationError, match=r"shape \(2, 3\).*a Partial tensor has no"):
-        local_part(partial)
+        take_local_part(partial)
     dist.destroy_process_group()

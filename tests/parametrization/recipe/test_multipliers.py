@@ -12,7 +12,7 @@ from torch import nn
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.choices import Choices
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe.multipliers import Multiplier, attach, weight_multiplier
+from lrtransfer.parametrization.recipe.multipliers import Multiplier, attach, place_multiplier
 from lrtransfer.parametrization.recipe.recipe import Recipe
 
 BASE, WIDTH = 4, 16
@@ -56,7 +56,7 @@ def test_a_weight_is_scaled_and_its_bias_is_not() -> None:
 def test_rows_looked_up_are_scaled() -> None:
     model = nn.Sequential(nn.Embedding(4, 3))
     wanted = 0.25 * model(torch.arange(4))
-    multiplier = weight_multiplier(model, "0.weight", 0.25)
+    multiplier = place_multiplier(model, "0.weight", 0.25)
     assert multiplier.side == "output"
     attach(model, [multiplier])
     assert torch.equal(model(torch.arange(4)), wanted)
@@ -69,7 +69,7 @@ def test_layers_of_another_making_are_probed(sizes: tuple[int, int]) -> None:
     model = nn.Sequential(layer)
     x = torch.randn(2, sizes[1])
     wanted = x @ (0.25 * layer.weight) + layer.bias
-    attach(model, [weight_multiplier(model, "0.weight", 0.25)])
+    attach(model, [place_multiplier(model, "0.weight", 0.25)])
     assert torch.allclose(model(x), wanted, rtol=1e-6, atol=1e-7)
 
 
@@ -93,7 +93,7 @@ class _Squares(nn.Module):
 )
 def test_modules_without_a_place_for_it_are_refused(model: nn.Module, name: str, kind: str) -> None:
     with pytest.raises(ParametrizationError, match=f"got tensor '{name}' of {kind}, which needs a"):
-        weight_multiplier(model, name, 0.5)
+        place_multiplier(model, name, 0.5)
 
 
 def test_no_hook_where_the_factor_is_one() -> None:

@@ -15,9 +15,7 @@ from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import MLPConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe.initial import measure
 from lrtransfer.parametrization.recipe.recipe import Recipe
-from lrtransfer.parametrization.roles.roles import Layout
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEMES = ("sp", "mup")
@@ -110,152 +108,6 @@ def test_initialize_wants_seed_or_keep(options: dict[str, Any]) -> None:
         make().initialize(build(WIDTH), **options)
 
 
-def test_measuring_leaves_the_global_generator_alone() -> None:
-    torch.manual_seed(5)
-    wanted = torch.rand(3)
-    torch.manual_seed(5)
-    make()
-    assert torch.equal(torch.rand(3), wanted)
-
-
-def test_distribution_of_the_users_model_is_kept() -> None:
-    class Mixed(nn.Module):
-        def __init__(self, n: int) -> None:
-            super().__init__()
-            self.default = nn.Linear(64, n)  # uniform with bound 1/8, bias too
-            self.zero = nn.Linear(n, n, bias=False)
-            self.norm = nn.LayerNorm(n)
-            nn.init.zeros_(self.zero.weight)
-
-    found = measure(Mixed, 64)
-    assert found["default.weight"].shape == "uniform"
-    assert found["default.weight"].std == pytest.approx(1 / 8 / 3**0.5, rel=0.02)
-    assert (found["zero.weight"].mean, found["zero.weight"].std) == (0, 0)
-    assert (found["norm.weight"].mean, found["norm.weight"].std) == (1, 0)
-    model = parametrize(Mixed, width=256, base_width=64).initialize(Mixed(256), seed=0)
-    assert float(model.get_parameter("default.weight").detach().abs().max()) <= 1 / 8 * 1.05
-    assert not model.get_parameter("zero.weight").any()
-
-
-@pytest.mark.parametrize("outputs", [1, 3])
-def test_small_tensors_are_measured_from_more_builds(outputs: int) -> None:
-    bias = measure(lambda n: nn.Linear(n, outputs), 16)["bias"]
-    assert bias.shape == "uniform"
-    assert bias.std == pytest.approx(1 / 4 / 3**0.5, rel=0.15)
-    assert bias.mean == 0
-
-
-def test_no_more_models_are_built_than_needed() -> None:
-    built = 0
-
-    def layer(n: int) -> nn.Module:
-        nonlocal built
-        built += 1
-        return nn.Sequential(nn.Linear(n, n, bias=False), nn.LayerNorm(n))
-
-    measure(layer, 32)  # 4 x 32 x 32 entries; the norm's are constant
-    assert built == 4
-    measure(layer, 16)  # 16 x 16 x 16
-    assert built == 4 + 16
-    measure(layer, 2)
-    assert built == 4 + 16 + 64
-
-
-def test_few_normal_values_do_not_pass_for_uniform() -> None:
-    class Scalars(nn.Module):
-        def __init__(self, n: int) -> None:
-            super().__init__()
-            self.gains = nn.ParameterList(nn.Parameter(torch.randn(1)) for _ in range(30))
-            self.layer = nn.Linear(1, n)
-
-    found = measure(Scalars, 16)
-    # By kurtosis alone one in seven would pass, four of the thirty.
-    assert sum(found[f"gains.{i}"].shape == "uniform" for i in range(30)) <= 1
-
-
-class _Frequencies(nn.Module):
-    """A table that varies along its growing side and is the same in every model."""
-
-    def __init__(self, n: int) -> None:
-        super().__init__()
-        self.embed = nn.Linear(3, n)
-        self.embed.weight.data = torch.arange(3.0 * n).reshape(n, 3) / (3 * n)
-
-
-@pytest.mark.parametrize(
-    "values", [lambda n: torch.ones(n, n), lambda n: torch.randint(-8, 8, (n, n))]
-)
-def test_integer_weights_are_kept(values: Any) -> None:
-    class Quantised(nn.Module):
-        def __init__(self, n: int) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(values(n).to(torch.int8), requires_grad=False)
-            self.scale = nn.Parameter(torch.ones(n))
-
-        def forward(self, x: torch.Tensor) -> Any:
-            return x @ (self.weight.float() * self.scale)
-
-    recipe = parametrize(Quantised, width=32, base_width=16, example=lambda n: torch.ones(2, n))
-    model = Quantised(32)
-    before = model.weight.clone()
-    assert recipe.initialize(model, seed=0).get_parameter("weight").equal(before)
-
-
-def test_complex_parameters_are_refused() -> None:
-    def build(n: int) -> nn.Module:
-        return nn.Linear(3, n, dtype=torch.complex64)
-
-    with pytest.raises(ParametrizationError, match=r"'weight' of dtype .*complex64.*view_as_real"):
-        parametrize(build, width=32, base_width=16)
-
-
-def test_structured_values_that_grow_are_kept_and_missed_if_nobody_made_them() -> None:
-    recipe, model = parametrize(_Frequencies, width=32, base_width=16), _Frequencies(32)
-    wanted = model.embed.weight.detach().clone()
-    assert recipe.initialize(model, seed=0).get_parameter("embed.weight").equal(wanted)
-    with torch.device("meta"):
-        skeleton = _Frequencies(32)
-    empty = skeleton.to_empty(device="cpu")
-    nn.init.zeros_(empty.embed.weight)
-    with pytest.raises(ParametrizationError, match=r"in 'embed.weight', wanted the structured"):
-        recipe.initialize(empty, seed=0)
-
-
-def test_a_pattern_along_fixed_sides_is_carried_to_the_width() -> None:
-    class States(nn.Module):
-        def __init__(self, n: int) -> None:
-            super().__init__()
-            self.embed = nn.Linear(4, n, bias=False)
-            self.embed.weight.data = torch.arange(1.0, 5).log().expand(n, 4).clone()
-
-    recipe = parametrize(States, width=32, base_width=16)
-    with torch.device("meta"):
-        skeleton = States(32)
-    model = recipe.initialize(skeleton.to_empty(device="cpu"), seed=0)
-    assert model.get_parameter("embed.weight").equal(States(32).embed.weight)
-    assert Recipe.from_json(recipe.to_json()) == recipe
-
-
-def test_rows_of_padding_stay_zero() -> None:
-    def table(n: int) -> nn.Module:
-        return nn.Embedding(7, n, padding_idx=2)
-
-    model = parametrize(table, width=64, base_width=16).initialize(table(64), seed=0)
-    weight = model.get_parameter("weight").detach()
-    assert not weight[2].any()
-    assert float(weight[[0, 1, 3, 4, 5, 6]].std()) == pytest.approx(1, rel=0.15)
-
-
-def test_rows_that_start_from_zero_along_a_growing_side_are_refused() -> None:
-    def fused(n: int) -> nn.Module:
-        layer = nn.Linear(n, 3 * n)
-        nn.init.zeros_(layer.weight[:n])
-        return layer
-
-    with pytest.raises(ParametrizationError, match=r"'weight' with 16 of 48 rows that start from"):
-        parametrize(fused, width=64, base_width=16)
-
-
 def test_groups_are_merged_complete_and_scaled() -> None:
     recipe, model = make(scheme="mup"), build(WIDTH)
     groups = recipe.param_groups(model, lr=0.5, weight_decay=0.1, eps=1e-8)
@@ -299,86 +151,6 @@ def test_recipe_survives_what_models_go_through() -> None:
     assert pickle.loads(pickle.dumps(recipe)) == recipe
 
 
-def optimizer_of(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(recipe.param_groups(model, lr=1e-2, weight_decay=0, eps=1e-8))
-
-
-def test_verify_finds_a_plain_optimizer() -> None:
-    recipe, model = make(), build(WIDTH)
-    with pytest.raises(ParametrizationError, match=r"wanted the ratio 0.25.*param_groups"):
-        recipe.verify(model, torch.optim.AdamW(model.parameters(), lr=1e-2))
-
-
-def test_verify_finds_overwritten_groups() -> None:
-    recipe, model = make(), build(WIDTH)
-    optimizer = optimizer_of(recipe, model)
-    for group in optimizer.param_groups:
-        group["lr"] = 1e-3
-    with pytest.raises(ParametrizationError, match=r"schedulers that multiply"):
-        recipe.verify(model, optimizer)
-
-
-@pytest.mark.parametrize(
-    ("family", "other"),
-    [("adamw", torch.optim.Adam), ("adamw", torch.optim.SGD), ("sgd", torch.optim.AdamW)],
-)
-def test_verify_finds_an_optimizer_of_another_class(family: str, other: Any) -> None:
-    recipe, model = make(optimizer=family), build(WIDTH)
-    optimizer = other(recipe.param_groups(model, lr=1e-2, weight_decay=0, eps=1e-8))
-    with pytest.raises(ParametrizationError, match=f"got an optimizer of class {other.__name__}, "):
-        recipe.verify(model, optimizer)
-
-
-def test_verify_accepts_subclasses_sgd_and_a_rate_of_zero() -> None:
-    class Own(torch.optim.AdamW):
-        pass
-
-    recipe, model = make(), build(WIDTH)
-    recipe.verify(model, Own(recipe.param_groups(model, lr=0, weight_decay=0.1, eps=1e-8)))
-    recipe = make(optimizer="sgd")
-    recipe.verify(model, torch.optim.SGD(recipe.param_groups(model, lr=1, weight_decay=0.1)))
-
-
-@pytest.mark.parametrize("key", ["weight_decay", "eps"])
-def test_verify_finds_other_settings_overwritten(key: str) -> None:
-    recipe, model = make(), build(WIDTH)
-    groups = recipe.param_groups(model, lr=1e-2, weight_decay=0.1, eps=1e-8)
-    optimizer = torch.optim.AdamW([group | {key: 0.01} for group in groups])
-    message = rf"got {key}=0.01 for '.*' beside 0.01 for 'embed.weight', wanted the ratio 4"
-    with pytest.raises(ParametrizationError, match=message):
-        recipe.verify(model, optimizer)
-
-
-def test_verify_finds_a_decayed_bias() -> None:
-    def layers(n: int) -> nn.Module:
-        return nn.Linear(3, n)
-
-    model, recipe = layers(64), parametrize(layers, width=64, base_width=16, scheme="sp")
-    message = r"got weight_decay=0.1 for 'bias' .* wanted the ratio 0\."
-    with pytest.raises(ParametrizationError, match=message):
-        recipe.verify(model, torch.optim.AdamW(model.parameters(), weight_decay=0.1))
-    recipe.verify(model, torch.optim.AdamW(model.parameters(), weight_decay=0))
-
-
-def test_verify_finds_decay_where_the_recipe_has_none() -> None:
-    layouts = {"0": Layout(contracted=(), produced=(0,))}
-
-    def gains(n: int) -> nn.Module:
-        return nn.ParameterList([nn.Parameter(torch.ones(n))])
-
-    model = gains(64)
-    recipe = parametrize(gains, width=64, base_width=16, layouts=layouts)
-    with pytest.raises(ParametrizationError, match=r"weight_decay=0.1 for '0'.*the ratio 0\."):
-        recipe.verify(model, torch.optim.AdamW(model.parameters(), weight_decay=0.1))
-
-
-def test_verify_finds_a_missing_parameter() -> None:
-    recipe, model = make(), build(WIDTH)
-    groups = recipe.param_groups(model, lr=1e-2, weight_decay=0, eps=1e-8)
-    with pytest.raises(ParametrizationError, match=r"without 'readout.weight' \(1 of 4"):
-        recipe.verify(model, torch.optim.AdamW(groups[:-1]))
-
-
 class _Holder(nn.Module):
     def __init__(self, n: int) -> None:
         super().__init__()
@@ -409,7 +181,8 @@ def test_wrappers_are_seen_through_in_any_order() -> None:
         compiled(ddp(compiled(_Holder(64)))),
     ):
         recipe.initialize(wrapped, seed=0)
-        recipe.verify(wrapped, optimizer_of(recipe, wrapped))
+        groups = recipe.param_groups(wrapped, lr=1e-2, weight_decay=0, eps=1e-8)
+        recipe.verify(wrapped, torch.optim.AdamW(groups))
 
 
 def test_a_rescaled_model_is_known_outside_its_wrapper() -> None:

@@ -8,25 +8,8 @@ import torch.nn.functional as F
 import transformers as tf
 from torch import nn
 
-from .zoo import (
-    _IDS,
-    _LINEARS,
-    _LM,
-    _MOE,
-    FEATURES,
-    IN,
-    OUT,
-    PIXELS,
-    SERIES,
-    Apply,
-    H,
-    S,
-    Specimen,
-    V,
-    _bart,
-    _decoder,
-    _hub,
-)
+from .hub import IDS, LM, MOE, bart, decoder, hub
+from .specimens import FEATURES, IN, LINEARS, OUT, PIXELS, SERIES, Apply, H, S, Specimen, V
 
 
 def _between(n: int, forward: Callable[[Any, torch.Tensor], Any], **members: Any) -> nn.Module:
@@ -186,37 +169,37 @@ def _token_mixing(n: int) -> nn.Module:
 
 
 OWN = {
-    "casts": Specimen(_cast, FEATURES, _LINEARS | {"first": H, "shift": V, "second": H}),
-    "written tokens": Specimen(_written_tokens, SERIES, _LINEARS | {"mask": V, "first": V}),
-    "long convolution": Specimen(_long_convolution, SERIES, _LINEARS | {"kernel": V, "skip": V}),
+    "casts": Specimen(_cast, FEATURES, LINEARS | {"first": H, "shift": V, "second": H}),
+    "written tokens": Specimen(_written_tokens, SERIES, LINEARS | {"mask": V, "first": V}),
+    "long convolution": Specimen(_long_convolution, SERIES, LINEARS | {"kernel": V, "skip": V}),
     "complex states": Specimen(
-        _complex_states, SERIES, _LINEARS | {"decay": V, "angle": V, "real": H, "imaginary": H}
+        _complex_states, SERIES, LINEARS | {"decay": V, "angle": V, "real": H, "imaginary": H}
     ),
     "recurrent by hand": Specimen(
-        _recurrent_by_hand, SERIES, _LINEARS | {"seen": H, "kept": H, "start": V}
+        _recurrent_by_hand, SERIES, LINEARS | {"seen": H, "kept": H, "start": V}
     ),
-    "raw heads": Specimen(_raw_heads, SERIES, _LINEARS | {"queries": H, "out": H}),
-    "heads in a loop": Specimen(_heads_in_a_loop, SERIES, _LINEARS | {"heads": H}),
-    "direct latents": Specimen(_direct_latents, SERIES, _LINEARS | {"latents": IN}),
+    "raw heads": Specimen(_raw_heads, SERIES, LINEARS | {"queries": H, "out": H}),
+    "heads in a loop": Specimen(_heads_in_a_loop, SERIES, LINEARS | {"heads": H}),
+    "direct latents": Specimen(_direct_latents, SERIES, LINEARS | {"latents": IN}),
     "absorbed latent attention": Specimen(
         _absorbed_latent_attention,
         SERIES,
         {"down.weight": OUT, "down.bias": S, "query.weight": H, "query.bias": V, "up": IN}
-        | _LINEARS,
+        | LINEARS,
     ),
-    "stacked layers": Specimen(_stacked_layers, FEATURES, _LINEARS | {"weights": H, "shifts": V}),
-    "merged kernels": Specimen(_merged_kernels, PIXELS, _LINEARS | {"wide": H, "narrow": H}),
+    "stacked layers": Specimen(_stacked_layers, FEATURES, LINEARS | {"weights": H, "shifts": V}),
+    "merged kernels": Specimen(_merged_kernels, PIXELS, LINEARS | {"wide": H, "narrow": H}),
     "factors": Specimen(
-        _factors, FEATURES, _LINEARS | {"left": H, "scale": V, "gain": V, "right": H}
+        _factors, FEATURES, LINEARS | {"left": H, "scale": V, "gain": V, "right": H}
     ),
-    "masked": Specimen(_masked, FEATURES, _LINEARS | {"weight": H}),
-    "gathered": Specimen(_gathered, SERIES, _LINEARS | {"table": IN}),
-    "token mixing": Specimen(_token_mixing, SERIES, _LINEARS | {"mix": S}),
+    "masked": Specimen(_masked, FEATURES, LINEARS | {"weight": H}),
+    "gathered": Specimen(_gathered, SERIES, LINEARS | {"table": IN}),
+    "token mixing": Specimen(_token_mixing, SERIES, LINEARS | {"mix": S}),
 }
 
 
 def _latent_decoder(n: int) -> dict[str, Any]:
-    return _decoder(
+    return decoder(
         n,
         num_key_value_heads=n // 8,
         q_lora_rank=12,
@@ -253,21 +236,21 @@ def _speech(n: int) -> dict[str, Any]:
 
 HUB = {
     "deepseek": Specimen(
-        _hub(tf.DeepseekV2ForCausalLM, tf.DeepseekV2Config, _latent_decoder),
-        _IDS,
+        hub(tf.DeepseekV2ForCausalLM, tf.DeepseekV2Config, _latent_decoder),
+        IDS,
         {"*q_a_proj.weight": OUT, "*q_b_proj.weight": IN, "*_a_layernorm.weight": S}
         | {"*kv_a_proj_with_mqa.weight": OUT, "*kv_b_proj.weight": IN}
-        | _MOE
-        | _LM,
+        | MOE
+        | LM,
     ),
     "wav2vec2": Specimen(
-        _hub(tf.Wav2Vec2ForCTC, tf.Wav2Vec2Config, _speech),
+        hub(tf.Wav2Vec2ForCTC, tf.Wav2Vec2Config, _speech),
         {"input_values": torch.ones(2, 400)},
         {"*conv_layers.0.conv.weight": IN, "*original0": S}
         | {"lm_head.weight": OUT, "lm_head.bias": S, "*norm*": V, "*bias": V, "*": H},
     ),
     "albert": Specimen(
-        _hub(
+        hub(
             tf.AlbertModel,
             tf.AlbertConfig,
             lambda n: {
@@ -279,13 +262,13 @@ HUB = {
                 "intermediate_size": 4 * n,
             },
         ),
-        _IDS,
+        IDS,
         {"embeddings.*": S, "*embedding_hidden_mapping_in.weight": IN, "*bias": V}
         | {"*ayer_norm*": V, "*Norm*": V, "*": H},
     ),
     "m2m100": Specimen(
-        _hub(tf.M2M100ForConditionalGeneration, tf.M2M100Config, _bart),
-        _IDS | {"decoder_input_ids": _IDS["input_ids"]},
+        hub(tf.M2M100ForConditionalGeneration, tf.M2M100Config, bart),
+        IDS | {"decoder_input_ids": IDS["input_ids"]},
         {"*shared.weight": IN, "*norm*": V, "*bias": V, "*.weight": H},
     ),
 }

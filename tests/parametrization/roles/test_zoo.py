@@ -11,7 +11,8 @@ from torch import nn
 from lrtransfer.parametrization.roles.roles import assign_roles
 
 from .idioms import IDIOMS
-from .zoo import ZOO, Specimen
+from .specimens import Specimen
+from .zoo import ZOO
 
 BASE, WIDTH = 32, 128
 MODELS = ZOO | IDIOMS

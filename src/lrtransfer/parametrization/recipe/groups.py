@@ -1,4 +1,4 @@
-"""Parameter groups as a recipe wants them, and the check that an optimizer still has them."""
+"""Parameter groups as a recipe makes them, and the check that an optimizer still has them."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ Group = dict[str, Any]
 
 
 class Multiples(Protocol):
-    """What groups need to know of a tensor: its settings as multiples of those given."""
+    """Settings of a tensor as multiples of those given: all that groups need to know of it."""
 
     @property
     def name(self) -> str:
@@ -46,12 +46,17 @@ T = TypeVar("T", bound=Multiples)
 Pairs = Sequence[tuple[nn.Parameter, Multiples]]
 
 
-def merged_groups(
+def merge_groups(
     pairs: Pairs, *, lr: float | torch.Tensor, weight_decay: float, eps: float | None
 ) -> list[Group]:
     """Return groups of a torch optimizer; tensors with equal settings share one.
 
-    `eps` is None for optimizers without one, or to leave the optimizer's own alone.
+    Arguments:
+        pairs: The parameters with their multiples.
+        lr: The learning rate tuned.
+        weight_decay: The weight decay that the multiples refer to.
+        eps: The epsilon that they refer to; None for optimizers without one, or to leave them
+            their default.
     """
     groups: dict[tuple[float, float, float], Group] = {}
     for parameter, tensor in pairs:
@@ -72,7 +77,7 @@ def merged_groups(
     return list(groups.values())
 
 
-def groups_by_parameter(optimizers: Iterable[torch.optim.Optimizer]) -> dict[int, Group]:
+def index_groups(optimizers: Iterable[torch.optim.Optimizer]) -> dict[int, Group]:
     """Return the group of every parameter, by the parameter's id.
 
     Raises:
@@ -106,7 +111,7 @@ def require_all(pairs: Pairs, groups: dict[int, Group]) -> None:
         )
 
 
-def require_variant(kind: str, group: Group) -> None:
+def require_rule_settings(kind: str, group: Group) -> None:
     """Check the settings of Muon and Adafactor that decide which rule they follow.
 
     Raises:
@@ -121,11 +126,11 @@ def require_variant(kind: str, group: Group) -> None:
         )
     if "adjust_lr_fn" not in group:
         return
-    wanted = {"muon_keller": ("original", None), "muon_kimi": ("match_rms_adamw",)}.get(kind)
-    if wanted is not None and group["adjust_lr_fn"] not in wanted:
+    names = {"muon_keller": ("original", None), "muon_kimi": ("match_rms_adamw",)}.get(kind)
+    if names is not None and group["adjust_lr_fn"] not in names:
         raise ParametrizationError(
             f"verify: got Muon with adjust_lr_fn={group['adjust_lr_fn']!r}, wanted "
-            f"{wanted[0]!r}, the shape factor for which {kind!r} was made. Set it, or make the "
+            f"{names[0]!r}, the shape factor for which {kind!r} was made. Set it, or make the "
             "recipe for the other: muon_keller (original) or muon_kimi (match_rms_adamw)."
         )
 
@@ -146,18 +151,20 @@ def require_decay_apart(kind: str, weight_decay: float) -> None:
 
 
 def require_ratios(key: str, values: Sequence[tuple[Multiples, Group]]) -> None:
-    """Check one setting of all tensors against the recipe's multiples, relative to a nonzero one.
+    """Check that one setting of all tensors is in the ratios of the recipe's multiples.
+
+    Every value is compared with the first that the recipe does not set to 0.
 
     Raises:
-        ParametrizationError: If a value is not in the ratio wanted.
+        ParametrizationError: If a ratio is another.
     """
     multiples = [getattr(t, key) * float(group.get(f"own_{key}", 1.0)) for t, group in values]
     all_zero = not any(float(group[key]) for _, group in values)
     source = "initial_lr" if key == "lr" and all_zero else key
-    found = [float(group[source] if source in group else group[key]) for _, group in values]
+    settings = [float(group[source] if source in group else group[key]) for _, group in values]
     i = next((i for i, multiple in enumerate(multiples) if multiple != 0), 0)
-    first, first_value, unit = values[i][0], found[i], multiples[i] or 1.0
-    for (tensor, _), value, multiple in zip(values, found, multiples, strict=True):
+    first, first_value, unit = values[i][0], settings[i], multiples[i] or 1.0
+    for (tensor, _), value, multiple in zip(values, settings, multiples, strict=True):
         if not math.isclose(value * unit, first_value * multiple, rel_tol=1e-6):
             raise ParametrizationError(
                 f"verify: got {key}={value:g} for {tensor.name!r} beside {first_value:g} for "
@@ -167,7 +174,7 @@ def require_ratios(key: str, values: Sequence[tuple[Multiples, Group]]) -> None:
             )
 
 
-def scaled_groups(
+def scale_groups(
     groups: Iterable[Any],
     pairs: Sequence[tuple[nn.Parameter, T]],
     defaults: Group,
@@ -176,15 +183,20 @@ def scaled_groups(
 ) -> list[tuple[Group, T]]:
     """Return groups split into parts of equal multiples, scaled, each with one of its tensors.
 
-    Epsilons are left to the caller. `decay` turns a weight decay at a rate into the one that the
-    multiples refer to.
+    Epsilons are left to the caller.
+
+    Arguments:
+        groups: What a torch optimizer takes.
+        pairs: The parameters of the model with their multiples.
+        defaults: Settings of the groups that state none.
+        decay: Turns a weight decay at a rate into the one that the multiples refer to.
 
     Raises:
         ParametrizationError: If a parameter is not among the pairs, or a group was scaled before.
     """
     tensors = {id(parameter): tensor for parameter, tensor in pairs}
     return [
-        (_scaled(part, tensor, float(defaults["lr"]), decay), tensor)
+        (_scale_group(part, tensor, float(defaults["lr"]), decay), tensor)
         for group in _as_groups(groups)
         for part, tensor in _split(defaults | group, tensors)
     ]
@@ -193,16 +205,16 @@ def scaled_groups(
 _RATES = ("lr", "initial_lr", "max_lr", "min_lr")  # the latter three: what schedulers leave
 
 
-def _scaled(
+def _scale_group(
     part: Group, tensor: Multiples, lr: float, decay: Callable[[float, Any], float]
 ) -> Group:
-    own_lr, own_decay = float(part["lr"]), decay(part["weight_decay"], part["lr"])
+    lr_given, decay_given = float(part["lr"]), decay(part["weight_decay"], part["lr"])
     rates = {key: part[key] * tensor.lr for key in _RATES if key in part}
     return part | rates | {
-        "lr_mult": own_lr / lr * tensor.lr,
-        "weight_decay": own_decay * tensor.weight_decay,
-        "own_lr": own_lr,
-        "own_weight_decay": own_decay,
+        "lr_mult": lr_given / lr * tensor.lr,
+        "weight_decay": decay_given * tensor.weight_decay,
+        "own_lr": lr_given,
+        "own_weight_decay": decay_given,
     }  # fmt: skip
 
 
@@ -212,7 +224,7 @@ def _as_groups(groups: Iterable[Any]) -> list[Group]:
     if not all(isinstance(entry, dict) for entry in entries):
         entries = [{"params": entries}]
     return [
-        group | {"params": [own] if isinstance(own := group["params"], torch.Tensor) else [*own]}
+        group | {"params": [p] if isinstance(p := group["params"], torch.Tensor) else [*p]}
         for group in entries
     ]
 
@@ -227,7 +239,7 @@ def _split(group: Group, tensors: Mapping[int, T]) -> list[tuple[Group, T]]:
     parts: dict[tuple[str, float, float, float], tuple[Group, T]] = {}
     names = group.get("param_names")
     for i, entry in enumerate(group["params"]):
-        tensor = _known(entry, tensors)
+        tensor = _find_tensor(entry, tensors)
         empty = group | {"params": []} | ({} if names is None else {"param_names": []})
         key = (tensor.optimizer, tensor.lr, tensor.weight_decay, tensor.eps)
         part, _ = parts.setdefault(key, (empty, tensor))
@@ -237,8 +249,8 @@ def _split(group: Group, tensors: Mapping[int, T]) -> list[tuple[Group, T]]:
     return list(parts.values())
 
 
-def _known(entry: Any, tensors: Mapping[int, T]) -> T:
-    """Return what is known of a parameter, or of a (name, parameter) pair."""
+def _find_tensor(entry: Any, tensors: Mapping[int, T]) -> T:
+    """Return the multiples of a parameter, or of a (name, parameter) pair."""
     parameter = entry[1] if isinstance(entry, tuple) else entry
     if id(parameter) not in tensors:
         raise ParametrizationError(

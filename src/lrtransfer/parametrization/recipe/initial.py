@@ -1,8 +1,8 @@
 """How a model initialises its tensors, measured once at the base width.
 
-A recipe redraws every tensor from the distribution found here, with the scale its rule gives.
-So the user's own choices (a zero readout, a small embedding) survive, and nothing has to be
-declared.
+A recipe redraws every tensor from the distribution measured here, with the scale its rule gives.
+So the choices of the model's author (a zero readout, a small embedding) survive, and nothing has to
+be declared.
 """
 
 import math
@@ -16,7 +16,7 @@ from torch import nn
 from ...errors import ParametrizationError
 from ...randomness import seed_of
 from ..roles.growth import Build
-from .sharding import BLOCK, fill_, local_part, whole
+from .sharding import BLOCK, fill_, gather_values, standard_deviation, take_local_part
 
 # Models are built until every random tensor has given ENTRIES values (its std to about 1 %).
 # A tensor of one entry stops at MOST_BUILDS values: its std is then known to 6 % if uniform.
@@ -34,13 +34,18 @@ _UNIFORM_REACH = 1.1 * 3**0.5
 
 @dataclass(frozen=True)
 class Pattern:
-    """Hold values that are the same in every model, broadcast along sides of size 1."""
+    """Values that are the same in every model, broadcast along sides of size 1.
+
+    Attributes:
+        shape: Their shape.
+        values: The values, flattened.
+    """
 
     shape: tuple[int, ...]
     values: tuple[float, ...]
 
     def tensor(self) -> torch.Tensor:
-        """Return the values as a tensor."""
+        """Return the values as a tensor of the pattern's shape."""
         return torch.tensor(self.values).reshape(self.shape)
 
     def begins(self, tensor: torch.Tensor) -> bool:
@@ -52,7 +57,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class InitialDistribution:
-    """Describe how a tensor's entries start.
+    """Distribution of a tensor's entries at the start.
 
     Attributes:
         shape: `normal` or `uniform`; `kept` for values that vary along a growing side and are the
@@ -80,7 +85,7 @@ class InitialDistribution:
         """Whether two models differ in this tensor."""
         return self.std > 0 and self.shape != "kept" and self.pattern is None
 
-    def scaled(self, factor: float) -> "InitialDistribution":
+    def scale(self, factor: float) -> "InitialDistribution":
         """Return the distribution with its standard deviation multiplied."""
         return replace(self, std=self.std * factor) if self.is_random else self
 
@@ -97,8 +102,8 @@ class InitialDistribution:
     ) -> "InitialDistribution":
         """Return the distribution for a tensor of this shape.
 
-        A pattern fits if it broadcasts: it then varies along sides alone that do not grow. Else
-        the values are kept.
+        A pattern that broadcasts to the shape varies only along sides that do not grow, and stays.
+        With any other, the values that the model itself makes are kept.
 
         Raises:
             ParametrizationError: If rows start from zero along a side that grows.
@@ -116,7 +121,7 @@ class InitialDistribution:
         return replace(self, shape="kept")
 
     def draw_(self, tensor: torch.Tensor, generator: torch.Generator) -> None:
-        """Fill a tensor with independent draws, the same however it is spread over processes."""
+        """Fill a tensor with draws that do not depend on how it is spread over processes."""
         if self.shape == "kept":
             return
         if self.pattern is not None:
@@ -124,9 +129,22 @@ class InitialDistribution:
             fill_(tensor, iter(whole.split(BLOCK)))
         elif self.std == 0:
             with torch.no_grad():
-                local_part(tensor).values.fill_(self.mean)
+                take_local_part(tensor).values.fill_(self.mean)
         else:
             fill_(tensor, self._blocks(tensor.shape, generator))
+
+    def rescale_(self, tensor: torch.Tensor) -> None:
+        """Give the values of a random tensor the standard deviation of the distribution.
+
+        Rows that start from zero are left out of the measurement of the present one.
+        """
+        zeros = sum(stop - first for first, stop, factor in self.rows if factor == 0)
+        drawn = 1 - zeros / len(tensor) if zeros else 1.0
+        present = standard_deviation(tensor) / drawn**0.5
+        with torch.no_grad():
+            if self.is_random and present > 0:
+                values = take_local_part(tensor).values
+                values.sub_(self.mean).mul_(self.std / present).add_(self.mean)
 
     def _blocks(self, shape: Sequence[int], generator: torch.Generator) -> Iterator[torch.Tensor]:
         """Yield draws in float32, in the order of the flattened tensor."""
@@ -150,11 +168,18 @@ class InitialDistribution:
         return factors
 
 
-def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
+def measure_initial(build: Build, base_width: int) -> dict[str, InitialDistribution]:
     """Return the initial distribution of every parameter of `build(base_width)`.
 
     The model is built 4 to 64 times from fixed seeds, more often the smaller its smallest random
     tensor; torch's global generator is left as it was. Integers (quantised weights) are kept.
+
+    Arguments:
+        build: Maps a width to a model.
+        base_width: Width at which the initial values are looked at.
+
+    Returns:
+        Distributions by the parameters' names.
 
     Raises:
         ParametrizationError: If a parameter is complex, or starts with values that are not finite.
@@ -163,9 +188,9 @@ def measure(build: Build, base_width: int) -> dict[str, InitialDistribution]:
     second = _initial_values(build, base_width, seed_of("measure", 1))
     _require_real(first)
     fixed = {n: _describe_fixed(value) for n, value in first.items() if value.equal(second[n])}
-    if any(found.pattern for found in fixed.values()):
+    if any(distribution.pattern for distribution in fixed.values()):
         grown = _initial_values(build, 2 * base_width, seed_of("measure", 0))
-        fixed = {name: _holding_at(found, grown[name]) for name, found in fixed.items()}
+        fixed = {name: _drop_broken_pattern(d, grown[name]) for name, d in fixed.items()}
     integers = {name for name, value in first.items() if not value.is_floating_point()}
     fixed |= {name: _describe_kept(first[name]) for name in integers - fixed.keys()}
     rows = {n: _zero_rows(v, second[n]) for n, v in first.items() if n not in fixed}
@@ -190,7 +215,7 @@ def require_kept(name: str, initial: InitialDistribution, tensor: torch.Tensor) 
     """
     if initial.shape != "kept":
         return
-    values = whole(tensor)
+    values = gather_values(tensor)
     low, high = float(values.min()), float(values.max())
     reach = initial.high - initial.low
     is_likely = low < high and low >= initial.low - reach and high <= initial.high + reach
@@ -261,11 +286,13 @@ def _describe_fixed(values: torch.Tensor) -> InitialDistribution:
     return replace(kept, shape="normal", pattern=same)
 
 
-def _holding_at(found: InitialDistribution, grown: torch.Tensor) -> InitialDistribution:
+def _drop_broken_pattern(
+    distribution: InitialDistribution, grown: torch.Tensor
+) -> InitialDistribution:
     """Return the distribution without a pattern that does not hold at another width."""
-    if found.pattern is None or found.pattern.begins(grown):
-        return found
-    return replace(found, shape="kept", pattern=None)
+    if distribution.pattern is None or distribution.pattern.begins(grown):
+        return distribution
+    return replace(distribution, shape="kept", pattern=None)
 
 
 def _describe_kept(values: torch.Tensor) -> InitialDistribution:

@@ -29,7 +29,13 @@ _BYPASSED = (nn.modules.linear.NonDynamicallyQuantizableLinear,)
 
 @dataclass(frozen=True)
 class Multiplier:
-    """Scale what a module takes (`input`) or gives (`output`) by a factor."""
+    """Factor of what a module takes or gives.
+
+    Attributes:
+        module: Name of the module.
+        side: Whether its `input` or its `output` is multiplied.
+        factor: The factor.
+    """
 
     module: str
     side: Literal["input", "output"]
@@ -37,10 +43,10 @@ class Multiplier:
 
 
 class ScaleInput:
-    """Multiply a module's first argument."""
+    """Hook that multiplies a module's first argument."""
 
     def __init__(self, factor: float) -> None:
-        """Keep the factor."""
+        """Store the factor."""
         self.factor = factor
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -49,10 +55,10 @@ class ScaleInput:
 
 
 class ScaleOutput:
-    """Multiply what a module gives."""
+    """Hook that multiplies what a module gives."""
 
     def __init__(self, factor: float) -> None:
-        """Keep the factor."""
+        """Store the factor."""
         self.factor = factor
 
     def __call__(self, module: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
@@ -60,8 +66,8 @@ class ScaleOutput:
         return output * self.factor
 
 
-def weight_multiplier(model: nn.Module, name: str, factor: float) -> Multiplier:
-    """Return the hook that multiplies one weight.
+def place_multiplier(model: nn.Module, name: str, factor: float) -> Multiplier:
+    """Return the multiplier of a module that multiplies one weight.
 
     Raises:
         ParametrizationError: If its module gives no place for it.
@@ -92,7 +98,7 @@ def require_affine(module: nn.Module, tensor: str) -> None:
 
 
 def _is_affine_matrix(module: nn.Module) -> bool:
-    """Return whether a module of another's making maps x to x @ W + b, W its only matrix."""
+    """Return whether a module that is not torch's maps x to x @ W + b, W its only matrix."""
     matrices = [p for p in module.parameters() if p.ndim == 2]
     if next(module.children(), None) is not None or len(matrices) != 1 or matrices[0].is_meta:
         return False
@@ -111,7 +117,7 @@ def _is_affine_matrix(module: nn.Module) -> bool:
 
 
 def attach(model: nn.Module, multipliers: Iterable[Multiplier]) -> None:
-    """Register the hooks on a model; hooks from before are removed."""
+    """Register hooks for the multipliers on a model; those of earlier calls are removed."""
     for module in model.modules():
         for table in (module._forward_pre_hooks, module._forward_hooks):
             for key in [
@@ -127,21 +133,21 @@ def attach(model: nn.Module, multipliers: Iterable[Multiplier]) -> None:
 
 
 def require_attached(model: nn.Module, multipliers: Iterable[Multiplier]) -> None:
-    """Check that a model has these hooks and no others of ours.
+    """Check that a model has the hooks of these multipliers, and no others of these classes.
 
     Raises:
         ParametrizationError: If one is missing, doubled or of another factor.
     """
-    found = sorted(
+    present = sorted(
         (name, "input" if isinstance(hook, ScaleInput) else "output", hook.factor)
         for name, module in model.named_modules()
         for table in (module._forward_pre_hooks, module._forward_hooks)
         for hook in table.values()
         if isinstance(hook, ScaleInput | ScaleOutput)
     )
-    wanted = sorted((m.module, m.side, m.factor) for m in multipliers)
-    if found != wanted:
+    expected = sorted((m.module, m.side, m.factor) for m in multipliers)
+    if present != expected:
         raise ParametrizationError(
-            f"verify: got forward multipliers {found}, wanted {wanted}. Call "
+            f"verify: got forward multipliers {present}, wanted {expected}. Call "
             "recipe.attach(model): a model built or copied anew does not have them."
         )

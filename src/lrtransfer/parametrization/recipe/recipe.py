@@ -6,7 +6,7 @@ A recipe is a table keyed by parameter name, outside the tensors: it survives de
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -14,62 +14,30 @@ from torch import nn
 
 from ...errors import ParametrizationError
 from ...randomness import seed_of
-from ..choices import DECAYS, Choices, Tuned
+from ..choices import WEIGHT_DECAYS, Choices, Tuned
 from ..optimizers import KINDS, Optimizer, require_class
-from ..roles.growth import Shape
-from ..rules import FAMILIES, Role
+from ..rules import FAMILIES
 from .groups import (
     Group,
-    groups_by_parameter,
-    merged_groups,
+    index_groups,
+    merge_groups,
     require_all,
     require_decay_apart,
     require_ratios,
-    require_variant,
-    scaled_groups,
+    require_rule_settings,
+    scale_groups,
 )
-from .initial import InitialDistribution, Pattern, require_kept
+from .initial import require_kept
 from .multipliers import Multiplier, attach, require_attached
-from .sharding import local_part, standard_deviation
+from .tensor import TensorRecipe, pair_parameters, unwrap
 
 _RESCALED = "_lrtransfer_rescaled"
-_DATA_PARALLEL = (nn.parallel.DistributedDataParallel, nn.DataParallel)
 _FORMAT = "lrtransfer.recipe/1"
-
-
-@dataclass(frozen=True)
-class TensorRecipe:
-    """State how one tensor is initialised and trained.
-
-    Attributes:
-        name: Name of the parameter.
-        role: What the tensor does.
-        shape: Its global shape.
-        initial: Distribution of its entries at the start.
-        multiplier: Factor of the tensor in the forward pass.
-        lr: Learning rate as a multiple of the one tuned.
-        weight_decay: Weight decay as a multiple of the one given; 0 where the layer
-            contracts nothing (biases, gains).
-        eps: Adam's epsilon as a multiple of the one given.
-        optimizer: Which of the recipe's optimizers trains it.
-        source: Where its learning rate is from.
-    """
-
-    name: str
-    role: Role
-    shape: Shape
-    initial: InitialDistribution
-    multiplier: float
-    lr: float
-    weight_decay: float
-    eps: float
-    optimizer: str
-    source: str = field(compare=False)
 
 
 @dataclass(frozen=True, repr=False)
 class Recipe:
-    """Hold the recipe of one model at one width; made by `parametrize`.
+    """Recipe of one model at one width: how it is initialised and trained; made by `parametrize`.
 
     Attributes:
         scheme: Name of the scheme.
@@ -92,7 +60,7 @@ class Recipe:
     cautions: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Say what the recipe is for."""
+        """Return what the recipe is for, in one line."""
         return (
             f"Recipe({self.scheme}, {self.optimizer.kind}, {self.base_width}->{self.width}, "
             f"{len(self.tensors)} tensors)"
@@ -133,7 +101,7 @@ class Recipe:
         for parameter, tensor in pairs:
             require_kept(tensor.name, tensor.initial, parameter)
         # On the module, not on a tensor: the mark is copied and pickled along with the values.
-        plain = _unwrapped(model)
+        plain = unwrap(model)
         if keep and getattr(plain, _RESCALED, False):
             raise ParametrizationError(
                 "initialize: got keep=True for a model already rescaled, wanted one rescaling. "
@@ -141,7 +109,7 @@ class Recipe:
             )
         for parameter, tensor in pairs:
             if seed is None:
-                _rescale_(parameter, tensor.initial)
+                tensor.initial.rescale_(parameter)
             else:
                 generator = torch.Generator().manual_seed(seed_of(seed, self.width, tensor.name))
                 tensor.initial.draw_(parameter, generator)
@@ -150,16 +118,16 @@ class Recipe:
         return self.attach(model)
 
     def attach(self, model: nn.Module) -> nn.Module:
-        """Put the forward multipliers on a model, once however often it is called, and return it.
+        """Put the forward multipliers on a model in place and return it; twice is once.
 
-        `initialize` does it; a model built anew for a checkpoint needs it. Nothing is added where
+        `initialize` does it; a model built anew to load a checkpoint needs it. Nothing is added if
         the recipe has no multipliers.
 
         Raises:
             ParametrizationError: If the model is not the recipe's.
         """
         self._pairs(model)
-        attach(_unwrapped(model), self.multipliers)
+        attach(unwrap(model), self.multipliers)
         return model
 
     def param_groups(
@@ -173,29 +141,32 @@ class Recipe:
     ) -> list[Group]:
         """Return parameter groups for a torch optimizer; tensors with equal settings are merged.
 
-        Each group carries `lr_mult`, its learning rate over the one tuned: schedulers that
-        multiply keep the ratios, `keep_ratios` makes the others keep them, and `verify` finds out
-        about those that did not.
+        Each group carries `lr_mult`, its learning rate over the one tuned. Schedulers that multiply
+        keep these ratios, `keep_ratios` makes the others keep them, and `verify` checks them.
 
         Arguments:
             model: The model to be trained.
-            lr: The learning rate tuned (at the base width every tensor's own). A tensor gives
-                every group a tensor of its own.
+            lr: The learning rate tuned (at the base width, that of every tensor). If it is a
+                tensor, so are the rates of the groups, each another one.
             weight_decay: Weight decay at the base width, in the recipe's convention: τ in steps for
                 `ema_timescale`, else λ. Biases and gains are not decayed.
-            eps: Adam's epsilon at the base width; by default the optimizer's own is left alone
-                only where the rule leaves it alone, so a rule that scales it needs the value.
-            optimizer: Which optimizer's groups are wanted, if the recipe has two (Muon for the
+            eps: Adam's epsilon at the base width. It may be left out if the rule does not scale it:
+                the optimizer's default then holds.
+            optimizer: Which optimizer the groups are for, if the recipe has two (Muon for the
                 hidden matrices, AdamW for the rest).
+
+        Returns:
+            Dicts with `params`, `name` (the roles), `lr`, `lr_mult`, `weight_decay` and, for
+            optimizers with one, `eps`.
 
         Raises:
             ParametrizationError: If the model is not the recipe's, `eps` is missing, one of two
                 optimizers is not named, or the decay given has no rule.
         """
-        kind = self._chosen(optimizer)
+        kind = self._choose_kind(optimizer)
         require_decay_apart(kind, weight_decay)
         pairs = [(p, tensor) for p, tensor in self._pairs(model) if tensor.optimizer == kind]
-        return merged_groups(
+        return merge_groups(
             pairs, lr=lr, weight_decay=self._decay(weight_decay, lr), eps=self._eps(kind, eps)
         )
 
@@ -209,20 +180,23 @@ class Recipe:
         eps: float | None = None,
         optimizer: str | None = None,
     ) -> list[Group]:
-        """Return groups that the caller has, split by the recipe and scaled by its multiples.
+        """Return the caller's groups, split by the recipe and scaled by its multiples.
 
-        A group's own `lr`, `weight_decay` and `eps` are multiplied (a decay of 0 stays 0), as are
+        The `lr`, `weight_decay` and `eps` of a group are multiplied (a decay of 0 stays 0), as are
         the rates that a scheduler left in it; all other keys are copied. `lr_mult` is the rate
         over `lr`; the `own_` keys keep what the caller gave, for `verify`. The groups given are
-        not changed. Frozen or left-out tensors may be missing from them.
+        not changed. Tensors that do not train may be missing from them.
 
         Arguments:
             groups: What a torch optimizer takes: groups, or parameters, named or not.
-            model: The model to be trained: tells which parameter is which.
+            model: The model to be trained, which names the parameters.
             lr: The learning rate tuned, of the groups that state none.
             weight_decay: Decay of the groups that state none.
             eps: Epsilon of the groups that state none; see `param_groups`.
             optimizer: Which optimizer the groups are for, if the recipe has two.
+
+        Returns:
+            New groups, in the order of the given ones.
 
         Raises:
             ParametrizationError: If a parameter is not the model's or another optimizer's, the
@@ -232,22 +206,22 @@ class Recipe:
             >>> def build(n: int) -> nn.Module:
             ...     return nn.Sequential(nn.Linear(3, n), nn.Linear(n, 1))
             >>> recipe, model = parametrize(build, width=64, base_width=16), build(64)
-            >>> own = [{"params": model[0].parameters()}, {"params": model[1].weight, "lr": 0.02}]
-            >>> groups = recipe.scale(own, model, lr=0.1, weight_decay=0, eps=1e-8)
+            >>> plain = [{"params": model[0].parameters()}, {"params": model[1].weight, "lr": 0.02}]
+            >>> groups = recipe.scale(plain, model, lr=0.1, weight_decay=0, eps=1e-8)
             >>> [(len(group["params"]), group["lr"]) for group in groups]
             [(1, 0.1), (1, 0.1), (1, 0.005)]
         """
         if not lr > 0:
             raise ParametrizationError(f"scale: got lr={lr:g}, wanted a positive learning rate.")
-        kind = self._chosen(optimizer)
+        kind = self._choose_kind(optimizer)
         defaults = {"lr": lr, "weight_decay": weight_decay, "eps": eps}
-        scaled = scaled_groups(groups, self._pairs(model), defaults, decay=self._decay)
+        scaled = scale_groups(groups, self._pairs(model), defaults, decay=self._decay)
         for group, tensor in scaled:
             require_decay_apart(kind, group["weight_decay"])
-            self._require_own(kind, [tensor])
-            own_eps = self._eps(kind, group.pop("eps"))
-            if own_eps is not None:
-                group |= {"eps": own_eps * tensor.eps, "own_eps": own_eps}
+            self._require_kind(kind, [tensor])
+            eps_given = self._eps(kind, group.pop("eps"))
+            if eps_given is not None:
+                group |= {"eps": eps_given * tensor.eps, "own_eps": eps_given}
         return [group for group, _ in scaled]
 
     def verify(self, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
@@ -266,12 +240,12 @@ class Recipe:
                 f"{', '.join(self.optimizers)}."
             )
         pairs = self._pairs(model)
-        require_attached(_unwrapped(model), self.multipliers)
-        own = {id(parameter): tensor.optimizer for parameter, tensor in pairs}
-        require_all(pairs, groups_by_parameter(optimizers))
+        require_attached(unwrap(model), self.multipliers)
+        kinds = {id(parameter): tensor.optimizer for parameter, tensor in pairs}
+        require_all(pairs, index_groups(optimizers))
         for optimizer in optimizers:
-            groups = groups_by_parameter([optimizer])
-            kind = next((own[p] for p in groups if p in own), self.optimizers[0])
+            groups = index_groups([optimizer])
+            kind = next((kinds[p] for p in groups if p in kinds), self.optimizers[0])
             require_class(self._optimizer(kind), optimizer)
             self._verify_groups(kind, pairs, groups)
 
@@ -287,7 +261,7 @@ class Recipe:
             ParametrizationError: If the text is no such document.
         """
         try:
-            return _recipe_from(json.loads(text))
+            return _read_recipe(json.loads(text))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ParametrizationError(
                 f"from_json: got a text that is no recipe ({error}), wanted what recipe.to_json() "
@@ -300,17 +274,17 @@ class Recipe:
         pairs: Sequence[tuple[nn.Parameter, TensorRecipe]],
         groups: dict[int, Group],
     ) -> None:
-        own = [(t, groups[id(p)]) for p, t in pairs if id(p) in groups]
-        self._require_own(kind, [tensor for tensor, _ in own])
-        for _, group in own:
-            require_variant(kind, group)
+        trained = [(t, groups[id(p)]) for p, t in pairs if id(p) in groups]
+        self._require_kind(kind, [tensor for tensor, _ in trained])
+        for _, group in trained:
+            require_rule_settings(kind, group)
             if not group.get("decoupled_weight_decay"):
                 require_decay_apart(kind, float(group.get("weight_decay", 0.0)))
         has_eps = FAMILIES[KINDS[kind].family].has_eps
         for key in ("lr", "weight_decay") + (("eps",) if has_eps else ()):
-            require_ratios(key, [(t, group) for t, group in own if key in group])
+            require_ratios(key, [(t, group) for t, group in trained if key in group])
 
-    def _require_own(self, kind: str, tensors: Sequence[TensorRecipe]) -> None:
+    def _require_kind(self, kind: str, tensors: Sequence[TensorRecipe]) -> None:
         """Check that tensors are those of one optimizer."""
         if foreign := [tensor.name for tensor in tensors if tensor.optimizer != kind]:
             raise ParametrizationError(
@@ -321,7 +295,7 @@ class Recipe:
     def _optimizer(self, kind: str) -> Optimizer:
         return self.optimizer if kind == self.optimizer.kind else Optimizer(kind)
 
-    def _chosen(self, optimizer: str | None) -> str:
+    def _choose_kind(self, optimizer: str | None) -> str:
         if optimizer is None and len(self.optimizers) == 1:
             return self.optimizers[0]
         if optimizer not in self.optimizers:
@@ -334,7 +308,7 @@ class Recipe:
 
     def _decay(self, weight_decay: float, lr: float | torch.Tensor) -> float:
         """Return the decay to be multiplied by the recipe's factors."""
-        convention = DECAYS[self.choices.weight_decay]
+        convention = WEIGHT_DECAYS[self.choices.weight_decay]
         if convention.with_lr or not weight_decay:
             return weight_decay
         if not lr > 0:
@@ -347,19 +321,10 @@ class Recipe:
 
     def _pairs(self, model: nn.Module) -> list[tuple[nn.Parameter, TensorRecipe]]:
         """Return each parameter with its recipe, after checking that the two sets agree."""
-        parameters = dict(_unwrapped(model).named_parameters())
-        shapes = {name: tuple(p.shape) for name, p in parameters.items()}
-        wanted = {tensor.name: tensor.shape for tensor in self.tensors}
-        if shapes != wanted:
-            name = min(n for n in shapes | wanted if shapes.get(n) != wanted.get(n))
-            raise ParametrizationError(
-                f"recipe for width {self.width}: got {name!r} with shape {shapes.get(name)}, "
-                f"wanted {wanted.get(name)}. Give it the model that build({self.width}) makes."
-            )
-        return [(parameters[tensor.name], tensor) for tensor in self.tensors]
+        return pair_parameters(model, self.tensors, self.width)
 
     def _eps(self, kind: str, eps: float | None) -> float | None:
-        """Return the epsilon to be multiplied; None where the optimizer's own stays."""
+        """Return the epsilon to be multiplied; None if the optimizer keeps its default."""
         if not FAMILIES[KINDS[kind].family].has_eps:
             return None
         if eps is None and any(t.eps != 1 for t in self.tensors if t.optimizer == kind):
@@ -370,7 +335,7 @@ class Recipe:
         return eps
 
 
-def _recipe_from(document: dict[str, Any]) -> Recipe:
+def _read_recipe(document: dict[str, Any]) -> Recipe:
     if document["format"] != _FORMAT:
         raise ValueError(f"of format {document['format']!r}")
     optimizer = Optimizer(**document["optimizer"])
@@ -382,43 +347,16 @@ def _recipe_from(document: dict[str, Any]) -> Recipe:
         optimizer=optimizer,
         width=document["width"],
         base_width=document["base_width"],
-        choices=_choices_from(document["choices"]),
-        tensors=tuple(map(_tensor_from, document["tensors"])),
+        choices=_read_choices(document["choices"]),
+        tensors=tuple(map(TensorRecipe.from_document, document["tensors"])),
         multipliers=tuple(Multiplier(**m) for m in document["multipliers"]),
         cautions=tuple(document["cautions"]),
     )
 
 
-def _choices_from(document: dict[str, Any]) -> Choices:
+def _read_choices(document: dict[str, Any]) -> Choices:
     tuned = {role: Tuned(**factors) for role, factors in document["tuned"].items()}
     return Choices(**document | {"tuned": tuned})
-
-
-def _tensor_from(document: dict[str, Any]) -> TensorRecipe:
-    initial = dict(document["initial"])
-    if initial["pattern"] is not None:
-        pattern = initial["pattern"]
-        initial["pattern"] = Pattern(tuple(pattern["shape"]), tuple(pattern["values"]))
-    initial["rows"] = tuple(map(tuple, initial["rows"]))
-    return TensorRecipe(
-        **document
-        | {
-            "role": Role(document["role"]),
-            "shape": tuple(document["shape"]),
-            "initial": InitialDistribution(**initial),
-        }
-    )
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    """Return the model inside torch.compile and data parallelism, nested in any order."""
-    while True:
-        if isinstance(model, _DATA_PARALLEL):
-            model = model.module
-        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
-            model = inner
-        else:
-            return model
 
 
 def _require_memory(pairs: Sequence[tuple[nn.Parameter, TensorRecipe]]) -> None:
@@ -427,13 +365,3 @@ def _require_memory(pairs: Sequence[tuple[nn.Parameter, TensorRecipe]]) -> None:
             f"initialize: got {empty[0]!r} on the meta device ({len(empty)} of {len(pairs)} "
             "tensors), wanted tensors that hold values. Call model.to_empty(device=...) first."
         )
-
-
-def _rescale_(parameter: nn.Parameter, initial: InitialDistribution) -> None:
-    zeros = sum(stop - first for first, stop, factor in initial.rows if factor == 0)
-    drawn = 1 - zeros / len(parameter) if zeros else 1.0
-    present = standard_deviation(parameter) / drawn**0.5  # of the rows that are not zero
-    with torch.no_grad():
-        if initial.is_random and present > 0:
-            values = local_part(parameter).values
-            values.sub_(initial.mean).mul_(initial.std / present).add_(initial.mean)

@@ -20,19 +20,19 @@ BLOCK = 2**20
 
 @dataclass(frozen=True)
 class LocalPart:
-    """Hold the part of a tensor that lies in this process.
+    """The part of a tensor that lies in this process.
 
     Attributes:
-        values: The part itself: writing to it writes to the tensor.
-        positions: Where each of its entries lies in the whole tensor, both flattened, in
-            ascending order; None if the part is the whole.
+        values: The part, of its local shape: writing to it writes to the tensor.
+        positions: Index of each of its entries in the whole tensor, both flattened, of shape
+            (entries,), ascending; None if the part is the whole.
     """
 
     values: torch.Tensor
     positions: torch.Tensor | None
 
 
-def local_part(tensor: torch.Tensor) -> LocalPart:
+def take_local_part(tensor: torch.Tensor) -> LocalPart:
     """Return the part of a tensor that lies in this process; no process waits for another.
 
     Raises:
@@ -60,7 +60,7 @@ def _positions(tensor: DTensor) -> torch.Tensor:
         index = distribute_tensor(
             torch.arange(tensor.shape[dim]).view(shape),
             tensor.device_mesh,
-            [_along(dim, placement) for placement in tensor.placements],
+            [_keep_along(dim, placement) for placement in tensor.placements],
             src_data_rank=None,
         )
         positions = positions + stride * index.to_local().cpu()
@@ -68,7 +68,7 @@ def _positions(tensor: DTensor) -> torch.Tensor:
     return positions.flatten()
 
 
-def _along(dim: int, placement: Placement) -> Placement:
+def _keep_along(dim: int, placement: Placement) -> Placement:
     """Return the placement of the indices of one dimension: cut only where that dimension is."""
     # Not `is_shard`: of the two placements of tensor parallel and FSDP on one dimension, the first
     # (strided) is no `Shard`.
@@ -76,8 +76,13 @@ def _along(dim: int, placement: Placement) -> Placement:
 
 
 def fill_(tensor: torch.Tensor, draws: Iterator[torch.Tensor]) -> None:
-    """Fill a tensor, or the part of it that lies here, from blocks of the whole one's values."""
-    part = local_part(tensor)
+    """Fill a tensor, or the part of it that lies here.
+
+    Arguments:
+        tensor: The tensor.
+        draws: Values of the whole tensor, flattened, in blocks of shape (at most `BLOCK`,).
+    """
+    part = take_local_part(tensor)
     # On the CPU whatever the tensor's device: the same numbers everywhere.
     values = torch.empty(part.values.shape, dtype=torch.float32)
     flat = values.view(-1)
@@ -95,9 +100,9 @@ def fill_(tensor: torch.Tensor, draws: Iterator[torch.Tensor]) -> None:
 
 
 def standard_deviation(tensor: torch.Tensor) -> float:
-    """Return the standard deviation of all entries of the whole tensor, the same everywhere.
+    """Return the standard deviation of all entries of the whole tensor.
 
-    Of a sharded tensor every process has to ask: each gives its own sums.
+    If the tensor is sharded, every process has to call this: each contributes its sums.
     """
     if tensor.numel() < 2:
         return 0.0
@@ -105,11 +110,14 @@ def standard_deviation(tensor: torch.Tensor) -> float:
         return float(tensor.detach().std(correction=0))
     with torch.no_grad():
         values = tensor.double()
-        mean = float(whole(values.sum())) / tensor.numel()
-        return math.sqrt(float(whole((values - mean).square().sum())) / tensor.numel())
+        mean = float(gather_values(values.sum())) / tensor.numel()
+        return math.sqrt(float(gather_values((values - mean).square().sum())) / tensor.numel())
 
 
-def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """Return all values of a tensor; of a sharded one every process has to ask."""
+def gather_values(tensor: torch.Tensor) -> torch.Tensor:
+    """Return all values of a tensor, in its global shape.
+
+    If the tensor is sharded, every process has to call this.
+    """
     values = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
     return values.detach()

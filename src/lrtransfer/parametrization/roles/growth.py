@@ -18,12 +18,12 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Probes:
-    """Hold the models built to see what grows.
+    """What building a model at several widths shows: which dimensions grow.
 
     Attributes:
         base: The model at the base width.
         device: Where it could be built.
-        shapes: Shapes of every parameter, by width.
+        shapes: Shapes of every parameter, by width and name.
     """
 
     base: nn.Module
@@ -54,16 +54,16 @@ def probe(build: Build, *, width: int, base_width: int) -> Probes:
     base, device = _first(build, base_width)
     shapes = {
         base_width: _shapes(base),
-        2 * base_width: _shapes(_made(build, 2 * base_width, device)),
+        2 * base_width: _shapes(_make(build, 2 * base_width, device)),
     }
     third, table = _third(build, base_width, device)
     shapes[third] = table
     _require_equal_names(shapes)
     if width not in shapes:
         if device == "meta":
-            shapes[width] = _shapes(_made(build, width, device))
+            shapes[width] = _shapes(_make(build, width, device))
         else:
-            shapes[width] = _extrapolated(shapes, width)
+            shapes[width] = _extrapolate(shapes, width)
     _require_equal_names(shapes)
     return Probes(base, device, shapes)
 
@@ -72,10 +72,10 @@ def _first(build: Build, width: int) -> tuple[nn.Module, str]:
     try:
         return make(build, width, "meta"), "meta"
     except Exception:  # whatever a constructor raises without values: the CPU decides
-        return _made(build, width, "cpu"), "cpu"
+        return _make(build, width, "cpu"), "cpu"
 
 
-def _made(build: Build, width: int, device: str) -> nn.Module:
+def _make(build: Build, width: int, device: str) -> nn.Module:
     try:
         return make(build, width, device)
     except UserError:
@@ -91,7 +91,7 @@ def _third(build: Build, base_width: int, device: str) -> tuple[int, dict[str, S
     try:
         return 3 * base_width, _shapes(make(build, 3 * base_width, device))
     except Exception:  # three times a power of two is no power of two; four times is
-        return 4 * base_width, _shapes(_made(build, 4 * base_width, device))
+        return 4 * base_width, _shapes(_make(build, 4 * base_width, device))
 
 
 def _shapes(model: nn.Module) -> dict[str, Shape]:
@@ -115,18 +115,18 @@ def _require_equal_names(shapes: Mapping[int, Mapping[str, Shape]]) -> None:
             )
 
 
-def _extrapolated(shapes: Mapping[int, Mapping[str, Shape]], width: int) -> dict[str, Shape]:
+def _extrapolate(shapes: Mapping[int, Mapping[str, Shape]], width: int) -> dict[str, Shape]:
     first, second, third = shapes
     return {
         name: tuple(
-            _affine(name, {w: shapes[w][name][dim] for w in (first, second, third)}, width)
+            _fit_affine(name, {w: shapes[w][name][dim] for w in (first, second, third)}, width)
             for dim in range(len(shape))
         )
         for name, shape in shapes[first].items()
     }
 
 
-def _affine(name: str, sizes: Mapping[int, int], width: int) -> int:
+def _fit_affine(name: str, sizes: Mapping[int, int], width: int) -> int:
     (w0, s0), (w1, s1), (w2, s2) = sizes.items()
     size, rest = divmod((s1 - s0) * (width - w0), w1 - w0)
     if (s2 - s0) * (w1 - w0) != (s1 - s0) * (w2 - w0) or rest:

@@ -11,12 +11,20 @@ from .tracing.records import Attention
 
 
 def require_fixed_head_width(pairs: Sequence[tuple[Attention, Attention]], base_width: int) -> None:
-    """Refuse attentions whose head width grows and whose scale does not make up for it."""
+    """Refuse attentions whose head width grows and whose scale does not make up for it.
+
+    Arguments:
+        pairs: Every attention at the base width and at twice that.
+        base_width: The base width.
+
+    Raises:
+        ParametrizationError: If there is one.
+    """
     for base, grown in pairs:
         if base.head_width == grown.head_width:
             continue
-        wanted = base.scale * base.head_width / grown.head_width
-        if not math.isclose(grown.scale, wanted, rel_tol=1e-4):
+        scale = base.scale * base.head_width / grown.head_width
+        if not math.isclose(grown.scale, scale, rel_tol=1e-4):
             who = ", ".join(sorted(base.queries)) or "queries fused with keys"
             raise ParametrizationError(
                 f"parametrize: got an attention ({who}) with head width {base.head_width} and "
@@ -28,7 +36,11 @@ def require_fixed_head_width(pairs: Sequence[tuple[Attention, Attention]], base_
 
 
 def require_fixed_modules(build: Build, probes: Probes, base_width: int) -> None:
-    """Refuse torch's attention layers whose heads grow, where no forward shows them."""
+    """Refuse torch's attention layers whose heads grow, where no forward shows them.
+
+    Raises:
+        ParametrizationError: If there is one.
+    """
     grown = dict(make(build, 2 * base_width, probes.device).named_modules())
     for name, module in probes.base.named_modules():
         if isinstance(module, nn.MultiheadAttention) and module.head_dim != grown[name].head_dim:

@@ -5,16 +5,37 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from .tracing.uses import UseKind
+
 
 @dataclass(frozen=True)
 class Layout:
-    """Name the dimensions of a tensor that its layer contracts, and those that it produces.
+    """The dimensions of a tensor that its layer sums over, and those that its result has.
 
     Dimensions in neither are repetitions (experts stacked in one tensor).
+
+    Attributes:
+        contracted: Dimensions that the layer sums over.
+        produced: Dimensions that appear in its result.
     """
 
     contracted: tuple[int, ...]
     produced: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The sides of one tensor, before it is asked which of them grow.
+
+    Attributes:
+        layout: The dimensions contracted and produced.
+        kind: How its layer uses it.
+        tied_readouts: Names of the modules that contract the produced side of a table.
+    """
+
+    layout: Layout
+    kind: UseKind
+    tied_readouts: tuple[str, ...] = ()
 
 
 _OUT_IN = Layout(contracted=(1,), produced=(0,))
@@ -34,26 +55,39 @@ _ATTENTION_VECTORS = ("in_proj_bias", "bias_k", "bias_v")
 _RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?")
 
 
-def layout_of(module: nn.Module, leaf: str, parameter: nn.Parameter) -> Layout | None:
+def sides_by_class(module: nn.Module, leaf: str) -> Sides | None:
     """Return the sides of a parameter that one of torch's layers defines; None for any other."""
+    parameter = getattr(module, leaf)
+    layout = _layout(module, leaf, parameter)
+    if layout is None:
+        return None
+    if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+        return Sides(layout, UseKind.LOOKUP)
+    if not layout.contracted:
+        return Sides(layout, UseKind.SCALED)
+    is_depthwise = getattr(module, "groups", 1) > 1 and parameter.shape[1] == 1
+    return Sides(layout, UseKind.DEPTHWISE if is_depthwise else UseKind.MATMUL)
+
+
+def _layout(module: nn.Module, leaf: str, parameter: nn.Parameter) -> Layout | None:
     vector = Layout(contracted=(), produced=tuple(range(parameter.ndim)))
-    own: dict[str, Layout] = {}
+    layouts: dict[str, Layout] = {}
     match module:
         case nn.Embedding() | nn.EmbeddingBag():
-            own = {"weight": _IN_OUT}
+            layouts = {"weight": _IN_OUT}
         case nn.Linear():
-            own = {"weight": _OUT_IN, "bias": vector}
+            layouts = {"weight": _OUT_IN, "bias": vector}
         case _ if isinstance(module, _CONVOLUTIONS):
             kernel = Layout(contracted=tuple(range(1, parameter.ndim)), produced=(0,))
-            own = {"weight": kernel, "bias": vector}
+            layouts = {"weight": kernel, "bias": vector}
         case _ if isinstance(module, _TRANSPOSED) and module.groups == 1:
             kernel = Layout(contracted=(0, *range(2, parameter.ndim)), produced=(1,))
-            own = {"weight": kernel, "bias": vector}
+            layouts = {"weight": kernel, "bias": vector}
         case nn.MultiheadAttention():
-            own = dict.fromkeys(_ATTENTION_MATRICES, _OUT_IN)
-            own |= dict.fromkeys(_ATTENTION_VECTORS, vector)
+            layouts = dict.fromkeys(_ATTENTION_MATRICES, _OUT_IN)
+            layouts |= dict.fromkeys(_ATTENTION_VECTORS, vector)
         case nn.RNNBase() if _RECURRENT.fullmatch(leaf):
-            own = {leaf: _OUT_IN if leaf.startswith("weight") else vector}
+            layouts = {leaf: _OUT_IN if leaf.startswith("weight") else vector}
         case _ if isinstance(module, _ELEMENTWISE):
-            own = {"weight": vector, "bias": vector}
-    return own.get(leaf)
+            layouts = {"weight": vector, "bias": vector}
+    return layouts.get(leaf)

@@ -5,14 +5,22 @@ from collections.abc import Mapping, Sequence
 from ...errors import ParametrizationError
 from ..rules import Role
 from .layers import Layout
-from .sides import Finder
+from .sides import SideFinder
 from .tracing.memory import Part
 
 
-def fused_parts(
-    name: str, role: Role, layout: Layout, finder: Finder, width: int
+def find_parts(
+    name: str, role: Role, layout: Layout, finder: SideFinder, width: int
 ) -> tuple[tuple[int, int, Role], ...]:
-    """Return the parts of a fused tensor's produced side of which only some grow."""
+    """Return the parts of a fused tensor's produced side if only some of them grow.
+
+    Returns:
+        Start, stop and role of each part at `width`, which cover the whole side; empty if all grow
+        or none does.
+
+    Raises:
+        ParametrizationError: If parts that do not grow cannot have a role of their own.
+    """
     for dim in layout.produced if finder.graphs else ():
         if not finder.probes.grows(name, dim):
             continue
@@ -31,26 +39,28 @@ def fused_parts(
                 f"roles={{{name!r}: {role.value!r}}}."
             )
         fixed_role = {Role.HIDDEN: Role.OUTPUT}.get(role, Role.SCALAR)
-        starts = {_at(a.start, b.start, finder.base_width, width): a.size for a, b in fixed}
-        return _tiled(starts, finder.probes.shapes[width][name][dim], role, fixed_role)
+        starts = {
+            _extrapolate_start(a.start, b.start, finder.base_width, width): a.size for a, b in fixed
+        }
+        return _tile(starts, finder.probes.shapes[width][name][dim], role, fixed_role)
     return ()
 
 
 def _outermost(pairs: Sequence[tuple[Part, Part]]) -> list[tuple[Part, Part]]:
     """Return the parts without those that lie inside another."""
-    whole = [a for a, _ in pairs if a.contiguous]
+    stretches = [a for a, _ in pairs if a.contiguous]
     return [
         (a, b)
         for a, b in pairs
-        if not any(w.start <= a.start < w.start + w.size and w.size > a.size for w in whole)
+        if not any(w.start <= a.start < w.start + w.size and w.size > a.size for w in stretches)
     ]
 
 
-def _at(base: int, double: int, base_width: int, width: int) -> int:
+def _extrapolate_start(base: int, double: int, base_width: int, width: int) -> int:
     return base + (double - base) * (width - base_width) // base_width
 
 
-def _tiled(
+def _tile(
     fixed: Mapping[int, int], total: int, role: Role, fixed_role: Role
 ) -> tuple[tuple[int, int, Role], ...]:
     parts: list[tuple[int, int, Role]] = []
@@ -67,8 +77,12 @@ def _tiled(
     return tuple(parts)
 
 
-def require_whole_input(name: str, finder: Finder) -> None:
-    """Refuse a matrix whose input is a concatenation of parts of which only some grow."""
+def require_whole_input(name: str, finder: SideFinder) -> None:
+    """Refuse a matrix whose input is a concatenation of pieces of which only some grow.
+
+    Raises:
+        ParametrizationError: If it is.
+    """
     tables = [graph.pieces.get(name, []) for graph in finder.graphs]
     for base, grown in zip(*tables, strict=False) if tables else ():
         if len({a == b for a, b in zip(base, grown, strict=False)}) > 1:

@@ -1,8 +1,18 @@
-"""Which dimensions grow with width x which side the consuming operation contracts -> role.
+"""The role of every tensor: which of its dimensions grow with width, and which are contracted.
 
-The sides are read from the traced forward, or where there is no example input from the class of the
-layer; which dimensions grow is read from the model built at several widths. Names, the number of
-dimensions and sizes that happen to be equal decide nothing.
+===================  ==================  ======
+contracted side      produced side       role
+===================  ==================  ======
+fixed                grows               input
+grows                grows               hidden
+grows                fixed               output
+none, or depthwise   grows               vector
+fixed or none        fixed               scalar
+===================  ==================  ======
+
+The sides are read from the traced forward, or if there is no example, from the class of the layer
+(`sides`). Which dimensions grow is read from the model built at several widths (`growth`). Names,
+the number of dimensions and sizes that happen to be equal decide nothing.
 """
 
 import math
@@ -15,22 +25,25 @@ from typing import Any, Literal
 from torch import nn
 
 from ...errors import ParametrizationError
-from ..rules import Fans, Role
+from ..powers import Fans
+from ..rules import Role
 from .growth import Build as Build
 from .growth import Shape as Shape
 from .growth import make, probe
 from .heads import require_fixed_head_width, require_fixed_modules
 from .layers import Layout as Layout
-from .parts import fused_parts, require_whole_input
-from .sides import Finder, Sides
+from .layers import Sides
+from .parts import find_parts, require_whole_input
+from .sides import SideFinder
 from .tracing.graph import Graph
-from .tracing.records import Attention, Kind
+from .tracing.records import Attention
 from .tracing.trace import inputs_of, trace
+from .tracing.uses import UseKind
 
 
 @dataclass(frozen=True)
 class TensorRole:
-    """State the role of one tensor and its two sides at the width and at the base width.
+    """Role of one tensor, with its two sides at the width and at the base width.
 
     Attributes:
         name: Name of the parameter in the model.
@@ -83,7 +96,7 @@ class TensorRole:
 
 @dataclass(frozen=True)
 class RoleTable:
-    """Hold the roles of a model's tensors and what else a recipe should know.
+    """Roles of a model's tensors, and what else a recipe should know of the model.
 
     Attributes:
         tensors: One role for every parameter.
@@ -106,7 +119,7 @@ def assign_roles(
     roles: Mapping[str, str] | None = None,
     attention: Literal["refuse", "accept"] = "refuse",
 ) -> tuple[TensorRole, ...]:
-    """Return the role of every parameter of `build(width)`; see `role_table`.
+    """Return the role of every parameter of `build(width)`; arguments as of `make_role_table`.
 
     Example:
         >>> def build(n: int) -> nn.Module:
@@ -114,7 +127,7 @@ def assign_roles(
         >>> [r.role.value for r in assign_roles(build, width=64, base_width=16)]
         ['input', 'vector', 'hidden', 'vector', 'output', 'scalar']
     """
-    return role_table(
+    return make_role_table(
         build,
         width=width,
         base_width=base_width,
@@ -125,7 +138,7 @@ def assign_roles(
     ).tensors
 
 
-def role_table(
+def make_role_table(
     build: Build,
     *,
     width: int,
@@ -157,8 +170,8 @@ def role_table(
     """
     probes = probe(build, width=width, base_width=base_width)
     names = list(probes.shapes[base_width])
-    declared = _declared("layouts", layouts or {}, names)
-    given = _declared("roles", roles or {}, names)
+    declared_layouts = _match_patterns("layouts", layouts or {}, names)
+    declared_roles = _match_patterns("roles", roles or {}, names)
     graphs: tuple[Graph, ...] = ()
     if example is not None:
         graphs = tuple(
@@ -170,9 +183,10 @@ def role_table(
         require_fixed_head_width(pairs, base_width)
         if not graphs:
             require_fixed_modules(build, probes, base_width)
-    finder = Finder(probes, graphs, base_width)
+    finder = SideFinder(probes, graphs, base_width)
     tensors = tuple(
-        _tensor_role(name, finder, width, declared.get(name), given.get(name)) for name in names
+        _find_role(name, finder, width, declared_layouts.get(name), declared_roles.get(name))
+        for name in names
     )
     if all(tensor.role is Role.SCALAR for tensor in tensors):
         raise ParametrizationError(
@@ -180,29 +194,31 @@ def role_table(
             f"for all {len(tensors)} parameters, wanted at least one dimension that grows with "
             "width. Check that build passes its `width` argument on to the layers."
         )
-    cautions = _cautions(graphs, base_width) if graphs else _unseen(probes.base)
+    cautions = (
+        _caution_of_numbers(graphs, base_width) if graphs else _caution_of_unseen(probes.base)
+    )
     return RoleTable(tensors, cautions, pairs)
 
 
-def _declared(key: str, table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def _match_patterns(key: str, table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Return the declaration of every parameter that a name or pattern matches."""
-    found: dict[str, Any] = {}
+    declarations: dict[str, Any] = {}
     for pattern, value in table.items():
-        matched = [name for name in names if fnmatchcase(name, pattern)]
-        if not matched:
+        matches = [name for name in names if fnmatchcase(name, pattern)]
+        if not matches:
             raise ParametrizationError(
                 f"{key}: got {[pattern]}, wanted names of parameters or patterns that match some, "
                 f"such as {names[0]!r}."
             )
-        found |= dict.fromkeys(matched, value)
-    return found
+        declarations |= dict.fromkeys(matches, value)
+    return declarations
 
 
-def _cautions(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
+def _caution_of_numbers(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
     if len(graphs[0].scalars) != len(graphs[1].scalars):
         return ()
     lines = (
-        f"the output of {_listed(base.makers)} is multiplied by {base.value:g} at width "
+        f"the output of {_name_some(base.makers)} is multiplied by {base.value:g} at width "
         f"{base_width} and by {grown.value:g} at width {2 * base_width}"
         for base, grown in zip(*(graph.scalars for graph in graphs), strict=True)
         if math.isfinite(base.value) and math.isfinite(grown.value) and base.value != grown.value
@@ -210,24 +226,25 @@ def _cautions(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lines))
 
 
-def _unseen(model: nn.Module) -> tuple[str, ...]:
-    """Say that a forward of the user's own was not looked at."""
-    own = {type(m).__name__ for m in model.modules() if not type(m).__module__.startswith("torch.")}
-    if not own:
+def _caution_of_unseen(model: nn.Module) -> tuple[str, ...]:
+    """Return a caution if there is a forward that is not torch's: nobody looked at it."""
+    classes = {type(module) for module in model.modules()}
+    names = sorted({c.__name__ for c in classes if not c.__module__.startswith("torch.")})
+    if not names:
         return ()
     return (
-        f"roles are those of the layers' classes; what the forward of {', '.join(sorted(own)[:3])} "
+        f"roles are those of the layers' classes; what the forward of {', '.join(names[:3])} "
         "does with them was not seen (a table used again as readout, say). Pass example=",
     )
 
 
-def _listed(names: frozenset[str]) -> str:
+def _name_some(names: frozenset[str]) -> str:
     first, rest = sorted(names)[:2], len(names) - 2
     return (", ".join(first) or "an activation") + (f" and {rest} more" if rest > 0 else "")
 
 
-def _tensor_role(
-    name: str, finder: Finder, width: int, layout: Layout | None, role: str | None
+def _find_role(
+    name: str, finder: SideFinder, width: int, layout: Layout | None, role: str | None
 ) -> TensorRole:
     shape, base_shape = (finder.probes.shapes[w][name] for w in (width, finder.base_width))
     if role is not None and role not in list(Role):
@@ -235,29 +252,30 @@ def _tensor_role(
             f"roles: got {role!r} for {name!r}, wanted one of {', '.join(Role)}."
         )
     if layout is not None:
-        kind = Kind.MATMUL if layout.contracted else Kind.SCALED
+        kind = UseKind.MATMUL if layout.contracted else UseKind.SCALED
         sides = Sides(layout, kind, finder.readouts(name, layout))
     elif role is not None and name not in finder.uses:
-        sides = Sides(_layout_for(name, Role(role), finder), Kind.MATMUL)
+        sides = Sides(_layout_for(name, Role(role), finder), UseKind.MATMUL)
     else:
         sides = finder.sides(name)
-    own = Role(role) if role is not None else _role(name, sides, finder)
+    assigned = Role(role) if role is not None else _read_role(name, sides, finder)
     is_fixed = layout is not None or role is not None
     return TensorRole(
         name=name,
-        role=own,
+        role=assigned,
         shape=shape,
         base_shape=base_shape,
         layout=sides.layout,
-        lookup=sides.kind is Kind.LOOKUP or (sides.kind is Kind.ADDED and own is Role.INPUT),
-        tied_readouts=sides.tied_readouts if own is Role.INPUT else (),
-        is_query=_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
-        is_residual_output=_all(finder.graphs, lambda g: name in g.residual),
-        parts=() if is_fixed else fused_parts(name, own, sides.layout, finder, width),
+        lookup=sides.kind is UseKind.LOOKUP
+        or (sides.kind is UseKind.ADDED and assigned is Role.INPUT),
+        tied_readouts=sides.tied_readouts if assigned is Role.INPUT else (),
+        is_query=_hold_in_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
+        is_residual_output=_hold_in_all(finder.graphs, lambda g: name in g.residual),
+        parts=() if is_fixed else find_parts(name, assigned, sides.layout, finder, width),
     )
 
 
-def _layout_for(name: str, role: Role, finder: Finder) -> Layout:
+def _layout_for(name: str, role: Role, finder: SideFinder) -> Layout:
     """Return sides for a tensor of which only the role is declared, by what grows."""
     dims = range(len(finder.shape(name)))
     grown = tuple(d for d in dims if finder.probes.grows(name, d))
@@ -276,12 +294,12 @@ def _layout_for(name: str, role: Role, finder: Finder) -> Layout:
     return Layout((), tuple(dims))
 
 
-def _all(graphs: Sequence[Graph], test: Any) -> bool:
+def _hold_in_all(graphs: Sequence[Graph], test: Any) -> bool:
     return bool(graphs) and all(test(graph) for graph in graphs)
 
 
-def _role(name: str, sides: Sides, finder: Finder) -> Role:
-    grown = {d for d in range(len(finder.shape(name))) if finder.probes.grows(name, d)}
+def _read_role(name: str, sides: Sides, finder: SideFinder) -> Role:
+    grown = finder.grown(name)
     grows_in = bool(grown & set(sides.layout.contracted))
     grows_out = bool(grown - set(sides.layout.contracted))
     if grows_in:
@@ -290,5 +308,5 @@ def _role(name: str, sides: Sides, finder: Finder) -> Role:
         return Role.OUTPUT if is_repeated else Role.HIDDEN
     if not grows_out:
         return Role.SCALAR
-    is_vector = sides.kind is Kind.DEPTHWISE or not sides.layout.contracted
+    is_vector = sides.kind is UseKind.DEPTHWISE or not sides.layout.contracted
     return Role.VECTOR if is_vector else Role.INPUT

@@ -1,4 +1,4 @@
-"""The sides of operands, aligned with the dimensions of a result."""
+"""What is known of the dimensions of operands, for the dimensions of their result."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,23 +6,24 @@ from dataclasses import replace
 import torch
 
 from .graph import Graph
-from .memory import Side
+from .memory import Dimension
 
 
-def broadcast(graph: Graph, tensor: torch.Tensor, out: torch.Tensor) -> list[Side]:
-    """Return the sides of an operand, aligned with the dimensions of the result."""
-    sides = [Side()] * (out.ndim - tensor.ndim) + list(graph.sides(tensor))[-out.ndim :]
+def broadcast(graph: Graph, tensor: torch.Tensor, out: torch.Tensor) -> list[Dimension]:
+    """Return what an operand says of each dimension of the result that it is broadcast to."""
+    missing = [Dimension()] * (out.ndim - tensor.ndim)
+    dimensions = [*missing, *graph.dimensions(tensor)[-out.ndim :]]
     sizes = (1,) * (out.ndim - tensor.ndim) + tuple(tensor.shape)
     return [
-        side if size == wanted else Side()
-        for side, size, wanted in zip(sides, sizes, out.shape, strict=False)
+        dimension if size == out_size else Dimension()
+        for dimension, size, out_size in zip(dimensions, sizes, out.shape, strict=False)
     ]
 
 
-def merge(rows: Sequence[Sequence[Side]], ndim: int) -> list[Side]:
+def merge(rows: Sequence[Sequence[Dimension]], ndim: int) -> list[Dimension]:
     """Return for every dimension of a result what all of its operands say of it."""
     return [
-        Side(
+        Dimension(
             frozenset(label for row in rows for label in row[dim].labels),
             frozenset(origin for row in rows for origin in row[dim].origins),
             next((row[dim].pieces for row in rows if row[dim].pieces), ()),
@@ -31,8 +32,9 @@ def merge(rows: Sequence[Sequence[Side]], ndim: int) -> list[Side]:
     ]
 
 
-def as_gain(row: Sequence[Side]) -> list[Side]:
-    """Return sides that only scale along the dimensions that they walk."""
+def as_gain(row: Sequence[Dimension]) -> list[Dimension]:
+    """Return dimensions of which every label is one of a gain."""
     return [
-        replace(side, labels=frozenset(i._replace(gain=True) for i in side.labels)) for side in row
+        replace(dimension, labels=frozenset(i._replace(is_gain=True) for i in dimension.labels))
+        for dimension in row
     ]

@@ -1,18 +1,18 @@
 """Attentions: products of queries and keys under a softmax, one by one or fused."""
 
-from .call import Call
+from .aten_call import AtenCall
 from .defaults import operands_of
 from .graph import Graph
 from .records import Attention
-from .shaping import aligned
+from .shaping import rearrange
 
 
-def softmax(graph: Graph, call: Call) -> None:
+def take_softmax(graph: Graph, call: AtenCall) -> None:
     """Record a softmax; of logits, it is an attention."""
     source, out = call.tensors[0], call.outs[0]
     node = graph.node(source)
     if node is None or node.is_weight:
-        aligned(graph, call)
+        rearrange(graph, call)
         return
     graph.consume(source)
     if node.logits is not None:
@@ -22,7 +22,7 @@ def softmax(graph: Graph, call: Call) -> None:
     graph.put_activation(out, [node], makers=frozenset())
 
 
-def attend(graph: Graph, call: Call) -> None:
+def attend(graph: Graph, call: AtenCall) -> None:
     """Record a fused attention."""
     query, key, value = (call.arguments[name] for name in ("query", "key", "value"))
     for tensor, _ in operands_of(graph, (query, key, value)):

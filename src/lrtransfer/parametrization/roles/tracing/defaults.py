@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from .call import Call
+from .aten_call import AtenCall
 from .graph import Graph
-from .memory import Side
-from .records import Kind, Node
+from .memory import Dimension
+from .records import Node
+from .uses import UseKind
 
 
 def operands_of(graph: Graph, tensors: Iterable[torch.Tensor]) -> list[tuple[torch.Tensor, Node]]:
@@ -19,32 +20,34 @@ def operands_of(graph: Graph, tensors: Iterable[torch.Tensor]) -> list[tuple[tor
 
 
 def use_as_table(
-    graph: Graph, node: Node, sides: Sequence[Side], kind: Kind = Kind.ADDED
+    graph: Graph, node: Node, dimensions: Sequence[Dimension], kind: UseKind = UseKind.ADDED
 ) -> frozenset[str]:
-    """Record the use of a weight as an activation of its own; return its makers."""
-    looked = [s for s in sides if any((i.parameter, i.dim) in node.looked for i in s.labels)]
-    if looked:
-        graph.use(
-            node, Kind.LOOKUP, contracted=looked, produced=[s for s in sides if s not in looked]
-        )
+    """Record the use of a weight as an activation of its own; return the makers of that.
+
+    Rows that indices picked before make it a table: their dimension is contracted with a one-hot.
+    """
+    rows = [d for d in dimensions if any((i.parameter, i.dim) in node.lookups for i in d.labels)]
+    if rows:
+        columns = [dimension for dimension in dimensions if dimension not in rows]
+        graph.use(node, UseKind.LOOKUP, contracted=rows, produced=columns)
     else:
-        graph.use(node, kind, produced=sides)
-    return node.names if kind is Kind.ADDED else frozenset()
+        graph.use(node, kind, produced=dimensions)
+    return node.parameters if kind is UseKind.ADDED else frozenset()
 
 
-def default(graph: Graph, call: Call, sides: Sequence[Side] | None = None) -> None:
+def derive(graph: Graph, call: AtenCall, dimensions: Sequence[Dimension] | None = None) -> None:
     """Record activations that an operation computes from others."""
     operands = operands_of(graph, call.tensors)
     for tensor, _ in operands:
         graph.consume(tensor)
     for index, out in enumerate(call.outs):
-        graph.put_activation(out, [n for _, n in operands], sides if index == 0 else None)
+        graph.put_activation(out, [n for _, n in operands], dimensions if index == 0 else None)
 
 
-def unknown(graph: Graph, call: Call) -> None:
-    """Mark every weight that an operation with no known sides consumes."""
+def mark_unread(graph: Graph, call: AtenCall) -> None:
+    """Mark every weight that an operation without a rule consumes: nothing is guessed."""
     for _, node in operands_of(graph, call.tensors):
         if node.is_weight:
-            for name in node.names:
+            for name in node.parameters:
                 graph.mark_unknown(name, f"goes into {call.name} in module {graph.module!r}")
-    default(graph, call)
+    derive(graph, call)

@@ -1,31 +1,54 @@
-"""What a forward pass does with every parameter: the record that the operations write."""
+"""What is known of every block of memory during a forward pass, and what it used parameters for.
+
+Labels, origins, parts, pieces, products, compositions and uses: see the package's docstring.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from .memory import Label, Origin, Part, Side, axes_of, parts_of, sides_of
-from .records import Attention, Kind, Logits, Node, Scalar, Use
+from .memory import (
+    Dimension,
+    Label,
+    Part,
+    axes_of,
+    dimensions_of,
+    labels_of,
+    origins_of,
+    parts_of,
+)
+from .records import Attention, Logits, Node, Scalar
+from .uses import LabelledSides, Product, Use, UseKind, sum_repetitions, use_by_sides
 
 
-@dataclass
-class _Product:
-    """A parameter multiplied with an activation, until it is known whether a sum follows."""
+class Composition(NamedTuple):
+    """One operand of a product of two weights, by its labels.
 
-    parameter: str
-    dims: frozenset[int]
-    expands: bool  # whether the activation was repeated along some of the dimensions
-    module: str
-    composed: bool
-    repeats: frozenset[int] = frozenset()  # the uses that repeat along its dimensions
-    outcomes: set[frozenset[int]] = field(default_factory=set)
+    Attributes:
+        outer: Those that the product keeps: whether it contracts them depends on its use.
+        inner: Those that the operands have in common: they are on the other side of `outer`.
+    """
+
+    outer: frozenset[Label]
+    inner: frozenset[Label]
 
 
 class Graph:
-    """Collects nodes and uses while the operations of a forward pass are observed."""
+    """Knowledge of a model's tensors and the uses of its parameters, as operations are observed.
+
+    Attributes:
+        module: Name of the module that runs.
+        attention: Attentions, in order.
+        scalars: Numbers that multiplied activations, in order.
+        residual: Parameters whose output is added to a stream that it was computed from.
+        unknown: For parameters with a use that cannot be read, what was done with them.
+        parts: Parts of the dimensions of parameters, in the order of their use.
+        pieces: For parameters that contract a concatenation, the sizes of its pieces.
+        compositions: Operands of the products of weights.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         """Start from the parameters of a model."""
@@ -36,11 +59,11 @@ class Graph:
         self.unknown: dict[str, str] = {}
         self.parts: dict[tuple[str, int], list[Part]] = defaultdict(list)
         self.pieces: dict[str, list[tuple[int, ...]]] = defaultdict(list)
-        self.links: list[tuple[frozenset[Label], frozenset[Label]]] = []
+        self.compositions: list[Composition] = []
         self._nodes: dict[int, Node] = {}
         self._alive: list[object] = []  # an address must not be used twice
-        self._uses: list[tuple[str, Use] | None] = []
-        self._products: list[_Product] = []
+        self._uses: list[tuple[str, Use] | None] = []  # None: withdrawn
+        self._products: list[Product] = []  # a label's number 1 is the first
         self._numbers: dict[int, float] = {}
         self._activations = 0
         for name, parameter in model.named_parameters():
@@ -48,23 +71,23 @@ class Graph:
 
     def _add_parameter(self, name: str, parameter: nn.Parameter) -> None:
         storage = parameter.untyped_storage()
-        own = storage.nbytes() == parameter.numel() * parameter.element_size()
-        if not own or key_of(parameter) in self._nodes:
+        fills = storage.nbytes() == parameter.numel() * parameter.element_size()
+        if not fills or key_of(parameter) in self._nodes:
             parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
-        sides = [Side(frozenset({Label(name, d)})) for d in range(parameter.ndim)]
-        sides = [replace(side, origins=origins_of(side)) for side in sides]
-        self.put(
-            parameter, Node(axes_of(parameter, sides), is_weight=True, names=frozenset({name}))
-        )
+        labels = [frozenset({Label(name, dim)}) for dim in range(parameter.ndim)]
+        axes = axes_of(parameter, [Dimension(label, origins_of(label)) for label in labels])
+        self.put(parameter, Node(axes, is_weight=True, parameters=frozenset({name})))
+
+    # What is known of tensors.
 
     def node(self, tensor: torch.Tensor) -> Node | None:
         """Return what is known about a tensor's memory; None for constants."""
         return self._nodes.get(key_of(tensor))
 
-    def sides(self, tensor: torch.Tensor) -> tuple[Side, ...]:
+    def dimensions(self, tensor: torch.Tensor) -> tuple[Dimension, ...]:
         """Return what is known about each dimension of a tensor."""
         node = self.node(tensor)
-        return sides_of(tensor, node.axes) if node else (Side(),) * tensor.ndim
+        return dimensions_of(tensor, node.axes) if node else (Dimension(),) * tensor.ndim
 
     def put(self, tensor: torch.Tensor, node: Node) -> None:
         """Set what is known about a tensor's memory."""
@@ -74,36 +97,37 @@ class Graph:
     def put_weight(
         self,
         tensor: torch.Tensor,
-        sides: Sequence[Side],
+        dimensions: Sequence[Dimension],
         sources: Iterable[Node],
-        looked: frozenset[tuple[str, int]] = frozenset(),
+        lookups: frozenset[tuple[str, int]] = frozenset(),
         *,
         is_composed: bool = False,
     ) -> None:
         """Record a weight computed from others."""
         sources = list(sources)
-        is_composed |= any(node.is_composed for node in sources)
-        names = frozenset(name for node in sources for name in node.names)
-        looked |= frozenset(dim for node in sources for dim in node.looked)
+        parameters = frozenset(name for node in sources for name in node.parameters)
         if not _fills(tensor):
-            for name in names:
+            for name in parameters:
                 self.mark_unknown(name, "writes into a part of a tensor")
-        axes = axes_of(tensor, sides)
-        self.put(
-            tensor,
-            Node(axes, is_weight=True, names=names, is_composed=is_composed, looked=looked),
+        node = Node(
+            axes_of(tensor, dimensions),
+            is_weight=True,
+            parameters=parameters,
+            is_composed=is_composed or any(node.is_composed for node in sources),
+            lookups=lookups.union(*(node.lookups for node in sources)),
         )
+        self.put(tensor, node)
 
     def put_activation(
         self,
         tensor: torch.Tensor,
         sources: Iterable[Node],
-        sides: Sequence[Side] | None = None,
+        dimensions: Sequence[Dimension] | None = None,
         *,
         makers: frozenset[str] | None = None,
         scale: float = 1.0,
         logits: Logits | None = None,
-        provisional: frozenset[int] = frozenset(),
+        provisional_uses: frozenset[int] = frozenset(),
     ) -> None:
         """Record an activation; `makers` are those of its sources unless given."""
         sources = [node for node in sources if not node.is_weight]
@@ -115,22 +139,19 @@ class Graph:
             ancestors |= node.ancestors
         if makers is None:
             makers = frozenset(name for node in sources for name in node.makers)
-        if all(node.provisional for node in sources):
-            provisional |= frozenset(i for node in sources for i in node.provisional)
-        axes = axes_of(tensor, sides) if sides is not None and _fills(tensor) else ()
-        self.put(
-            tensor,
-            Node(
-                axes=axes,
-                is_weight=False,
-                ident=self._activations,
-                ancestors=ancestors,
-                makers=makers,
-                scale=scale,
-                logits=logits,
-                provisional=provisional,
-            ),
+        if all(node.provisional_uses for node in sources):
+            provisional_uses = provisional_uses.union(*(n.provisional_uses for n in sources))
+        node = Node(
+            axes_of(tensor, dimensions) if dimensions is not None and _fills(tensor) else (),
+            is_weight=False,
+            bit=self._activations,
+            ancestors=ancestors,
+            makers=makers,
+            scale=scale,
+            logits=logits,
+            provisional_uses=provisional_uses,
         )
+        self.put(tensor, node)
 
     def put_number(self, tensor: torch.Tensor, value: float) -> None:
         """Remember the value of a constant, which a tensor without memory does not hold."""
@@ -143,51 +164,62 @@ class Graph:
             return self._numbers[key_of(tensor)]
         return float("nan") if tensor.is_meta else float(tensor.item())
 
-    def use(
-        self, node: Node, kind: Kind, *, summed: int = 0, **sides: Iterable[Side]
-    ) -> frozenset[int]:
-        """Record that an operation uses a weight; return the numbers of the uses.
+    # What parameters are used for.
 
-        `contracted`, `produced` and `batch` give the sides of the operation that walk it, `summed`
-        the entries that one sum takes.
+    def use(
+        self,
+        weight: Node,
+        kind: UseKind,
+        *,
+        contracted: Iterable[Dimension] = (),
+        produced: Iterable[Dimension] = (),
+        batch: Iterable[Dimension] = (),
+        stretch: int = 0,
+    ) -> frozenset[int]:
+        """Record that an operation uses a weight.
+
+        Arguments:
+            weight: What is known of it; every parameter that it is computed from gets a use.
+            kind: What the operation does.
+            contracted: Dimensions of the weight that the operation sums over.
+            produced: Those that its result has.
+            batch: Those along which it is repeated.
+            stretch: Number of entries that one sum takes; 0 where it always takes all.
+
+        Returns:
+            Numbers of the uses, by which they can be withdrawn.
         """
-        labels = {key: _labels(value) for key, value in sides.items()}
-        plain = {i.parameter for value in labels.values() for i in value if not i.gain}
-        numbers = []
-        for name in node.names:
-            dims = {
-                key: frozenset(
-                    i.dim for i in value if i.parameter == name and not (i.gain and name in plain)
-                )
-                for key, value in labels.items()
-            }
-            use = Use(
+        sides = LabelledSides(labels_of(contracted), labels_of(produced), labels_of(batch))
+        first = len(self._uses)
+        for name in weight.parameters:
+            use = use_by_sides(
                 kind,
-                contracted=dims.get("contracted", frozenset()),
-                produced=dims.get("produced", frozenset()),
-                batch=dims.get("batch", frozenset()),
+                sides.of(name),
+                stretch=stretch,
                 module=self.module,
-                composed=node.is_composed,
+                is_composed=weight.is_composed,
             )
-            if summed and (both := use.contracted & (use.batch | use.produced)):
-                use = replace(use, partial=frozenset((dim, summed) for dim in both))
-            if use.dims and name not in plain:
-                use = Use(Kind.SCALED, produced=use.dims, module=self.module)
-            numbers.append(len(self._uses))
             self._uses.append((name, use))
-        return frozenset(numbers)
+        return frozenset(range(first, len(self._uses)))
 
     def withdraw(self, numbers: Iterable[int]) -> None:
         """Forget uses."""
         for number in numbers:
             self._uses[number] = None
 
+    def mark_unknown(self, name: str, operation: str) -> None:
+        """Record that an operation that is not known uses a parameter."""
+        self.unknown.setdefault(name, operation)
+
     def consume(self, tensor: torch.Tensor, reduced: Iterable[int] = ()) -> None:
-        """Record which parts a tensor is of what, and what a sum over `reduced` contracts."""
+        """Record that an operation reads a tensor and sums over its dimensions `reduced`.
+
+        What it reads may be a part of a parameter's dimension, and settles open products.
+        """
         self.note_parts(tensor)
         node = self.node(tensor)
         if node is not None and not node.is_weight:
-            self._settle(sides_of(tensor, node.axes), frozenset(reduced))
+            self._settle(dimensions_of(tensor, node.axes), frozenset(reduced))
 
     def note_parts(self, tensor: torch.Tensor) -> None:
         """Record which parts of parameters' dimensions a tensor is."""
@@ -197,101 +229,71 @@ class Graph:
         for origin, part in parts_of(tensor, node.axes):
             self.parts[origin.parameter, origin.dim].append(part)
 
+    def multiply(
+        self, weight: Node, dimensions: Sequence[Dimension], *, expands: bool
+    ) -> list[Dimension]:
+        """Open a product of a weight and an activation, for each parameter of the weight.
+
+        Arguments:
+            weight: What is known of the weight.
+            dimensions: Its dimensions.
+            expands: Whether the activation is repeated along some of them.
+
+        Returns:
+            Dimensions of the result: their labels carry the number of the product.
+        """
+        labels = labels_of(dimensions)
+        numbers = {
+            name: self._open(
+                Product(name, _dims(labels, name), self.module, weight.is_composed, expands)
+            )
+            for name in weight.parameters
+        }
+        return [Dimension(_number(dimension.labels, numbers)) for dimension in dimensions]
+
+    def repeat(self, dimension: Dimension, uses: frozenset[int]) -> Dimension:
+        """Return the dimension along which uses repeat, until it is known whether a sum follows."""
+        names = {label.parameter for label in dimension.labels if not label.is_gain}
+        labels = frozenset(label for label in dimension.labels if label.parameter in names)
+        numbers = {
+            name: self._open(Product(name, _dims(labels, name), self.module, repeats=uses))
+            for name in names
+        }
+        return Dimension(_number(labels, numbers))
+
     def settle_gains(self, tensor: torch.Tensor) -> None:
         """Close the products that only scaled an activation: it is multiplied once more."""
-        for side in self.sides(tensor):
-            for label in side.labels:
-                if label.product and not self._products[label.product - 1].expands:
-                    self._products[label.product - 1].outcomes.add(frozenset())
+        for label in labels_of(self.dimensions(tensor)):
+            if label.product and not self._products[label.product - 1].expands:
+                self._products[label.product - 1].sums.add(frozenset())
 
-    def multiply(self, node: Node, sides: Sequence[Side], *, expands: bool) -> list[Side]:
-        """Return the sides of a weight multiplied with an activation, whose use is still open."""
-        labels = _labels(sides)
-        opened: dict[str, int] = {}
-        for name in node.names:
-            dims = frozenset(label.dim for label in labels if label.parameter == name)
-            self._products.append(_Product(name, dims, expands, self.module, node.is_composed))
-            opened[name] = len(self._products)
-        return [
-            Side(frozenset(i._replace(product=opened[i.parameter]) for i in side.labels))
-            for side in sides
-        ]
+    def _open(self, product: Product) -> int:
+        self._products.append(product)
+        return len(self._products)
 
-    def repeat(self, side: Side, numbers: frozenset[int]) -> Side:
-        """Return the side along which uses repeat, until it is known whether a sum follows."""
-        opened: dict[str, int] = {}
-        for name in {label.parameter for label in side.labels if not label.gain}:
-            dims = frozenset(label.dim for label in side.labels if label.parameter == name)
-            self._products.append(
-                _Product(name, dims, True, self.module, composed=False, repeats=numbers)
-            )
-            opened[name] = len(self._products)
-        return Side(
-            frozenset(
-                label._replace(product=opened[label.parameter])
-                for label in side.labels
-                if label.parameter in opened
-            )
-        )
-
-    def _settle(self, sides: Sequence[Side], reduced: frozenset[int]) -> None:
-        open_ = {label.product for side in sides for label in side.labels if label.product}
-        summed: dict[int, set[int]] = defaultdict(set)
-        for dim in reduced:
-            for label in sides[dim].labels:
-                summed[label.product].add(label.dim)
-        for number in open_:
-            if number in summed or not reduced:
-                self._products[number - 1].outcomes.add(frozenset(summed[number]))
-
-    def mark_unknown(self, name: str, operation: str) -> None:
-        """Record that an operation that is not known uses a parameter."""
-        self.unknown.setdefault(name, operation)
+    def _settle(self, dimensions: Sequence[Dimension], reduced: frozenset[int]) -> None:
+        """Write down what a consumer sums over; a sum says nothing of products beside it."""
+        walked = [dimensions[dim] for dim in reduced] if reduced else dimensions
+        labels = labels_of(walked)
+        for number in {label.product for label in labels if label.product}:
+            dims = {label.dim for label in labels if label.product == number and reduced}
+            self._products[number - 1].sums.add(frozenset(dims))
 
     def uses(self) -> dict[str, list[Use]]:
         """Return the uses of every parameter, products with activations included."""
         table: dict[str, list[Use]] = defaultdict(list)
-        summed = self._summed_repeats()
+        summed: dict[tuple[int, str], frozenset[int]] = defaultdict(frozenset)
+        for product in self._products:
+            for number in product.repeats:
+                summed[number, product.parameter] |= product.contracted
         for number, entry in enumerate(self._uses):
             if entry is not None:
-                table[entry[0]].append(_summed(entry[1], summed[number, entry[0]]))
+                name, use = entry
+                table[name].append(sum_repetitions(use, summed[number, name]))
         for product in self._products:
             if not product.repeats:
-                table[product.parameter].append(_settled(product))
+                table[product.parameter].append(product.as_use())
         return table
-
-    def _summed_repeats(self) -> dict[tuple[int, str], frozenset[int]]:
-        table: dict[tuple[int, str], frozenset[int]] = defaultdict(frozenset)
-        for product in self._products:
-            if len(product.outcomes) == 1:
-                for number in product.repeats:
-                    table[number, product.parameter] |= next(iter(product.outcomes))
-        return table
-
-
-def _summed(use: Use, dims: frozenset[int]) -> Use:
-    """Return a use whose repetitions along some dimensions are summed up after it."""
-    if not dims:
-        return use
-    return replace(
-        use,
-        contracted=use.contracted | dims,
-        batch=use.batch - dims,
-        partial=frozenset((dim, size) for dim, size in use.partial if dim not in dims),
-    )
-
-
-def _settled(product: _Product) -> Use:
-    """Return a contraction if every consumer of a product sums over the same of its dimensions."""
-    if len(product.outcomes) == 1 and (summed := next(iter(product.outcomes))):
-        return Use(
-            Kind.MATMUL,
-            contracted=summed,
-            produced=product.dims - summed,
-            module=product.module,
-            composed=product.composed,
-        )
-    return Use(Kind.SCALED, produced=product.dims, module=product.module, composed=product.composed)
 
 
 def key_of(tensor: torch.Tensor) -> int:
@@ -301,13 +303,13 @@ def key_of(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def origins_of(side: Side) -> frozenset[Origin]:
-    """Return the origins of a side whose indices are those of the dimensions it walks."""
-    return frozenset(Origin(label.parameter, label.dim, 0) for label in side.labels)
+def _dims(labels: frozenset[Label], parameter: str) -> frozenset[int]:
+    return frozenset(label.dim for label in labels if label.parameter == parameter)
 
 
-def _labels(sides: Iterable[Side]) -> frozenset[Label]:
-    return frozenset(label for side in sides for label in side.labels)
+def _number(labels: frozenset[Label], numbers: dict[str, int]) -> frozenset[Label]:
+    """Return the labels with the numbers of the products opened for their parameters."""
+    return frozenset(label._replace(product=numbers[label.parameter]) for label in labels)
 
 
 def _fills(tensor: torch.Tensor) -> bool:

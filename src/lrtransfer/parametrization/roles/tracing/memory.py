@@ -1,33 +1,58 @@
-"""Which original dimensions each dimension of a view walks, from its strides alone.
+"""What is known of each dimension of a view, from its strides alone.
 
-A block of memory has axes. A view into it (transposed, split, sliced, expanded) is a start and one
-stride per dimension: dimension k walks an axis if stepping along k changes the coordinate on it.
-So no view operation needs a rule of its own.
+A block of memory has axes: the dimensions of the tensor that filled it. A view into it (transposed,
+split, sliced, expanded) is a start and one stride per dimension: dimension k walks an axis if
+stepping along k changes the coordinate on it. So no view operation needs a rule of its own. Labels,
+origins, parts and pieces: see the package's docstring.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 
 
 class Label(NamedTuple):
-    """Name a dimension of a parameter; `gain` if it only scales others along that dimension."""
+    """One dimension of a parameter, as walked by a dimension of a tensor.
+
+    Attributes:
+        parameter: Name of the parameter.
+        dim: Its dimension.
+        is_gain: Whether the tensor only scales others along it.
+        product: Number of the open product with an activation; 0 while in a weight.
+    """
 
     parameter: str
     dim: int
-    gain: bool = False
-    product: int = 0  # which product with an activation, 0 while in a weight
+    is_gain: bool = False
+    product: int = 0
+
+    def __repr__(self) -> str:
+        """Write it as the package's docstring does."""
+        gain = " as gain" if self.is_gain else ""
+        return f"{self.parameter}.{self.dim}{gain}" + (
+            f" in product {self.product}" if self.product else ""
+        )
 
 
 class Origin(NamedTuple):
-    """Say that index 0 of an axis is index `start` of a parameter's dimension."""
+    """Where index 0 of a dimension is on a dimension of a parameter.
+
+    Attributes:
+        parameter: Name of the parameter.
+        dim: Its dimension.
+        start: The index there.
+    """
 
     parameter: str
     dim: int
     start: int
+
+    def __repr__(self) -> str:
+        """Write it as the package's docstring does."""
+        return f"{self.parameter}.{self.dim}[{self.start}:]"
 
 
 class Part(NamedTuple):
@@ -39,8 +64,8 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Side:
-    """What is known about one dimension.
+class Dimension:
+    """What is known about one dimension of a tensor.
 
     Attributes:
         labels: Dimensions of parameters that it walks.
@@ -52,37 +77,53 @@ class Side:
     origins: frozenset[Origin] = frozenset()
     pieces: tuple[int, ...] = ()
 
+    def drop_labels(self) -> "Dimension":
+        """Return the same without labels: no product is open behind it."""
+        return replace(self, labels=frozenset())
+
 
 @dataclass(frozen=True)
-class Axis:
+class MemoryAxis:
     """One axis of a block of memory; the stride counts bytes."""
 
     size: int
     stride: int
-    side: Side
+    dimension: Dimension
 
 
-def axes_of(tensor: torch.Tensor, sides: Sequence[Side]) -> tuple[Axis, ...]:
+def labels_of(dimensions: Iterable[Dimension]) -> frozenset[Label]:
+    """Return the labels of several dimensions."""
+    return frozenset(label for dimension in dimensions for label in dimension.labels)
+
+
+def origins_of(labels: Iterable[Label]) -> frozenset[Origin]:
+    """Return the origins of a dimension that starts where those of its labels do."""
+    return frozenset(Origin(label.parameter, label.dim, 0) for label in labels)
+
+
+def axes_of(tensor: torch.Tensor, dimensions: Sequence[Dimension]) -> tuple[MemoryAxis, ...]:
     """Return the axes of a tensor that fills its memory."""
     strides = (stride * tensor.element_size() for stride in tensor.stride())
-    return tuple(Axis(*axis) for axis in zip(tensor.shape, strides, sides, strict=True))
+    return tuple(MemoryAxis(*axis) for axis in zip(tensor.shape, strides, dimensions, strict=True))
 
 
-def sides_of(view: torch.Tensor, axes: Sequence[Axis]) -> tuple[Side, ...]:
+def dimensions_of(view: torch.Tensor, axes: Sequence[MemoryAxis]) -> tuple[Dimension, ...]:
     """Return what is known about each dimension of a view."""
     walks = _walks(view, axes)
-    return tuple(_side(view, dim, axes, walks) for dim in range(view.ndim))
+    return tuple(_dimension(view, dim, axes, walks) for dim in range(view.ndim))
 
 
-def factors_of(view: torch.Tensor, dim: int, axes: Sequence[Axis]) -> list[tuple[int, Side]]:
-    """Return the sizes and sides of the axes that a dimension walks whole, outermost first."""
-    own = [axes[index] for index in _walks(view, axes)[dim]]
-    if not own or math.prod(axis.size for axis in own) != view.shape[dim]:
-        return [(view.shape[dim], sides_of(view, axes)[dim])]
-    return [(axis.size, axis.side) for axis in sorted(own, key=lambda axis: -axis.stride)]
+def factors_of(
+    view: torch.Tensor, dim: int, axes: Sequence[MemoryAxis]
+) -> list[tuple[int, Dimension]]:
+    """Return sizes and dimensions of the axes that one of a view walks whole, outermost first."""
+    walked = [axes[index] for index in _walks(view, axes)[dim]]
+    if not walked or math.prod(axis.size for axis in walked) != view.shape[dim]:
+        return [(view.shape[dim], dimensions_of(view, axes)[dim])]
+    return [(axis.size, axis.dimension) for axis in sorted(walked, key=lambda axis: -axis.stride)]
 
 
-def parts_of(view: torch.Tensor, axes: Sequence[Axis]) -> Iterator[tuple[Origin, Part]]:
+def parts_of(view: torch.Tensor, axes: Sequence[MemoryAxis]) -> Iterator[tuple[Origin, Part]]:
     """Yield the parameters' dimensions of which a view sees a part only, and that part."""
     walks = _walks(view, axes)
     for index, axis in enumerate(axes):
@@ -92,18 +133,18 @@ def parts_of(view: torch.Tensor, axes: Sequence[Axis]) -> Iterator[tuple[Origin,
         size = math.prod(view.shape[dim] for dim in dims)
         if size < axis.size:
             contiguous = all(_stride(view, dim) == axis.stride for dim in dims)
-            for origin in axis.side.origins:
+            for origin in axis.dimension.origins:
                 yield origin, Part(origin.start + _start(view, axis), size, contiguous)
 
 
-def _walks(view: torch.Tensor, axes: Sequence[Axis]) -> list[set[int]]:
+def _walks(view: torch.Tensor, axes: Sequence[MemoryAxis]) -> list[set[int]]:
     return [
-        {index for index, axis in enumerate(axes) if _walked(view, dim, axis)}
+        {index for index, axis in enumerate(axes) if _does_walk(view, dim, axis)}
         for dim in range(view.ndim)
     ]
 
 
-def _walked(view: torch.Tensor, dim: int, axis: Axis) -> bool:
+def _does_walk(view: torch.Tensor, dim: int, axis: MemoryAxis) -> bool:
     size, stride = view.shape[dim], _stride(view, dim)
     return (
         size > 1
@@ -113,18 +154,20 @@ def _walked(view: torch.Tensor, dim: int, axis: Axis) -> bool:
     )
 
 
-def _side(view: torch.Tensor, dim: int, axes: Sequence[Axis], walks: Sequence[set[int]]) -> Side:
-    labels = frozenset(label for index in walks[dim] for label in axes[index].side.labels)
+def _dimension(
+    view: torch.Tensor, dim: int, axes: Sequence[MemoryAxis], walks: Sequence[set[int]]
+) -> Dimension:
+    labels = labels_of(axes[index].dimension for index in walks[dim])
     alone = [index for index in walks[dim] if sum(index in walked for walked in walks) == 1]
     if len(walks[dim]) != 1 or not alone or _stride(view, dim) != axes[alone[0]].stride:
-        return Side(labels)
+        return Dimension(labels)
     axis = axes[alone[0]]
     start = _start(view, axis)
-    origins = frozenset(o._replace(start=o.start + start) for o in axis.side.origins)
-    return Side(labels, origins, axis.side.pieces if view.shape[dim] == axis.size else ())
+    origins = frozenset(o._replace(start=o.start + start) for o in axis.dimension.origins)
+    return Dimension(labels, origins, axis.dimension.pieces if view.shape[dim] == axis.size else ())
 
 
-def _start(view: torch.Tensor, axis: Axis) -> int:
+def _start(view: torch.Tensor, axis: MemoryAxis) -> int:
     return (view.storage_offset() * view.element_size() // max(axis.stride, 1)) % max(axis.size, 1)
 
 

@@ -1,27 +1,27 @@
-"""What each ATen operation does with the weights among its operands.
+"""Rules of the ATen operations: what each does with the weights among its operands.
 
 A table from the name of an operation to a function that writes into the graph. Views need no entry
-(see `memory`), elementwise operations are recognised by torch's own tag. An operation without an
-entry that consumes a weight makes that weight unknown: nothing is guessed.
+(see `memory`), elementwise operations are recognised by torch's tag. An operation without an entry
+that consumes a weight makes that weight unknown: nothing is guessed.
 """
 
 from collections.abc import Callable
 
 import torch
 
-from .attention import attend, softmax
-from .call import Call, is_view
-from .contractions import convolve, recur, trilinear
-from .defaults import unknown, use_as_table
+from .aten_call import AtenCall, is_view
+from .attention import attend, take_softmax
+from .contractions import convolve, multiply_three, recur
+from .defaults import mark_unread, use_as_table
 from .graph import Graph
-from .lookups import embed, gather, put
+from .lookups import embed, pick_rows, put_rows
 from .matrices import MATRIX_ARGUMENTS, matmul
-from .normalization import normalize, weight_norm
-from .pointwise import pointwise
+from .normalization import normalize, normalize_weight
+from .pointwise import combine
 from .reductions import reduce
-from .shaping import aligned, concatenate, diagonal, transform
+from .shaping import concatenate, make_diagonal, rearrange, transform
 
-Handler = Callable[[Graph, Call], None]
+Handler = Callable[[Graph, AtenCall], None]
 _READS_ONLY = {"_local_scalar_dense", "equal", "is_nonzero", "is_same_size", "_assert_async"}
 _SHAPED_LIKE = {
     *("empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"),
@@ -30,7 +30,7 @@ _SHAPED_LIKE = {
 _CONSTANTS = {"full", "scalar_tensor", "full_like"}
 
 
-def observe(graph: Graph, call: Call) -> None:
+def observe(graph: Graph, call: AtenCall) -> None:
     """Write into the graph what one operation did."""
     if call.name in _CONSTANTS:
         _observe_constant(graph, call)
@@ -41,11 +41,11 @@ def observe(graph: Graph, call: Call) -> None:
     if call.name in _HANDLERS:
         _HANDLERS[call.name](graph, call)
     elif call.is_pointwise:
-        pointwise(graph, call)
+        combine(graph, call)
     elif call.name.startswith("upsample_"):
-        aligned(graph, call)
+        rearrange(graph, call)
     else:
-        unknown(graph, call)
+        mark_unread(graph, call)
 
 
 def observe_input(graph: Graph, tensor: torch.Tensor) -> None:
@@ -60,12 +60,12 @@ def as_activation(graph: Graph, tensor: torch.Tensor) -> torch.Tensor:
         return tensor
     copy = tensor.clone()
     graph.consume(tensor)
-    makers = use_as_table(graph, node, graph.sides(tensor))
+    makers = use_as_table(graph, node, graph.dimensions(tensor))
     graph.put_activation(copy, (), makers=makers)
     return copy
 
 
-def _observe_constant(graph: Graph, call: Call) -> None:
+def _observe_constant(graph: Graph, call: AtenCall) -> None:
     value = call.arguments.get("fill_value", call.arguments.get("s"))
     if isinstance(value, int | float) and call.outs[0].numel() == 1:
         graph.put_number(call.outs[0], float(value))
@@ -79,15 +79,15 @@ _HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(MATRIX_ARGUMENTS, matmul),
     **_handlers(convolve, "convolution"),
     **_handlers(embed, "embedding _embedding_bag _embedding_bag_forward_only"),
-    **_handlers(gather, "index index_select gather"),
-    **_handlers(put, "index_put"),
-    **_handlers(diagonal, "diag_embed"),
+    **_handlers(pick_rows, "index index_select gather"),
+    **_handlers(put_rows, "index_put"),
+    **_handlers(make_diagonal, "diag_embed"),
     **_handlers(concatenate, "cat stack"),
     **_handlers(transform, "_fft_r2c _fft_c2r _fft_c2c"),
-    **_handlers(softmax, "_softmax _safe_softmax"),
+    **_handlers(take_softmax, "_softmax _safe_softmax"),
     **_handlers(reduce, "sum mean linalg_vector_norm norm amax amin prod var std"),
     **_handlers(
-        aligned,
+        rearrange,
         "_log_softmax repeat flip roll tril triu cumsum constant_pad_nd tile",
     ),
     **_handlers(
@@ -102,6 +102,6 @@ _HANDLERS: dict[str, Handler] = {
         " _scaled_dot_product_fused_attention_overrideable",
     ),
     **_handlers(recur, "mkldnn_rnn_layer"),
-    **_handlers(weight_norm, "_weight_norm_interface"),
-    **_handlers(trilinear, "_trilinear"),
+    **_handlers(normalize_weight, "_weight_norm_interface"),
+    **_handlers(multiply_three, "_trilinear"),
 }

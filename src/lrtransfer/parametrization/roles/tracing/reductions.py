@@ -2,27 +2,27 @@
 
 from dataclasses import replace
 
-from .call import Call
-from .defaults import default
+from .aten_call import AtenCall
+from .defaults import derive
 from .graph import Graph
-from .memory import Side
+from .memory import Dimension
 
 _SUMS = {"sum", "mean"}
 
 
-def reduce(graph: Graph, call: Call) -> None:
+def reduce(graph: Graph, call: AtenCall) -> None:
     """Record a reduction; a sum settles the products before it."""
     source, out = call.tensors[0], call.outs[0]
     node = graph.node(source)
     if node is None:
-        default(graph, call)
+        derive(graph, call)
         return
-    dims = _reduced(call, source.ndim)
-    sides = graph.sides(source)
-    summed = {i.product for d in dims for i in sides[d].labels if i.product}
+    dims = _find_reduced(call, source.ndim)
+    dimensions = graph.dimensions(source)
+    summed = {i.product for d in dims for i in dimensions[d].labels if i.product}
     left = [
-        Side() if d in dims else _without(side, summed)
-        for d, side in enumerate(sides)
+        Dimension() if d in dims else _without(dimension, summed)
+        for d, dimension in enumerate(dimensions)
         if d not in dims or call.arguments.get("keepdim")
     ]
     if node.is_weight:
@@ -31,11 +31,11 @@ def reduce(graph: Graph, call: Call) -> None:
         return
     graph.consume(source, dims if call.name in _SUMS else ())
     if call.name not in _SUMS:
-        left = [replace(side, labels=frozenset()) for side in left]
+        left = [dimension.drop_labels() for dimension in left]
     graph.put_activation(out, [node], left)
 
 
-def _reduced(call: Call, ndim: int) -> set[int]:
+def _find_reduced(call: AtenCall, ndim: int) -> set[int]:
     dims = call.arguments.get("dim")
     if dims is None or dims == []:
         return set(range(ndim))
@@ -44,5 +44,6 @@ def _reduced(call: Call, ndim: int) -> set[int]:
     )
 
 
-def _without(side: Side, products: set[int]) -> Side:
-    return replace(side, labels=frozenset(i for i in side.labels if i.product not in products))
+def _without(dimension: Dimension, products: set[int]) -> Dimension:
+    labels = frozenset(label for label in dimension.labels if label.product not in products)
+    return replace(dimension, labels=labels)

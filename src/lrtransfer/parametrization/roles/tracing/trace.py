@@ -1,7 +1,7 @@
-"""Run a model's forward once and record what it does with every parameter.
+"""Runs of a model's forward that are watched: one graph for each.
 
-On the meta device where the model allows it, so that size costs nothing, and on the CPU where the
-forward needs values (experts that are chosen by the data).
+They take place on the meta device where the model allows it, so that size costs nothing, and on the
+CPU where the forward needs values (experts that are chosen by the data).
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ....errors import ParametrizationError
-from .call import call_of
+from .aten_call import describe_call
 from .graph import Graph
 from .operations import as_activation, observe, observe_input
 
@@ -40,7 +40,7 @@ class _Observer(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        observe(self.graph, call_of(func, args, kwargs or {}, result))
+        observe(self.graph, describe_call(func, args, kwargs or {}, result))
         return result
 
 
@@ -69,10 +69,12 @@ class Inputs:
 
     def to(self, device: str) -> "Inputs":
         """Return the arguments with their tensors on a device."""
-        return Inputs(*pytree.tree_map_only(torch.Tensor, _moved(device), (self.args, self.kwargs)))
+        return Inputs(
+            *pytree.tree_map_only(torch.Tensor, _move_to(device), (self.args, self.kwargs))
+        )
 
 
-def _moved(device: str) -> Callable[[torch.Tensor], torch.Tensor]:
+def _move_to(device: str) -> Callable[[torch.Tensor], torch.Tensor]:
     def move(tensor: torch.Tensor) -> torch.Tensor:
         return tensor.detach().clone().to(device)
 
@@ -98,7 +100,7 @@ def inputs_of(example: Any, width: int) -> Inputs:
 
 
 def trace(make: Callable[[str], nn.Module], inputs: Inputs, *, width: int) -> Graph:
-    """Return the record of one forward.
+    """Run a model once and return what its forward did with every parameter.
 
     Arguments:
         make: Makes the model on a device.
@@ -109,11 +111,11 @@ def trace(make: Callable[[str], nn.Module], inputs: Inputs, *, width: int) -> Gr
         ParametrizationError: If the forward runs neither on the meta device nor on the CPU.
     """
     try:
-        return _traced(make("meta"), inputs.to("meta"), "meta")
+        return _run(make("meta"), inputs.to("meta"), "meta")
     except Exception:  # whatever a model raises without values: the CPU decides
         pass
     try:
-        return _traced(make("cpu"), inputs.to("cpu"), "cpu")
+        return _run(make("cpu"), inputs.to("cpu"), "cpu")
     except Exception as error:
         raise ParametrizationError(
             f"parametrize: got {type(error).__name__} from the forward of build({width}) on the "
@@ -122,26 +124,26 @@ def trace(make: Callable[[str], nn.Module], inputs: Inputs, *, width: int) -> Gr
         ) from error
 
 
-def _traced(model: nn.Module, inputs: Inputs, device: str) -> Graph:
+def _run(model: nn.Module, inputs: Inputs, device: str) -> Graph:
     model.eval()
     graph = Graph(model)
     for tensor in pytree.tree_leaves((inputs.args, inputs.kwargs)):
         if isinstance(tensor, torch.Tensor):
             observe_input(graph, tensor)
-    with (
-        _named_modules(model, graph),
-        _plain_attention(),
-        torch.no_grad(),
-        torch.device(device),
-        _InputObserver(graph),
-        _Observer(graph),
-    ):
+    with _follow_modules(model, graph), _disable_fast_path(), torch.device(device), watch(graph):
         model(*inputs.args, **inputs.kwargs)
     return graph
 
 
 @contextmanager
-def _named_modules(model: nn.Module, graph: Graph) -> Generator[None, None, None]:
+def watch(graph: Graph) -> Generator[None, None, None]:
+    """Write every operation that PyTorch executes meanwhile into a graph."""
+    with torch.no_grad(), _InputObserver(graph), _Observer(graph):
+        yield
+
+
+@contextmanager
+def _follow_modules(model: nn.Module, graph: Graph) -> Generator[None, None, None]:
     """Keep the name of the module that runs in the graph."""
     stack = [""]
 
@@ -168,7 +170,7 @@ def _named_modules(model: nn.Module, graph: Graph) -> Generator[None, None, None
 
 
 @contextmanager
-def _plain_attention() -> Generator[None, None, None]:
+def _disable_fast_path() -> Generator[None, None, None]:
     """Keep torch's attention layers from their fused inference path."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

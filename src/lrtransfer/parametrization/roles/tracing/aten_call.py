@@ -11,7 +11,7 @@ _UNTAGGED = {"_to_copy", "copy", "complex", "polar"}  # elementwise, which torch
 
 
 @dataclass(frozen=True)
-class Call:
+class AtenCall:
     """One executed operation.
 
     Attributes:
@@ -31,14 +31,16 @@ class Call:
     is_inplace: bool
 
 
-def call_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> Call:
-    """Return a description of an executed operation."""
+def describe_call(
+    func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
+) -> AtenCall:
+    """Describe an executed operation: `func(*args, **kwargs)` returned `result`."""
     schema = func._schema
     arguments = dict(zip((a.name for a in schema.arguments), args, strict=False)) | dict(kwargs)
     is_inplace = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
     name = func._schema.name.split("::")[-1]
     plain = name.removesuffix("_") if is_inplace else name
-    return Call(
+    return AtenCall(
         name=plain,
         arguments=arguments,
         tensors=_tensors((args, kwargs)),
@@ -48,7 +50,7 @@ def call_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: A
     )
 
 
-def is_view(call: Call) -> bool:
+def is_view(call: AtenCall) -> bool:
     """Return whether an operation returned the memory of its arguments."""
     if not call.outs or any(t.layout is not torch.strided for t in (*call.tensors, *call.outs)):
         return False
