@@ -6,8 +6,8 @@ the wider the network, the nearer it lies to the limit.
 
 import numpy as np
 
-from lrtransfer.theory.curve import loss_curve
-from lrtransfer.theory.deep_linear import Problem
+from lrtransfer.theory.exact.curve import loss_curve
+from lrtransfer.theory.exact.deep_linear import Problem
 from lrtransfer.theory.regression import synthetic
 
 STEPS, SEEDS = 5, 8

@@ -4,11 +4,16 @@ import flint
 import numpy as np
 import torch
 
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.exact_loss import exact
-from lrtransfer.theory.finite_width import Weights, draw_weights, finite_losses, finite_trajectory
-from lrtransfer.theory.first_step import first_step_rate
-from lrtransfer.theory.limit import chain_of, limit_losses, trajectory
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.exact_loss import exact
+from lrtransfer.theory.exact.finite_width import (
+    Weights,
+    draw_weights,
+    finite_losses,
+    finite_trajectory,
+)
+from lrtransfer.theory.exact.first_step import first_step_rate
+from lrtransfer.theory.exact.limit import chain_of, limit_losses, trajectory
 from lrtransfer.theory.regression import FloatArray, Numbers, Regression, synthetic
 
 from .section import Row, Section

@@ -3,8 +3,8 @@
 import numpy as np
 
 from lrtransfer.scaling import LineFit, fit_power_law
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.optimum import LimitOptimum, limit_optimum
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.optimum import LimitOptimum, limit_optimum
 from lrtransfer.theory.regression import Regression, synthetic
 
 from .section import Row, Section, loglog, markdown_table

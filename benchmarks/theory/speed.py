@@ -12,9 +12,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from lrtransfer.scaling import fit_power_law
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.finite_width import draw_weights, finite_losses
-from lrtransfer.theory.limit import limit_losses
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
+from lrtransfer.theory.exact.limit import limit_losses
 from lrtransfer.theory.regression import synthetic
 
 from .accuracy import plain_loop

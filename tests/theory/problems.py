@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lrtransfer.theory.deep_linear import Problem
+from lrtransfer.theory.exact.deep_linear import Problem
 from lrtransfer.theory.regression import Regression, synthetic
 
 ALL = ("input", "hidden", "output")

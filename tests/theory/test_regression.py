@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from lrtransfer.errors import UserError
-from lrtransfer.theory.deep_linear import Problem
+from lrtransfer.theory.exact.deep_linear import Problem
 from lrtransfer.theory.regression import Regression, load_regression, shuffled_batches, synthetic
 
 

@@ -21,8 +21,8 @@ from ..parametrization.roles import Build
 from ..parametrization.rules import Role, Scheme
 from ..randomness import seed_of
 from ..training.objective import Batch, Loss
+from .findings import Finding, Runs, Verdict, decide, findings, one_per_width
 from .growth import growing_roles
-from .judge import Finding, Runs, Verdict, decide, findings, one_per_width
 from .quantities import Run, measure
 from .response import gradient_degree
 from .suspects import Evidence, Suspect, suspects

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..parametrization.rules import Role
+from .findings import Finding, head_grows, heads_grow
 from .growth import exponent, grows
-from .judge import Finding, head_grows, heads_grow
 from .quantities import OUTPUT, Quantity, Run
 
 # Below this an exponent of a setting (a rate, a standard deviation) counts as zero.

@@ -12,7 +12,7 @@ from ..recipe import read_rows
 from ..tune import option
 
 if TYPE_CHECKING:
-    from ...theory.deep_linear import Problem
+    from ...theory.exact.deep_linear import Problem
     from ...theory.regression import Regression
 
 
@@ -54,7 +54,7 @@ class ProblemOptions:
         Raises:
             UserError: If an option cannot be used, or two exclude each other.
         """
-        from ...theory.deep_linear import Problem
+        from ...theory.exact.deep_linear import Problem
 
         data = self._regression()
         return Problem(

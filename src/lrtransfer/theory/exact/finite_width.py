@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UserError
-from ..randomness import seed_of
+from ...errors import UserError
+from ...randomness import seed_of
+from ..regression import Numbers
 from .deep_linear import Problem
 from .descent import Descent, descend
-from .regression import Numbers
 
 Float32Array = npt.NDArray[np.float32]
 

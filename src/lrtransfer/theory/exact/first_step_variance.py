@@ -19,9 +19,9 @@ is of order :math:`n^{-1/2}`. Derived here, for one output and hidden matrices t
 samples without weight decay; the tests hold it to draws.
 """
 
+from ..regression import FloatArray
+from ..schemes import SCHEMES
 from .deep_linear import Problem
-from .regression import FloatArray
-from .schemes import SCHEMES
 
 
 def first_step_variance(problem: Problem) -> float | None:

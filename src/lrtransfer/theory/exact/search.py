@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from ..minima import Interval, Minimum, minimize
+from ..regression import Numbers
 from .deep_linear import Problem
 from .first_step import first_step_rate
-from .minimize import Interval, Minimum, minimize
-from .regression import Numbers
 
 # From learning rates (R,) and the last step t to the end-to-end weights φ at steps 0 … t,
 # shape (t + 1, R, r, k).

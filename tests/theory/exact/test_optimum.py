@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from lrtransfer.errors import UserError
-from lrtransfer.theory import limit
-from lrtransfer.theory.budget import Deadline
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.exact_loss import exact, exact_loss
-from lrtransfer.theory.finite_optimum import finite_optima
-from lrtransfer.theory.finite_width import draw_weights, finite_losses
-from lrtransfer.theory.limit import limit_losses
-from lrtransfer.theory.optimum import limit_optimum
+from lrtransfer.theory.exact import limit
+from lrtransfer.theory.exact.budget import Deadline
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.exact_loss import exact, exact_loss
+from lrtransfer.theory.exact.finite_optimum import finite_optima
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
+from lrtransfer.theory.exact.limit import limit_losses
+from lrtransfer.theory.exact.optimum import limit_optimum
 from lrtransfer.theory.regression import Regression
 
-from .problems import SETTINGS, problem
+from ..problems import SETTINGS, problem
 
 
 def closed_form(setting: Problem) -> float:

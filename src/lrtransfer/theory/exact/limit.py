@@ -30,12 +30,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import UserError
+from ...errors import UserError
+from ..regression import Numbers
+from ..schemes import SCHEMES
 from .deep_linear import Problem
 from .descent import Descent, descend
 from .regime import CLOSE, Regime
-from .regression import Numbers
-from .schemes import SCHEMES
 
 MEMORY = 1 << 29  # bytes that the recursion may hold
 _BYTES = 6 * 16  # per space and pair of rows: three matrices of two families, complex

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import flint
 
-from ..errors import UserError
+from ...errors import UserError
+from ..minima import Interval, Minimum, check_interval
+from ..regression import Numbers
 from .budget import Deadline, OutOfBudgetError
-from .certify import Certified, Enclosure, certify
+from .certificate import Certified, Enclosure, certify
 from .deep_linear import Problem
 from .exact_loss import ExactLoss, exact, exact_loss
 from .limit import limit_trajectory
-from .minimize import Interval, Minimum, check_interval
 from .real_roots import enclose, isolate, root_bound, square_free
-from .regression import Numbers
 from .search import lowest_minima, usual_interval
 
 

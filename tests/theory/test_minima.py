@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lrtransfer.errors import UserError
-from lrtransfer.theory.limit import limit_losses
-from lrtransfer.theory.minimize import minimize
+from lrtransfer.theory.exact.limit import limit_losses
+from lrtransfer.theory.minima import minimize
 
 from .problems import problem
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UserError
-from ..scaling import Exponent, fit_power_law, fit_signed_power_law
+from ...errors import UserError
+from ...scaling import Exponent, fit_power_law, fit_signed_power_law
+from ..minima import Interval
+from ..regression import FloatArray
 from .deep_linear import Problem
 from .finite_optimum import draw_optimum
 from .finite_width import draw_weights
 from .first_step_variance import first_step_variance
-from .minimize import Interval
 from .optimum import limit_optimum
-from .regression import FloatArray
 
 REACH = 3  # multiples of the limit that are searched after more than one step
 

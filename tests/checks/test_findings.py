@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lrtransfer.checks.judge import Finding, Runs, decide, findings
+from lrtransfer.checks.findings import Finding, Runs, decide, findings
 from lrtransfer.checks.quantities import Key, Run, TensorFacts
 
 WIDTHS = (64, 128, 256, 512)

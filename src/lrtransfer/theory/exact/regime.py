@@ -19,7 +19,7 @@ stays linear in its weights (kernel), from outputs that vanish (F < 0), are rand
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import UserError
+from ...errors import UserError
 from .deep_linear import Problem
 
 CLOSE = 1e-9  # exponents written as decimals

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import flint
 import numpy as np
 
+from ..regression import FloatArray, Numbers
 from .budget import Deadline, OutOfBudgetError
 from .deep_linear import Problem
 from .degrees import limit_degree
 from .limit import chain_of, trajectory
-from .regression import FloatArray, Numbers
 
 MOST_DEGREE = 600  # of the loss; its coefficients have up to some 100 bits per degree
 MOST_NUMBERS = 10**6  # entries of X

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from lrtransfer.errors import UserError
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.exact_loss import exact
-from lrtransfer.theory.finite_width import draw_weights, finite_losses
-from lrtransfer.theory.limit import chain_of, limit_losses, trajectory
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.exact_loss import exact
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
+from lrtransfer.theory.exact.limit import chain_of, limit_losses, trajectory
 from lrtransfer.theory.regression import Numbers
 
-from .problems import SETTINGS, problem
+from ..problems import SETTINGS, problem
 
 
 @pytest.mark.parametrize("depth", [1, 3, 9])

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from lrtransfer.errors import UserError
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.exponents import lr_scaling
-from lrtransfer.theory.finite_optimum import finite_optima
-from lrtransfer.theory.finite_width import draw_weights, finite_trajectory
-from lrtransfer.theory.kernel import kernel_optima, kernel_trajectory
-from lrtransfer.theory.minimize import minimize
-from lrtransfer.theory.optimum import limit_optimum
-from lrtransfer.theory.regime import regime_of
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.exponents import lr_scaling
+from lrtransfer.theory.exact.finite_optimum import finite_optima
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_trajectory
+from lrtransfer.theory.exact.kernel import kernel_optima, kernel_trajectory
+from lrtransfer.theory.exact.optimum import limit_optimum
+from lrtransfer.theory.exact.regime import regime_of
+from lrtransfer.theory.minima import minimize
 from lrtransfer.theory.regression import Numbers, Regression
 
-from .problems import ALL, SETTINGS, problem
+from ..problems import ALL, SETTINGS, problem
 
 ROWS: Mapping[str, Any] = {
     "mup": "mup",

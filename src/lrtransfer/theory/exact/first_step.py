@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..errors import UserError
+from ...errors import UserError
+from ..regression import ROUNDING, FloatArray, Numbers
 from .deep_linear import Problem
-from .regression import ROUNDING, FloatArray, Numbers
 
 _STEP = 1e-30
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .regression import Numbers
+from ..regression import Numbers
 
 
 @dataclass(frozen=True, eq=False)

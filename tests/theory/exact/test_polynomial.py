@@ -5,16 +5,16 @@ import pytest
 from numpy.polynomial.polynomial import polyval
 
 from lrtransfer.errors import UserError
-from lrtransfer.theory.budget import Deadline
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.degrees import limit_degree
-from lrtransfer.theory.exact_loss import exact_loss
-from lrtransfer.theory.finite_width import draw_weights, finite_losses
-from lrtransfer.theory.limit import limit_losses
-from lrtransfer.theory.polynomial import loss_polynomial
+from lrtransfer.theory.exact.budget import Deadline
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.degrees import limit_degree
+from lrtransfer.theory.exact.exact_loss import exact_loss
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
+from lrtransfer.theory.exact.limit import limit_losses
+from lrtransfer.theory.exact.polynomial import loss_polynomial
 from lrtransfer.theory.regression import Regression
 
-from .problems import SETTINGS, problem
+from ..problems import SETTINGS, problem
 
 
 @pytest.mark.parametrize("name", SETTINGS)

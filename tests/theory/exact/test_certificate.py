@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrtransfer.theory.budget import Deadline, OutOfBudgetError
-from lrtransfer.theory.certify import Certified, certify
-from lrtransfer.theory.real_roots import (
+from lrtransfer.theory.exact.budget import Deadline, OutOfBudgetError
+from lrtransfer.theory.exact.certificate import Certified, certify
+from lrtransfer.theory.exact.real_roots import (
     enclose,
     isolate,
     root_bound,

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UserError
+from ...errors import UserError
+from ..regression import FloatArray, Regression
 from .deep_linear import Problem
 from .kernel import kernel_optima, kernel_trajectory
 from .limit import limit_trajectory
 from .regime import Regime, regime_of
-from .regression import FloatArray, Regression
 from .search import Path, lowest_minima, usual_interval
 
 

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from lrtransfer.errors import UserError
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.finite_width import draw_weights, finite_losses, finite_trajectory
-from lrtransfer.theory.first_step_variance import (
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses, finite_trajectory
+from lrtransfer.theory.exact.first_step_variance import (
     first_step_variance,
     second_order,
     start_influence,
 )
-from lrtransfer.theory.fluctuation import fluctuation
-from lrtransfer.theory.optimum import limit_optimum
-from lrtransfer.theory.polynomial import loss_polynomial
+from lrtransfer.theory.exact.fluctuation import fluctuation
+from lrtransfer.theory.exact.optimum import limit_optimum
+from lrtransfer.theory.exact.polynomial import loss_polynomial
 from lrtransfer.theory.regression import Regression, synthetic
 
-from .problems import SETTINGS, problem
+from ..problems import SETTINGS, problem
 
 
 def drawn_optima(setting: Problem, *, width: int, draws: int) -> np.ndarray:

@@ -10,10 +10,10 @@ with q the gradient of the loss by φ and m the number of other matrices that mo
 
 import numpy as np
 
+from ..regression import FloatArray, Numbers
 from .deep_linear import Problem
 from .descent import descend
 from .regime import CLOSE, Regime
-from .regression import FloatArray, Numbers
 
 _HALVINGS = 100
 _TINY = 1e-300

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import flint
 import numpy as np
 
-from ..errors import UserError
+from ...errors import UserError
+from ..regression import FloatArray, Numbers
 from .budget import Deadline, OutOfBudgetError
 from .deep_linear import Problem
 from .degrees import limit_degree, output_degree
@@ -21,7 +22,6 @@ from .exact_loss import exact_loss
 from .finite_optimum import draw_optimum
 from .finite_width import draw_weights, finite_trajectory
 from .optimum import limit_optimum
-from .regression import FloatArray, Numbers
 
 MOST_DEGREE = 500  # of the loss
 BUDGET = 60  # seconds for exact coefficients

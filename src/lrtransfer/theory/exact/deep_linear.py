@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UserError
-from .regression import Batch, Regression
-from .schemes import ROLES, Scheme, scheme_of
+from ...errors import UserError
+from ..regression import Batch, Regression
+from ..schemes import ROLES, Scheme, scheme_of
 
 
 @dataclass(frozen=True, eq=False)

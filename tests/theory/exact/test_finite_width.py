@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from lrtransfer.errors import UserError
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.finite_width import Weights, draw_weights, finite_losses
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.finite_width import Weights, draw_weights, finite_losses
 
-from .problems import ALL, SETTINGS, problem
+from ..problems import ALL, SETTINGS, problem
 
 
 def plain_loop(problem: Problem, weights: Weights, lr: float, steps: int, sets: Any) -> list[float]:

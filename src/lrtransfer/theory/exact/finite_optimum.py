@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import UserError
+from ...errors import UserError
+from ..minima import Interval, Minimum
+from ..regression import FloatArray, Numbers
+from ..schemes import SCHEMES
 from .deep_linear import Problem
 from .finite_width import Weights, draw_weights, finite_trajectory
-from .minimize import Interval, Minimum
 from .optimum import limit_optimum
-from .regression import FloatArray, Numbers
-from .schemes import SCHEMES
 from .search import lowest_minima, usual_interval
 
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UserError
+from ...errors import UserError
+from ..regression import FloatArray, Numbers
 from .deep_linear import Problem
 from .finite_width import draw_weights, finite_losses
 from .limit import limit_losses
-from .regression import FloatArray, Numbers
 
 
 @dataclass(frozen=True, eq=False)
