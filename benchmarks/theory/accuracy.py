@@ -4,6 +4,7 @@ import flint
 import numpy as np
 import torch
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.theory.exact.deep_linear import Problem
 from lrtransfer.theory.exact.exact_loss import exact
 from lrtransfer.theory.exact.finite_width import (
@@ -14,7 +15,7 @@ from lrtransfer.theory.exact.finite_width import (
 )
 from lrtransfer.theory.exact.first_step import first_step_rate
 from lrtransfer.theory.exact.limit import chain_of, limit_losses, trajectory
-from lrtransfer.theory.regression import FloatArray, Numbers, Regression, synthetic
+from lrtransfer.theory.regression import Numbers, Regression, synthetic
 
 from .section import Row, Section
 

@@ -5,11 +5,11 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lrtransfer.scaling import Exponent, fit_power_law, fit_signed_power_law
+from lrtransfer.scaling import Exponent, FloatArray, fit_power_law, fit_signed_power_law
 from lrtransfer.theory.exact.deep_linear import Problem
 from lrtransfer.theory.exact.finite_width import draw_weights, finite_trajectory
 from lrtransfer.theory.exact.limit import limit_trajectory
-from lrtransfer.theory.regression import FloatArray, synthetic
+from lrtransfer.theory.regression import synthetic
 
 from .section import Row, Section, loglog, markdown_table
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lrtransfer.scaling import fit_power_law, fit_signed_power_law
+from lrtransfer.scaling import FloatArray, fit_power_law, fit_signed_power_law
 from lrtransfer.theory.exact.deep_linear import Problem
 from lrtransfer.theory.exact.finite_optimum import draw_optimum
 from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
 from lrtransfer.theory.exact.first_step_variance import first_step_variance
 from lrtransfer.theory.exact.optimum import limit_optimum
-from lrtransfer.theory.regression import FloatArray, synthetic
+from lrtransfer.theory.regression import synthetic
 
 from .section import Row, Section, loglog, markdown_table
 

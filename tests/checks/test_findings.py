@@ -3,18 +3,22 @@
 import numpy as np
 import pytest
 
-from lrtransfer.checks.findings import Finding, Runs, decide, findings
-from lrtransfer.checks.quantities import Key, Run, TensorFacts
+from lrtransfer.checks.findings import Finding, MeasurementTable, conclude, findings
+from lrtransfer.checks.quantities import ModelMeasurements, QuantityKey, TensorFacts
 
 WIDTHS = (64, 128, 256, 512)
 
 
-def runs(exponent: float, *, noise: float, seed: int = 0, widths: tuple[int, ...] = WIDTHS) -> Runs:
+def runs(
+    exponent: float, *, noise: float, seed: int = 0, widths: tuple[int, ...] = WIDTHS
+) -> MeasurementTable:
     """Simulate three seeds of one hidden tensor with this exponent of its effect."""
     rng = np.random.default_rng(seed)
     return {
-        (n, s): Run(
-            values={Key("w", "effect", 1): n**exponent * 2 ** (noise * rng.standard_normal())},
+        (n, s): ModelMeasurements(
+            values={
+                QuantityKey("w", "effect", 1): n**exponent * 2 ** (noise * rng.standard_normal())
+            },
             tensors={"w": TensorFacts(entries=n * n, std=n**-0.5, lr=1 / n)},
             outputs={"layer": n},
             layers={"layer": ("w",)},
@@ -43,11 +47,11 @@ def test_known_exponents_are_found_on_any_range(exponent: float, widths: tuple[i
 def test_the_band_is_wider_where_steps_are_proportional_to_gradients(
     exponent: float, degree: float, verdict: str
 ) -> None:
-    assert decide(findings(runs(exponent, noise=0.01), degree=degree))[0] == verdict
+    assert conclude(findings(runs(exponent, noise=0.01), degree=degree))[0] == verdict
 
 
 def test_scatter_leaves_it_open() -> None:
-    verdict, reason = decide(findings(runs(0.0, noise=1.5), degree=0))
+    verdict, reason = conclude(findings(runs(0.0, noise=1.5), degree=0))
     assert verdict == "inconclusive"
     assert "effect of w at step 1" in reason
 
@@ -63,7 +67,10 @@ def test_the_interval_holds_the_exponent_as_often_as_it_says() -> None:
 def test_what_does_not_move_leaves_it_open() -> None:
     still = {where: run for where, run in runs(0.0, noise=0.0).items()}
     for where, run in still.items():
-        still[where] = Run(**{**vars(run), "values": {Key("w", "effect", 1): 0.0}})
+        still[where] = ModelMeasurements(**{
+            **vars(run),
+            "values": {QuantityKey("w", "effect", 1): 0.0},
+        })
     (found,) = findings(still, degree=0)
     assert (found.slope, found.ok) == (None, None)
-    assert decide([found])[0] == "inconclusive"
+    assert conclude([found])[0] == "inconclusive"

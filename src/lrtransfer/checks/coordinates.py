@@ -21,11 +21,11 @@ from ..parametrization.roles import Build
 from ..parametrization.rules import Role, Scheme
 from ..randomness import seed_of
 from ..training.objective import Batch, Loss
-from .findings import Finding, Runs, Verdict, decide, findings, one_per_width
+from .findings import CheckVerdict, Finding, MeasurementTable, conclude, findings, one_per_width
 from .growth import growing_roles
-from .quantities import Run, measure
+from .quantities import ModelMeasurements, measure
 from .response import gradient_degree
-from .suspects import Evidence, Suspect, suspects
+from .suspects import Clues, Suspect, suspects
 
 Make = Callable[[int, int], tuple[nn.Module, torch.optim.Optimizer]]
 
@@ -55,7 +55,7 @@ _OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] 
 class Control:
     """State how the control in the standard parametrization fared; it ought to fail."""
 
-    verdict: Verdict
+    verdict: CheckVerdict
     reason: str
 
 
@@ -75,7 +75,7 @@ class CheckResult:
         steps: Number of steps.
     """
 
-    verdict: Verdict
+    verdict: CheckVerdict
     reason: str
     control: Control | None
     findings: tuple[Finding, ...]
@@ -136,12 +136,12 @@ def check_coordinates(
         degree = gradient_degree(lambda: _made(make, widths[0], 0), batches[widths[0]], loss)
         control_verdict = control and _control(control, batches, loss, degree)
         found = findings(runs, degree=degree)
-        verdict, reason = _divergence(runs) or decide(found)
+        verdict, reason = _divergence(runs) or conclude(found)
         if verdict == "inconclusive":
             more = range(seeds, _MORE_SEEDS * seeds)
             runs |= _runs(make, batches, more, steps=steps, loss=loss)
             found = findings(runs, degree=degree)
-            verdict, reason = _divergence(runs) or decide(found)
+            verdict, reason = _divergence(runs) or conclude(found)
     if verdict == "pass" and control_verdict and control_verdict.verdict != "fail":
         verdict, reason = (
             "inconclusive",
@@ -150,7 +150,7 @@ def check_coordinates(
                 "model and batch the check cannot tell right from wrong"
             ),
         )
-    evidence = Evidence(
+    evidence = Clues(
         found, one_per_width(runs), degree, roles or growing_roles(one_per_width(runs))
     )
     untrained = frozenset[str]().union(*(run.untrained for run in runs.values()))
@@ -247,7 +247,7 @@ def _made(make: Make, width: int, seed: int) -> tuple[nn.Module, torch.optim.Opt
 
 def _runs(
     make: Make, batches: Mapping[int, Batch], seeds: range, *, steps: int, loss: Loss | None
-) -> dict[tuple[int, int], Run]:
+) -> dict[tuple[int, int], ModelMeasurements]:
     """Measure every model; only those of the first seed train on, to see whether they blow up."""
     return {
         (width, seed): measure(
@@ -264,10 +264,10 @@ def _runs(
 def _control(make: Make, batches: Mapping[int, Batch], loss: Loss | None, degree: float) -> Control:
     """Judge the control on two seeds and few steps: what is wrong with it shows at once."""
     runs = _runs(make, batches, range(2), steps=1, loss=loss)
-    return Control(*(_divergence(runs) or decide(findings(runs, degree=degree))))
+    return Control(*(_divergence(runs) or conclude(findings(runs, degree=degree))))
 
 
-def _divergence(runs: Runs) -> tuple[Verdict, str] | None:
+def _divergence(runs: MeasurementTable) -> tuple[CheckVerdict, str] | None:
     diverged = {
         where: run.diverged_at for where, run in runs.items() if run.diverged_at is not None
     }

@@ -18,10 +18,10 @@ from typing import Literal
 from ..errors import CheckError
 from ..scaling import fit_power_law
 from .growth import grows
-from .quantities import OUTPUT, Key, Quantity, Run
+from .quantities import OUTPUT, ModelMeasurements, Quantity, QuantityKey
 
-Verdict = Literal["pass", "fail", "inconclusive"]
-Runs = Mapping[tuple[int, int], Run]
+CheckVerdict = Literal["pass", "fail", "inconclusive"]
+MeasurementTable = Mapping[tuple[int, int], ModelMeasurements]
 
 PASS_LEVEL = 0.90
 FAIL_LEVEL = 0.99
@@ -106,7 +106,7 @@ def _effect(degree: float, *, heads_grow: bool) -> _Wanted:
     return _Wanted(0.0, Band(-half - 0.5 * (1 + degree) if heads_grow else -half, half))
 
 
-def findings(runs: Runs, *, degree: float) -> tuple[Finding, ...]:
+def findings(runs: MeasurementTable, *, degree: float) -> tuple[Finding, ...]:
     """Return the exponents of everything that moved, judged.
 
     Arguments:
@@ -121,7 +121,7 @@ def findings(runs: Runs, *, degree: float) -> tuple[Finding, ...]:
     return tuple(_find(key, wanted, runs) for key, wanted in asked.items())
 
 
-def decide(found: Sequence[Finding]) -> tuple[Verdict, str]:
+def conclude(found: Sequence[Finding]) -> tuple[CheckVerdict, str]:
     """Return the verdict and its reason."""
     if wrong := [f for f in found if f.ok is False]:
         worst = max(wrong, key=lambda f: abs((f.slope or 0) - f.expected))
@@ -144,7 +144,7 @@ def _said(finding: Finding) -> str:
     return f"{what}: {finding.slope:+.2f}, expected {finding.expected:+.1f}"
 
 
-def _questions(runs: Runs, degree: float) -> Iterator[tuple[Key, _Wanted]]:
+def _questions(runs: MeasurementTable, degree: float) -> Iterator[tuple[QuantityKey, _Wanted]]:
     """Yield the quantities to be judged, and how."""
     by_width = one_per_width(runs)
     effect = _effect(degree, heads_grow=heads_grow(by_width))
@@ -164,13 +164,13 @@ def _questions(runs: Runs, degree: float) -> Iterator[tuple[Key, _Wanted]]:
                 yield key, _LOGITS if key.step == 0 else _LOGITS_CHANGE
 
 
-def _measured(runs: Runs) -> list[Key]:
+def _measured(runs: MeasurementTable) -> list[QuantityKey]:
     """Return what was shown at every width: of changes the first step at which all moved.
 
     A start at zero (a readout, a query) has no exponent and is left out.
     """
-    chosen: dict[tuple[str, str, bool], Key] = {}
-    zero: set[Key] = set()
+    chosen: dict[tuple[str, str, bool], QuantityKey] = {}
+    zero: set[QuantityKey] = set()
     common = set.intersection(*(set(run.values) for run in one_per_width(runs).values()))
     for key in sorted(common, key=lambda key: key.step):
         if any(run.values.get(key) == 0 for run in runs.values()):
@@ -185,7 +185,7 @@ def _measured(runs: Runs) -> list[Key]:
     )
 
 
-def is_readout(layer: str, by_width: Mapping[int, Run]) -> bool:
+def is_readout(layer: str, by_width: Mapping[int, ModelMeasurements]) -> bool:
     """Return whether a layer contracts the width and does not produce it."""
     tensors = next(iter(by_width.values())).layers[layer]
     widths = list(by_width)
@@ -195,7 +195,7 @@ def is_readout(layer: str, by_width: Mapping[int, Run]) -> bool:
     return contracts and not _output_grows(layer, by_width)
 
 
-def _is_tied(by_width: Mapping[int, Run]) -> bool:
+def _is_tied(by_width: Mapping[int, ModelMeasurements]) -> bool:
     """Return whether a readout shares a tensor with another layer."""
     layers = next(iter(by_width.values())).layers
     return any(
@@ -205,17 +205,17 @@ def _is_tied(by_width: Mapping[int, Run]) -> bool:
     )
 
 
-def _output_grows(layer: str, by_width: Mapping[int, Run]) -> bool:
+def _output_grows(layer: str, by_width: Mapping[int, ModelMeasurements]) -> bool:
     return grows(list(by_width), [run.outputs[layer] for run in by_width.values()])
 
 
-def _scores(key: Key, by_width: Mapping[int, Run]) -> _Wanted:
+def _scores(key: QuantityKey, by_width: Mapping[int, ModelMeasurements]) -> _Wanted:
     if head_grows(by_width, key.name):
         return _SCORES_CHANGE_OF_GROWING_HEADS if key.step else _SCORES_OF_GROWING_HEADS
     return _SCORES_CHANGE if key.step else _SCORES
 
 
-def _find(key: Key, wanted: _Wanted, runs: Runs) -> Finding:
+def _find(key: QuantityKey, wanted: _Wanted, runs: MeasurementTable) -> Finding:
     """Return the exponent of one quantity: in the band, outside, or neither."""
     found = Finding(
         key.name, key.quantity, key.step, None, None, None, wanted.expected, wanted.band,
@@ -236,26 +236,26 @@ def _find(key: Key, wanted: _Wanted, runs: Runs) -> Finding:
     return replace(found, slope=inner.slope, low=inner.slope_low, high=inner.slope_high, ok=ok)
 
 
-def head_grows(by_width: Mapping[int, Run], attention: str) -> bool:
+def head_grows(by_width: Mapping[int, ModelMeasurements], attention: str) -> bool:
     """Return whether the head width of an attention is known to grow."""
     return len({run.head_widths.get(attention) for run in by_width.values()}) > 1
 
 
-def heads_grow(by_width: Mapping[int, Run]) -> bool:
+def heads_grow(by_width: Mapping[int, ModelMeasurements]) -> bool:
     """Return whether the head width of some attention grows."""
     names = next(iter(by_width.values())).head_widths
     return any(head_grows(by_width, name) for name in names)
 
 
-def one_per_width(runs: Runs) -> dict[int, Run]:
+def one_per_width(runs: MeasurementTable) -> dict[int, ModelMeasurements]:
     """Return the first run of each width, from narrow to wide."""
-    first: dict[int, Run] = {}
+    first: dict[int, ModelMeasurements] = {}
     for (width, _), run in sorted(runs.items(), key=lambda item: item[0]):
         first.setdefault(width, run)
     return first
 
 
-def _require_equal_names(runs: Runs) -> None:
+def _require_equal_names(runs: MeasurementTable) -> None:
     (first, reference), *others = runs.items()
     for other, run in others:
         for kind in ("tensors", "layers"):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..parametrization.rules import Role
-from .quantities import Run
+from .quantities import ModelMeasurements
 
 # Between the exponents 0, 1 and 2 of a count that grows with no, one or two sides.
 _ONE_SIDE, _TWO_SIDES = 0.5, 1.5
@@ -31,7 +31,7 @@ def grows(widths: Sequence[int], counts: Sequence[int]) -> bool:
     return exponent(widths, counts) > _ONE_SIDE
 
 
-def growing_roles(runs: Mapping[int, Run]) -> dict[str, Role]:
+def growing_roles(runs: Mapping[int, ModelMeasurements]) -> dict[str, Role]:
     """Return the role of each tensor from one run at each width.
 
     Biases and gains cannot be told from first layers by growth: both are `INPUT`.

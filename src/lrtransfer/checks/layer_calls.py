@@ -15,7 +15,7 @@ from ..training.objective import output_tensor
 
 
 @dataclass(frozen=True)
-class Call:
+class LayerCall:
     """Hold one call of a layer: what it was given before its own hooks, what it gave after them."""
 
     module: nn.Module
@@ -52,9 +52,9 @@ def layers_of(model: nn.Module) -> dict[str, nn.Module]:
 
 
 @contextmanager
-def recorded_calls(layers: Mapping[str, nn.Module]) -> Generator[dict[str, Call]]:
+def recorded_calls(layers: Mapping[str, nn.Module]) -> Generator[dict[str, LayerCall]]:
     """Record every call, in order; the second one of a layer is named `layer (call 2)`."""
-    calls: dict[str, Call] = {}
+    calls: dict[str, LayerCall] = {}
     counts: dict[str, int] = {}
     given: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
 
@@ -65,7 +65,7 @@ def recorded_calls(layers: Mapping[str, nn.Module]) -> Generator[dict[str, Call]
         def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             counts[name] = counts.get(name, 0) + 1
             site = name if counts[name] == 1 else f"{name} (call {counts[name]})"
-            calls[site] = Call(module, *given[name], output_tensor(output).detach().clone())
+            calls[site] = LayerCall(module, *given[name], output_tensor(output).detach().clone())
 
         yield module.register_forward_pre_hook(before, prepend=True, with_kwargs=True)
         yield module.register_forward_hook(after)

@@ -18,7 +18,7 @@ from ..parametrization.roles import Build
 from ..parametrization.rules import Role
 from .coordinates import Make, recipe_maker
 
-Powers = Mapping[Role, float]
+RolePowers = Mapping[Role, float]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Mistake:
     """
 
     says: str
-    init: Powers = field(default_factory=dict)
-    lr: Powers = field(default_factory=dict)
+    init: RolePowers = field(default_factory=dict)
+    lr: RolePowers = field(default_factory=dict)
     output: float = 0.0
     single: bool = False
 

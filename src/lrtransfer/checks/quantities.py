@@ -31,7 +31,7 @@ from torch import nn
 from ..errors import CheckError
 from ..training.objective import Batch, Loss, evaluate
 from .attention_scores import ScoreRecorder, Scores
-from .layer_calls import Call, layers_of, recorded_calls
+from .layer_calls import LayerCall, layers_of, recorded_calls
 
 Quantity = Literal["initial", "update", "effect", "scores", "output"]
 
@@ -53,7 +53,7 @@ _DIFFERING_SHARE = 1e-4
 
 
 @dataclass(frozen=True, order=True)
-class Key:
+class QuantityKey:
     """Name a number: of which tensor or layer, what, after how many steps."""
 
     name: str
@@ -71,7 +71,7 @@ class TensorFacts:
 
 
 @dataclass(frozen=True)
-class Run:
+class ModelMeasurements:
     """Hold what was measured on one model.
 
     Attributes:
@@ -86,7 +86,7 @@ class Run:
         diverged_at: The first step after which the loss is not finite.
     """
 
-    values: Mapping[Key, float]
+    values: Mapping[QuantityKey, float]
     tensors: Mapping[str, TensorFacts]
     outputs: Mapping[str, int]
     layers: Mapping[str, tuple[str, ...]]
@@ -103,7 +103,7 @@ def measure(
     *,
     loss: Loss | None,
     steps: int | None,
-) -> Run:
+) -> ModelMeasurements:
     """Train a fresh model for some steps on one batch, and measure.
 
     Dropout is off; batch norms use the statistics of the batch, as in training.
@@ -127,7 +127,7 @@ def measure(
 class _Pass:
     """Hold what one forward pass showed."""
 
-    calls: Mapping[str, Call]
+    calls: Mapping[str, LayerCall]
     scores: Mapping[str, Scores]
     output: torch.Tensor
     loss: torch.Tensor
@@ -148,11 +148,11 @@ class _Measurement:
         self.names = {id(p): n for n, p in self.parameters.items()}
         self.start = {n: p.detach().clone() for n, p in self.parameters.items()}
         self.facts = _facts(self.parameters, optimizer)
-        self.values: dict[Key, float] = {}
+        self.values: dict[QuantityKey, float] = {}
         self.untrained: set[str] = set()
         self.moved: set[str] = set()
 
-    def run(self, steps: int | None) -> Run:
+    def run(self, steps: int | None) -> ModelMeasurements:
         first = self._forward()
         self._record_start(first)
         bare = {name: rms(call.bare_output()) for name, call in first.calls.items()}
@@ -172,7 +172,7 @@ class _Measurement:
         diverged = not torch.isfinite(loss)
         if steps is not None and not diverged:
             self._record_end(first, steps)
-        return Run(
+        return ModelMeasurements(
             values=self.values,
             tensors=self.facts,
             outputs={n: c.output.numel() for n, c in first.calls.items()}
@@ -216,7 +216,7 @@ class _Measurement:
                 continue
             step = (parameter.detach() - before[name]).double()
             effect = abs(float((parameter.grad.double() * step).sum()))
-            self.values[Key(name, "effect", t)] = effect
+            self.values[QuantityKey(name, "effect", t)] = effect
             if effect > 0:
                 self.moved.add(name)
 
@@ -234,11 +234,11 @@ class _Measurement:
 
     def _record_start(self, first: _Pass) -> None:
         for name, call in first.calls.items():
-            self.values[Key(name, "initial", 0)] = rms(_centred(call.output))
+            self.values[QuantityKey(name, "initial", 0)] = rms(_centred(call.output))
         for name, score in first.scores.items():
-            self.values[Key(name, "scores", 0)] = rms(score.values[score.visible()])
+            self.values[QuantityKey(name, "scores", 0)] = rms(score.values[score.visible()])
         starts = 0.0 if _is_constant(first.output) else rms(_centred(first.output))
-        self.values[Key(OUTPUT, "output", 0)] = starts
+        self.values[QuantityKey(OUTPUT, "output", 0)] = starts
 
     def _record_changes(self, first: _Pass, now: _Pass, t: int) -> None:
         for site, call in now.calls.items():
@@ -246,7 +246,7 @@ class _Measurement:
                 name = self.names.get(id(parameter))
                 if name and name not in self.untrained:
                     output = call.output_with(parameter, self.start[name])
-                    key = Key(f"{site}.{leaf}" if site else leaf, "update", t)
+                    key = QuantityKey(f"{site}.{leaf}" if site else leaf, "update", t)
                     self.values[key] = rms(call.output - output)
         for name, score in now.scores.items():
             start = first.scores.get(name)
@@ -254,12 +254,12 @@ class _Measurement:
                 continue  # an attention whose calls depend on the values
             visible = score.visible()
             change = score.values[visible] - start.values[visible]
-            self.values[Key(name, "scores", t)] = rms(change)
+            self.values[QuantityKey(name, "scores", t)] = rms(change)
 
     def _record_end(self, first: _Pass, steps: int) -> None:
         with torch.no_grad():
             output, _ = self.evaluate()
-        self.values[Key(OUTPUT, "output", steps)] = rms(output - first.output)
+        self.values[QuantityKey(OUTPUT, "output", steps)] = rms(output - first.output)
 
     def _own(self, module: nn.Module) -> tuple[str, ...]:
         own = module.parameters(recurse=False)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ..settings import Count, Named, Settings
 
-Path = Annotated[str, Field(min_length=1)]
+PathText = Annotated[str, Field(min_length=1)]
 
 
 class StandardLibraryConfig(Settings):
@@ -20,7 +20,7 @@ class TextConfig(Settings):
     """Take the bytes of a text file, or of all files of a folder."""
 
     source: Literal["text"] = "text"
-    path: Path
+    path: PathText
     held_out_tokens: Count = 65_536
 
 
@@ -28,7 +28,7 @@ class TokensConfig(Settings):
     """Take a file of whole numbers, one after the other without a header."""
 
     source: Literal["tokens"] = "tokens"
-    path: Path
+    path: PathText
     dtype: Literal["uint16", "uint32"] = "uint16"
     held_out_tokens: Count = 65_536
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from ..errors import UserError
-from .regression import FloatArray, Numbers
+from ..scaling import FloatArray
+from .regression import Numbers
 
-Interval = tuple[float, float]
+LrInterval = tuple[float, float]
 
 NODES = 17  # per piece: a polynomial of degree 16 is resolved at once
 RESOLVED = 1e-7  # share of the last coefficients in the largest
@@ -62,7 +63,7 @@ class _Piece:
         ]
 
 
-def minimize(loss: Callable[[Numbers], Numbers], interval: Interval) -> tuple[Minimum, ...]:
+def minimize(loss: Callable[[Numbers], Numbers], interval: LrInterval) -> tuple[Minimum, ...]:
     """Return the lowest local minima of a loss on an interval, at most 8, best first.
 
     A minimum is missed if it is narrower than about 1/500 of the interval and the loss all around
@@ -92,7 +93,7 @@ def minimize(loss: Callable[[Numbers], Numbers], interval: Interval) -> tuple[Mi
     return tuple(sorted(_distinct(loss, minima), key=lambda m: m.loss))
 
 
-def check_interval(interval: Interval) -> Interval:
+def check_interval(interval: LrInterval) -> LrInterval:
     """Return an interval if it is one.
 
     Raises:
@@ -165,7 +166,7 @@ def _is_resolved(coefficients: FloatArray) -> bool:
     return bool(variation[-3:].max() <= RESOLVED * variation.max())
 
 
-def _critical(coefficients: FloatArray, piece: _Piece, interval: Interval) -> list[_Start]:
+def _critical(coefficients: FloatArray, piece: _Piece, interval: LrInterval) -> list[_Start]:
     """Return where the interpolant has a minimum on the piece, ends of the interval included."""
     slope = chebyshev.chebder(coefficients)
     scale = np.abs(slope).max()
@@ -185,7 +186,7 @@ def _critical(coefficients: FloatArray, piece: _Piece, interval: Interval) -> li
 
 
 def _refine(
-    loss: Callable[[Numbers], Numbers], starts: list[_Start], interval: Interval
+    loss: Callable[[Numbers], Numbers], starts: list[_Start], interval: LrInterval
 ) -> list[Minimum]:
     """Find the zeros of the derivative by secants, all at once; without leaving the interval."""
     x0, reach = (np.array([getattr(s, name) for s in starts]) for name in ("lr", "reach"))

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UserError
+from ..scaling import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 Numbers = npt.NDArray[Any]  # floats, complex numbers, or objects that add and multiply
 
-ROUNDING = 1e-12  # what is smaller than this share is taken for zero
+NEGLIGIBLE = 1e-12  # what is smaller than this share is taken for zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class Regression:
     def has_pull(self) -> bool:
         """Whether K y differs from 0 by more than rounding."""
         size = np.linalg.norm(self.inputs) * np.linalg.norm(self.targets)
-        return bool(np.linalg.norm(self.inputs.T @ self.targets) > ROUNDING * size)
+        return bool(np.linalg.norm(self.inputs.T @ self.targets) > NEGLIGIBLE * size)
 
     @cached_property
     def basis(self) -> FloatArray:
@@ -87,10 +87,10 @@ class Regression:
         return self._thin[2]
 
     @cached_property
-    def whole(self) -> "Batch":
+    def whole(self) -> "ReducedBatch":
         """All samples as one batch."""
         u, s, _ = self._thin
-        return Batch(np.diag(s), u.T @ self.targets, np.arange(self.count))
+        return ReducedBatch(np.diag(s), u.T @ self.targets, np.arange(self.count))
 
     @cached_property
     def floor(self) -> float:
@@ -102,13 +102,13 @@ class Regression:
     @cached_property
     def _thin(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         u, s, zt = np.linalg.svd(self.inputs, full_matrices=False)
-        kept = s > ROUNDING * max(s[0], np.finfo(float).tiny)
+        kept = s > NEGLIGIBLE * max(s[0], np.finfo(float).tiny)
         return u[:, kept], s[kept], zt[kept].T
 
-    def batch(self, samples: npt.NDArray[np.intp]) -> "Batch":
+    def batch(self, samples: npt.NDArray[np.intp]) -> "ReducedBatch":
         """Return some of the samples as a batch."""
         q, r = np.linalg.qr(self.inputs[samples] @ self.basis)
-        return Batch(r, q.T @ self.targets[samples], samples)
+        return ReducedBatch(r, q.T @ self.targets[samples], samples)
 
     def loss(self, phi: Numbers) -> Numbers:
         r"""Return :math:`\frac{1}{2N} \sum_i \lVert f(x_i) - y_i \rVert^2` of φ (…, r, k)."""
@@ -122,7 +122,7 @@ class Regression:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class ReducedBatch:
     """Hold samples as the fewest rows with the same gradient.
 
     Attributes:

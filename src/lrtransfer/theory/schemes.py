@@ -16,7 +16,7 @@ ROLES = ("input", "hidden", "output")
 
 
 @dataclass(frozen=True)
-class Exponents:
+class AbcExponents:
     """Hold the exponents of one role.
 
     Attributes:
@@ -41,7 +41,7 @@ class Exponents:
 
 
 @dataclass(frozen=True)
-class Scheme:
+class AbcScheme:
     """Hold the exponents of all roles.
 
     Attributes:
@@ -50,25 +50,27 @@ class Scheme:
         output: Of V (k, n).
     """
 
-    input: Exponents
-    hidden: Exponents
-    output: Exponents
+    input: AbcExponents
+    hidden: AbcExponents
+    output: AbcExponents
 
-    def __getitem__(self, role: str) -> Exponents:
+    def __getitem__(self, role: str) -> AbcExponents:
         """Return the exponents of a role."""
-        row: Exponents = getattr(self, role)
+        row: AbcExponents = getattr(self, role)
         return row
 
 
 # μP: arXiv 2203.03466, Table 3 for SGD; with hidden layers alone, the setting of arXiv 2511.01734.
-SCHEMES: Mapping[str, Scheme] = MappingProxyType({
-    "mup": Scheme(input=Exponents(c=-1), hidden=Exponents(b=0.5), output=Exponents(b=1, c=1)),
-    "sp": Scheme(input=Exponents(), hidden=Exponents(b=0.5), output=Exponents(b=0.5)),
-    "ntp": Scheme(input=Exponents(), hidden=Exponents(a=0.5), output=Exponents(a=0.5)),
+ABC_SCHEMES: Mapping[str, AbcScheme] = MappingProxyType({
+    "mup": AbcScheme(
+        input=AbcExponents(c=-1), hidden=AbcExponents(b=0.5), output=AbcExponents(b=1, c=1)
+    ),
+    "sp": AbcScheme(input=AbcExponents(), hidden=AbcExponents(b=0.5), output=AbcExponents(b=0.5)),
+    "ntp": AbcScheme(input=AbcExponents(), hidden=AbcExponents(a=0.5), output=AbcExponents(a=0.5)),
 })
 
 
-def scheme_of(scheme: str | Scheme | Mapping[str, Mapping[str, float]]) -> Scheme:
+def scheme_of(scheme: str | AbcScheme | Mapping[str, Mapping[str, float]]) -> AbcScheme:
     """Return a scheme by its name or its rows of exponents.
 
     Arguments:
@@ -80,16 +82,17 @@ def scheme_of(scheme: str | Scheme | Mapping[str, Mapping[str, float]]) -> Schem
 
     Example:
         >>> scheme_of("mup").output
-        Exponents(a=0.0, b=1, c=1)
+        AbcExponents(a=0.0, b=1, c=1)
     """
-    if isinstance(scheme, Scheme):
+    if isinstance(scheme, AbcScheme):
         return scheme
     if isinstance(scheme, str):
-        if scheme not in SCHEMES:
+        if scheme not in ABC_SCHEMES:
             raise UserError(
-                f"scheme: got {scheme!r}, wanted one of {', '.join(SCHEMES)}, or rows of exponents."
+                f"scheme: got {scheme!r}, wanted one of {', '.join(ABC_SCHEMES)}, or rows of "
+                "exponents."
             )
-        return SCHEMES[scheme]
+        return ABC_SCHEMES[scheme]
     for role, row in scheme.items():
         if role not in ROLES or not isinstance(row, Mapping) or set(row) - {"a", "b", "c"}:
             raise UserError(
@@ -98,4 +101,4 @@ def scheme_of(scheme: str | Scheme | Mapping[str, Mapping[str, float]]) -> Schem
             )
         if not all(isinstance(x, int | float) and abs(x) < 100 for x in row.values()):
             raise UserError(f"scheme: got {role} = {row!r}, wanted numbers between -100 and 100.")
-    return Scheme(**{role: Exponents(**scheme.get(role, {})) for role in ROLES})
+    return AbcScheme(**{role: AbcExponents(**scheme.get(role, {})) for role in ROLES})

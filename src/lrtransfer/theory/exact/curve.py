@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import UserError
-from ..regression import FloatArray, Numbers
+from ...scaling import FloatArray
+from ..regression import Numbers
 from .deep_linear import Problem
 from .finite_width import draw_weights, finite_losses
 from .limit import limit_losses

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ..regression import Batch, Regression
-from ..schemes import ROLES, Scheme, scheme_of
+from ..regression import ReducedBatch, Regression
+from ..schemes import ROLES, AbcScheme, scheme_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Problem:
     Attributes:
         data: N samples; the loss is :math:`\frac{1}{2N}\sum_i \lVert f(x_i) - y_i\rVert^2`.
         depth: Number L of hidden n×n matrices.
-        scheme: Exponents of width.
+        scheme: AbcExponents of width.
         trained: Roles that train; the paper trains the hidden matrices alone.
         momentum: Heavy-ball momentum μ, :math:`u \leftarrow \mu u + \nabla + \lambda W`.
         weight_decay: λ; one step shrinks every trained tensor by ηλ, whatever its c.
@@ -39,18 +39,18 @@ class Problem:
 
     data: Regression
     depth: int
-    scheme: Scheme
+    scheme: AbcScheme
     trained: tuple[str, ...]
     momentum: float
     weight_decay: float
-    batches: tuple[Batch, ...] | None
+    batches: tuple[ReducedBatch, ...] | None
 
     def __init__(
         self,
         data: Regression,
         *,
         depth: int,
-        scheme: str | Scheme | Mapping[str, Mapping[str, float]] = "mup",
+        scheme: str | AbcScheme | Mapping[str, Mapping[str, float]] = "mup",
         trained: Sequence[str] = ("hidden",),
         momentum: float = 0.0,
         weight_decay: float = 0.0,
@@ -83,7 +83,7 @@ class Problem:
         """Return whether a layer trains."""
         return self.role(layer) in self.trained
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> ReducedBatch:
         """Return what the step trains on.
 
         Raises:
@@ -98,7 +98,7 @@ class Problem:
         return self.batches[step]
 
 
-def _batch(data: Regression, samples: npt.ArrayLike) -> Batch:
+def _batch(data: Regression, samples: npt.ArrayLike) -> ReducedBatch:
     index = np.asarray(samples)
     if index.ndim != 1 or not len(index) or index.dtype.kind not in "iu":
         raise UserError("batches: got an empty or irregular batch, wanted indices of samples.")

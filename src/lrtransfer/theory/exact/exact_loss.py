@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 import flint
 import numpy as np
 
-from ..regression import FloatArray, Numbers
+from ...scaling import FloatArray
+from ..regression import Numbers
 from .budget import Deadline, OutOfBudgetError
 from .deep_linear import Problem
 from .degrees import limit_degree
 from .limit import chain_of, trajectory
 
-MOST_DEGREE = 600  # of the loss; its coefficients have up to some 100 bits per degree
-MOST_NUMBERS = 10**6  # entries of X
-MOST_INPUTS = 100  # d
+MAX_EXACT_DEGREE = 600  # of the loss; its coefficients have up to some 100 bits per degree
+MAX_ENTRIES = 10**6  # entries of X
+MAX_INPUTS = 100  # d
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ def exact_loss(problem: Problem, *, steps: int, deadline: Deadline) -> ExactLoss
         125*x^2 + (-50)*x + 5
     """
     data, degree = problem.data, 2 * limit_degree(problem, steps=steps)
-    if degree > MOST_DEGREE or data.inputs.size > MOST_NUMBERS or data.dimension > MOST_INPUTS:
+    if degree > MAX_EXACT_DEGREE or data.inputs.size > MAX_ENTRIES or data.dimension > MAX_INPUTS:
         raise OutOfBudgetError
     chain = chain_of(problem, features=data.dimension, number=exact)
     lrs = np.empty(1, object)

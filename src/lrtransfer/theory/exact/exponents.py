@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import UserError
-from ..regression import FloatArray, Regression
+from ...scaling import FloatArray
+from ..regression import Regression
 from .deep_linear import Problem
 from .kernel import kernel_optima, kernel_trajectory
 from .limit import limit_trajectory
 from .regime import Regime, regime_of
-from .search import Path, lowest_minima, usual_interval
+from .search import Trajectory, lowest_minima, usual_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +104,14 @@ def _without_targets(problem: Problem) -> Problem:
     )
 
 
-def _features_path(problem: Problem, regime: Regime) -> Path:
+def _features_path(problem: Problem, regime: Regime) -> Trajectory:
     return lambda lrs, steps: limit_trajectory(problem, lrs, steps=steps, regime=regime)
 
 
-def _kernel_path(problem: Problem, regime: Regime, start: FloatArray) -> Path:
+def _kernel_path(problem: Problem, regime: Regime, start: FloatArray) -> Trajectory:
     return lambda lrs, steps: kernel_trajectory(problem, regime, start, lrs, steps=steps)
 
 
-def _optimum(problem: Problem, path: Path, steps: int) -> float:
+def _optimum(problem: Problem, path: Trajectory, steps: int) -> float:
     interval = usual_interval(problem, path)
     return lowest_minima(problem, path, steps=steps, interval=interval)[0].lr

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import UserError
-from ..minima import Interval, Minimum
-from ..regression import FloatArray, Numbers
-from ..schemes import SCHEMES
+from ...scaling import FloatArray
+from ..minima import LrInterval, Minimum
+from ..regression import Numbers
+from ..schemes import ABC_SCHEMES
 from .deep_linear import Problem
 from .finite_width import Weights, draw_weights, finite_trajectory
 from .optimum import limit_optimum
@@ -47,7 +48,7 @@ class FiniteOptima:
 
 
 def finite_optima(
-    problem: Problem, *, width: int, steps: int, seeds: int, interval: Interval | None = None
+    problem: Problem, *, width: int, steps: int, seeds: int, interval: LrInterval | None = None
 ) -> FiniteOptima:
     """Return the learning rate of the lowest loss after t steps, draw by draw.
 
@@ -73,7 +74,7 @@ def finite_optima(
             f"optimum: got width={width}, steps={steps}, seeds={seeds}, wanted each at least 1."
         )
     limit, reach = None, 0.0
-    if problem.scheme == SCHEMES["mup"]:
+    if problem.scheme == ABC_SCHEMES["mup"]:
         found = limit_optimum(problem, steps=steps, interval=interval)
         limit = None if found.unique is False else found.lr
         reach = found.interval[1]
@@ -95,7 +96,7 @@ def draw_optimum(
     weights: Weights,
     *,
     steps: int,
-    interval: Interval | None = None,
+    interval: LrInterval | None = None,
     reach: float = 0.0,
 ) -> Minimum:
     """Return the lowest minimum of one draw's loss after t steps.

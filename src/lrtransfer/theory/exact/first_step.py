@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import UserError
-from ..regression import ROUNDING, FloatArray, Numbers
+from ...scaling import FloatArray
+from ..regression import NEGLIGIBLE, Numbers
 from .deep_linear import Problem
 
 _STEP = 1e-30
@@ -57,4 +58,4 @@ def _is_still(problem: Problem, phi: FloatArray) -> bool:
     x, y = problem.data.inputs[samples], problem.data.targets[samples]
     residual = x @ (problem.data.basis @ phi) - y
     size = np.linalg.norm(x) * np.linalg.norm(residual)
-    return bool(np.linalg.norm(x.T @ residual) <= ROUNDING * size)
+    return bool(np.linalg.norm(x.T @ residual) <= NEGLIGIBLE * size)

@@ -19,8 +19,8 @@ is of order :math:`n^{-1/2}`. Derived here, for one output and hidden matrices t
 samples without weight decay; the tests hold it to draws.
 """
 
-from ..regression import FloatArray
-from ..schemes import SCHEMES
+from ...scaling import FloatArray
+from ..schemes import ABC_SCHEMES
 from .deep_linear import Problem
 
 
@@ -98,7 +98,7 @@ def second_order(depth: int) -> tuple[float, float]:
 
 def _is_plain(problem: Problem) -> bool:
     return (
-        problem.scheme == SCHEMES["mup"]
+        problem.scheme == ABC_SCHEMES["mup"]
         and problem.trained == ("hidden",)
         and problem.weight_decay == 0
         and problem.batches is None

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import UserError
-from ...scaling import Exponent, fit_power_law, fit_signed_power_law
-from ..minima import Interval
-from ..regression import FloatArray
+from ...scaling import Exponent, FloatArray, fit_power_law, fit_signed_power_law
+from ..minima import LrInterval
 from .deep_linear import Problem
 from .finite_optimum import draw_optimum
 from .finite_width import draw_weights
 from .first_step_variance import first_step_variance
 from .optimum import limit_optimum
 
-REACH = 3  # multiples of the limit that are searched after more than one step
+LIMIT_MULTIPLES = 3  # multiples of the limit that are searched after more than one step
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +94,7 @@ class Fluctuation:
         variance = self.variance or widest.sd**2 * widest.width
         return math.sqrt(variance / width)
 
-    def band(self, width: int, *, level: float = 0.95) -> Interval:
+    def band(self, width: int, *, level: float = 0.95) -> LrInterval:
         """Return where the optimum of a draw lies at a width, with this probability as n grows.
 
         The bias is taken to fall as 1/n from what the draws show; the law of a draw is normal in
@@ -134,7 +133,7 @@ def fluctuation(
     steps: int,
     widths: Sequence[int],
     seeds: int,
-    interval: Interval | None = None,
+    interval: LrInterval | None = None,
     level: float = 0.95,
 ) -> Fluctuation:
     r"""Measure spread and bias of the optimum over widths, without a grid of learning rates.
@@ -171,7 +170,7 @@ def fluctuation(
             "between them at every width. Give an interval around one."
         )
     if interval is None and steps > 1:
-        interval = (0.0, REACH * limit.lr)
+        interval = (0.0, LIMIT_MULTIPLES * limit.lr)
     scatters = tuple(
         _scatter(problem, width, seeds=seeds, steps=steps, interval=interval, limit=limit.lr)
         for width in sorted(set(widths))
@@ -203,7 +202,7 @@ def _scatter(
     *,
     seeds: int,
     steps: int,
-    interval: Interval | None,
+    interval: LrInterval | None,
     limit: float,
 ) -> Scatter:
     pairs = []

@@ -10,7 +10,8 @@ with q the gradient of the loss by φ and m the number of other matrices that mo
 
 import numpy as np
 
-from ..regression import FloatArray, Numbers
+from ...scaling import FloatArray
+from ..regression import Numbers
 from .deep_linear import Problem
 from .descent import descend
 from .regime import CLOSE, Regime

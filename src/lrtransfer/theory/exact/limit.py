@@ -32,7 +32,7 @@ import numpy as np
 
 from ...errors import UserError
 from ..regression import Numbers
-from ..schemes import SCHEMES
+from ..schemes import ABC_SCHEMES
 from .deep_linear import Problem
 from .descent import Descent, descend
 from .regime import CLOSE, Regime
@@ -100,7 +100,7 @@ def chain_of(
     )
 
 
-class Family:
+class VectorFamily:
     """Vectors g or b̃ of one space, row by row, as combinations of Gaussians.
 
     Legend: R learning rates, T = steps × outputs.
@@ -116,7 +116,7 @@ class Family:
         self.own, self.cross, self.cov = (np.zeros((runs, size, size), dtype) for _ in range(3))
 
     def append(
-        self, now: slice, *, kept: Numbers, mix: Numbers, cov: Numbers, other: "Family"
+        self, now: slice, *, kept: Numbers, mix: Numbers, cov: Numbers, other: "VectorFamily"
     ) -> tuple[Numbers, Numbers]:
         """Add the vectors p·own + Σ mix[σ]·other(σ), and return what the next layer needs.
 
@@ -176,8 +176,8 @@ def trajectory(chain: Chain, objective: Objective, lrs: Numbers, *, steps: int) 
     runs, k, spaces = len(lrs), chain.rank, len(chain.moves) - 1
     descent = descend(lrs, steps=steps, momentum=chain.momentum, weight_decay=chain.weight_decay)
     size = (steps + 1) * k
-    forward = [Family(runs, size, lrs.dtype) for _ in range(spaces)]
-    backward = [Family(runs, size, lrs.dtype) for _ in range(spaces)]
+    forward = [VectorFamily(runs, size, lrs.dtype) for _ in range(spaces)]
+    backward = [VectorFamily(runs, size, lrs.dtype) for _ in range(spaces)]
     q = np.zeros((runs, size, chain.features), lrs.dtype)
     phi = np.zeros((steps + 1, runs, chain.features, k), lrs.dtype)
     for t in range(steps + 1):
@@ -193,8 +193,8 @@ def _backward(
     chain: Chain,
     past: Past,
     now: slice,
-    forward: list[Family],
-    backward: list[Family],
+    forward: list[VectorFamily],
+    backward: list[VectorFamily],
     q: Numbers,
 ) -> Numbers:
     """Send b̃ down from the outputs; return φ, shape (R, r, k)."""
@@ -218,8 +218,8 @@ def _forward(
     chain: Chain,
     past: Past,
     now: slice,
-    forward: list[Family],
-    backward: list[Family],
+    forward: list[VectorFamily],
+    backward: list[VectorFamily],
     q: Numbers,
 ) -> None:
     """Send g up from the inputs."""
@@ -292,7 +292,7 @@ def limit_trajectory(
     Raises:
         UserError: If the scheme is not μP and no regime is given, or steps is negative.
     """
-    if regime is None and problem.scheme != SCHEMES["mup"]:
+    if regime is None and problem.scheme != ABC_SCHEMES["mup"]:
         raise UserError(
             "limit: got another scheme, wanted mup: the others have no such limit at a fixed "
             "learning rate. Give a width."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import flint
 
 from ...errors import UserError
-from ..minima import Interval, Minimum, check_interval
+from ..minima import LrInterval, Minimum, check_interval
 from ..regression import Numbers
 from .budget import Deadline, OutOfBudgetError
 from .certificate import Certified, Enclosure, certify
@@ -52,7 +52,7 @@ class LimitOptimum:
     unique: bool | None
     certified: bool
     complete: bool
-    interval: Interval
+    interval: LrInterval
     method: str
 
     @property
@@ -63,7 +63,7 @@ class LimitOptimum:
 
 
 def limit_optimum(
-    problem: Problem, *, steps: int, interval: Interval | None = None, budget: float = 30.0
+    problem: Problem, *, steps: int, interval: LrInterval | None = None, budget: float = 30.0
 ) -> LimitOptimum:
     r"""Return the global minimisers over η of the limit loss under μP after t steps.
 
@@ -147,7 +147,7 @@ def _above(x: flint.arb) -> float:
 
 
 def _computed(
-    minima: Sequence[Minimum], floor: float, interval: Interval, budget: float
+    minima: Sequence[Minimum], floor: float, interval: LrInterval, budget: float
 ) -> LimitOptimum:
     lowest = minima[0]
     tied = [m for m in minima if m.loss <= lowest.loss + m.rounding + lowest.rounding]

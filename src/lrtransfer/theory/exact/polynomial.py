@@ -14,7 +14,8 @@ import flint
 import numpy as np
 
 from ...errors import UserError
-from ..regression import FloatArray, Numbers
+from ...scaling import FloatArray
+from ..regression import Numbers
 from .budget import Deadline, OutOfBudgetError
 from .deep_linear import Problem
 from .degrees import limit_degree, output_degree
@@ -23,7 +24,7 @@ from .finite_optimum import draw_optimum
 from .finite_width import draw_weights, finite_trajectory
 from .optimum import limit_optimum
 
-MOST_DEGREE = 500  # of the loss
+MAX_WRITTEN_DEGREE = 500  # of the loss
 BUDGET = 60  # seconds for exact coefficients
 
 
@@ -87,11 +88,11 @@ def loss_polynomial(
         )
     count = limit_degree if width is None else output_degree
     degree = count(problem, steps=steps)
-    if 2 * degree > MOST_DEGREE:
+    if 2 * degree > MAX_WRITTEN_DEGREE:
         raise UserError(
             f"steps: got {steps}, at which the loss has degree {_readable(2 * degree)} in the "
-            f"learning rate, wanted a degree of at most {MOST_DEGREE}. Lower --steps or --depth; "
-            "theory curve and theory optimum need no coefficients."
+            f"learning rate, wanted a degree of at most {MAX_WRITTEN_DEGREE}. Lower --steps or "
+            "--depth; theory curve and theory optimum need no coefficients."
         )
     if width is None:
         return _limit(problem, steps)

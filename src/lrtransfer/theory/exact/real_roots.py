@@ -18,7 +18,7 @@ import flint
 from .budget import Deadline, OutOfBudgetError
 
 PRECISION = 128  # bits that balls start with; doubled while they decide nothing
-MOST_PRECISION = 1 << 17
+MAX_PRECISION = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -119,15 +119,15 @@ def enclose(p: flint.fmpz_poly, root: Isolated, *, bits: int, deadline: Deadline
 
     Arguments:
         p: Square-free polynomial.
-        root: Interval that holds one of its roots.
+        root: LrInterval that holds one of its roots.
         bits: Wanted precision.
         deadline: When to give up.
 
     Raises:
-        OutOfBudgetError: Past the deadline, or if MOST_PRECISION does not suffice.
+        OutOfBudgetError: Past the deadline, or if MAX_PRECISION does not suffice.
     """
     precision = max(PRECISION, 4 * bits)
-    while precision <= MOST_PRECISION:
+    while precision <= MAX_PRECISION:
         deadline.check()
         with flint.ctx.workprec(precision):
             if root.low == root.high:
