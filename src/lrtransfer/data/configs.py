@@ -40,7 +40,7 @@ class DigitsConfig(Settings):
     shape: Literal["flat", "image"] = "flat"
 
 
-class OwnBatchesConfig(Settings):
+class UserBatchesConfig(Settings):
     """Name a function of the user's own, called as `batches(split, seed=, batch=)`."""
 
     source: Literal["own"] = "own"

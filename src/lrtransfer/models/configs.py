@@ -115,7 +115,7 @@ class HuggingFaceConfig(Settings):
         return whole
 
 
-class OwnModelConfig(Settings):
+class UserModelConfig(Settings):
     """Name a function of the user's own, called as `build(width, **arguments)`."""
 
     family: Literal["own"] = "own"

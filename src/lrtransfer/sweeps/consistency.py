@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..data.configs import DigitsConfig, OwnBatchesConfig, StandardLibraryConfig, TextConfig
+from ..data.configs import DigitsConfig, StandardLibraryConfig, TextConfig, UserBatchesConfig
 from ..errors import ConfigError
 from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig
 from ..parametrization.rules import RELATIVE_SCHEMES
@@ -110,7 +110,7 @@ def _model_problems(study: "Study") -> Iterator[str]:
         yield from _scaling_problems(study, [width for _, width in widths])
     if study.device == "mps" and study.training.precision == "float64":
         yield "training.precision: got 'float64' with device = 'mps', wanted another: it has none"
-    has_tokens = not isinstance(data, (DigitsConfig, OwnBatchesConfig))
+    has_tokens = not isinstance(data, (DigitsConfig, UserBatchesConfig))
     if isinstance(model, MLPConfig) and has_tokens:
         yield f"data.source: got {data.source!r} with an mlp, wanted digits, or batches of your own"
     if isinstance(model, (TransformerConfig, HuggingFaceConfig)) and isinstance(data, DigitsConfig):

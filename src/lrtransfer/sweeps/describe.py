@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ..data.configs import DigitsConfig, OwnBatchesConfig, TextConfig, TokensConfig
+from ..data.configs import DigitsConfig, TextConfig, TokensConfig, UserBatchesConfig
 from ..data.digits import HELD_OUT
-from ..models.configs import HuggingFaceConfig, MLPConfig, OwnModelConfig, TransformerConfig
+from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig, UserModelConfig
 from .sections import DEPTH, context_of
 from .study import Study
 
@@ -44,7 +44,7 @@ def varied(study: Study) -> str:
 
 def tokens_per_step(study: Study) -> int | None:
     """Return the tokens of a step; None where examples are no sequences of tokens."""
-    if isinstance(study.data, (DigitsConfig, OwnBatchesConfig)):
+    if isinstance(study.data, (DigitsConfig, UserBatchesConfig)):
         return None
     return study.training.batch * context_of(study.model)
 
@@ -63,7 +63,7 @@ def model(study: Study) -> str:
             return f"{'linear network' if config.linear else 'MLP'}{_depth(study)}"
         case HuggingFaceConfig() as config:
             return f"{config.type} of transformers, growing in {', '.join(config.scales)}"
-        case OwnModelConfig() as config:
+        case UserModelConfig() as config:
             fixed = [
                 key for key in config.arguments if not _varies(study, f"model.arguments.{key}")
             ]
@@ -88,7 +88,7 @@ def data(study: Study) -> str:
             return config.path
         case DigitsConfig():
             return "scikit-learn's digits"
-        case OwnBatchesConfig() as config:
+        case UserBatchesConfig() as config:
             return config.batches
         case config:
             return config.source
@@ -99,7 +99,7 @@ def held_out(study: Study) -> str:
     match study.data:
         case DigitsConfig():
             return f"{HELD_OUT} held-out images"
-        case OwnBatchesConfig() as config:
+        case UserBatchesConfig() as config:
             return f"at most {config.held_out_batches:,} held-out batches"
         case config:
             return f"{config.held_out_tokens:,} held-out tokens"

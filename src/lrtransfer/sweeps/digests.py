@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from ..data.configs import DigitsConfig, OwnBatchesConfig
+from ..data.configs import DigitsConfig, UserBatchesConfig
 from ..data.corpus import Corpus
 from ..data.digits import digits
 from ..data.sources import corpus_of
@@ -39,7 +39,7 @@ def digests(study: Study) -> Digests:
 
 def _data_digest(study: Study) -> str:
     data = study.data
-    if isinstance(data, OwnBatchesConfig):
+    if isinstance(data, UserBatchesConfig):
         return ""  # its code says what they are
     if isinstance(data, DigitsConfig):
         parts = (array for part in digits(data) for array in (part.inputs, part.targets))

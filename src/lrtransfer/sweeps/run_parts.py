@@ -11,15 +11,15 @@ from typing import Any
 
 from torch import nn
 
-from ..data.configs import DigitsConfig, OwnBatchesConfig, TokenConfig
+from ..data.configs import DigitsConfig, TokenConfig, UserBatchesConfig
 from ..data.digits import digits
 from ..data.sources import corpus_of
 from ..errors import UserError
 from ..models.configs import (
     HuggingFaceConfig,
     MLPConfig,
-    OwnModelConfig,
     TransformerConfig,
+    UserModelConfig,
 )
 from ..models.hugging_face import hugging_face_model
 from ..models.mlp import MLP
@@ -101,7 +101,7 @@ def builder_of(settings: RunSettings) -> Callable[[int], nn.Module]:
             return partial(MLP, config=config)
         case HuggingFaceConfig() as config:
             return partial(hugging_face_model, config=config, base_width=settings.base_width)
-        case OwnModelConfig() as config:
+        case UserModelConfig() as config:
             return partial(load_callable("model.build", config.build), **config.arguments)
 
 
@@ -176,7 +176,7 @@ def _new_task(text: str, place: Place) -> Task:
     match settings.data:
         case DigitsConfig() as config:
             return Classes(*digits(config), batch=batch, objective=objective)
-        case OwnBatchesConfig() as config:
+        case UserBatchesConfig() as config:
             # A model that is called by keywords gives its own loss.
             own = objective if loss != "cross-entropy" else None
             function = load_callable("data.batches", config.batches)

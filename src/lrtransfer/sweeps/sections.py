@@ -8,12 +8,12 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from ..data.configs import (
     DigitsConfig,
-    OwnBatchesConfig,
     StandardLibraryConfig,
     TextConfig,
     TokensConfig,
+    UserBatchesConfig,
 )
-from ..models.configs import HuggingFaceConfig, MLPConfig, OwnModelConfig, TransformerConfig
+from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig, UserModelConfig
 from ..parametrization.choices import WeightDecay
 from ..settings import NAMED, AtLeastZero, BelowOne, Count, Positive, Settings, Share
 
@@ -198,7 +198,7 @@ ModelSection = Annotated[
     Annotated[TransformerConfig, Tag("transformer")]
     | Annotated[MLPConfig, Tag("mlp")]
     | Annotated[HuggingFaceConfig, Tag("transformers")]
-    | Annotated[OwnModelConfig, Tag("own")],
+    | Annotated[UserModelConfig, Tag("own")],
     _told_by("family", "transformer", {"build": "own", "type": "transformers"}),
 ]
 DataSection = Annotated[
@@ -206,7 +206,7 @@ DataSection = Annotated[
     | Annotated[TextConfig, Tag("text")]
     | Annotated[TokensConfig, Tag("tokens")]
     | Annotated[DigitsConfig, Tag("digits")]
-    | Annotated[OwnBatchesConfig, Tag("own")],
+    | Annotated[UserBatchesConfig, Tag("own")],
     _told_by("source", "python-standard-library", {"batches": "own"}),
 ]
 OptimizerSection = Annotated[
@@ -233,9 +233,9 @@ DEPTH = {
 def named_code(model: Settings, data: Settings, training: TrainingConfig) -> dict[str, str]:
     """Return the user's own code that settings name, by key."""
     named = {}
-    if isinstance(model, OwnModelConfig):
+    if isinstance(model, UserModelConfig):
         named["model.build"] = model.build
-    if isinstance(data, OwnBatchesConfig):
+    if isinstance(data, UserBatchesConfig):
         named["data.batches"] = data.batches
     if training.loss not in LOSSES:
         named["training.loss"] = training.loss
@@ -261,7 +261,7 @@ def depth_of(model: Settings) -> int | None:
     """
     if isinstance(model, HuggingFaceConfig):
         found: Any = model.fields.get("num_hidden_layers")
-    elif isinstance(model, OwnModelConfig):
+    elif isinstance(model, UserModelConfig):
         found = model.arguments.get("depth")
     else:
         found = getattr(model, "depth", None)
