@@ -1,8 +1,13 @@
 r"""Minima of a smooth loss in float64, without a grid of learning rates.
 
-The interval is cut until Chebyshev interpolation resolves the loss on every piece; the minima of
-the interpolants are refined by Newton's method on the derivative, which a complex step gives to
+The interval is halved until Chebyshev interpolation resolves the loss on every piece; the minima of
+the interpolants are refined by the secant method on the derivative, which a complex step gives to
 machine precision: :math:`\ell'(x) = \mathrm{Im}\, \ell(x + ih) / h`.
+
+References:
+    Trefethen (2019). Approximation Theory and Approximation Practice. SIAM.
+    Squire, Trapp (1998). Using complex variables to estimate derivatives of real functions.
+    https://doi.org/10.1137/S003614459631241X
 """
 
 from collections.abc import Callable
@@ -18,22 +23,22 @@ from .regression import Numbers
 LrInterval = tuple[float, float]
 
 NODES = 17  # per piece: a polynomial of degree 16 is resolved at once
-RESOLVED = 1e-7  # share of the last coefficients in the largest
-COARSE, FINEST = 5, 10  # halvings of the interval before a piece may be left, and at most
-KEPT = 8  # starting points that are refined
-ROUNDING = 2e-16
+RESOLVED = 1e-7  # of an interpolant: its last coefficients, relative to the largest
+COARSE, FINEST = 5, 10  # halvings: of pieces where the loss is higher than at the start; at most
+MAX_MINIMA = 8  # starting points that are refined
+ROUNDING = 2e-16  # relative error of one operation in float64
 _STEP = 1e-30
 _CHUNK = 512  # learning rates evaluated at a time
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """Hold a local minimum.
+    """A local minimum of the loss.
 
     Attributes:
-        lr: Where it lies.
-        loss: Value there.
-        error: Estimated error of `lr`, where the second derivative is not 0.
+        lr: Learning rate at the minimum.
+        loss: Loss there.
+        error: Estimated error of `lr`, valid where the second derivative is not 0.
         rounding: Estimated error of `loss`.
     """
 
@@ -66,13 +71,16 @@ class _Piece:
 def minimize(loss: Callable[[Numbers], Numbers], interval: LrInterval) -> tuple[Minimum, ...]:
     """Return the lowest local minima of a loss on an interval, at most 8, best first.
 
-    A minimum is missed if it is narrower than about 1/500 of the interval and the loss all around
-    it exceeds that at the lower end, or narrower than a 1/17,000th.
+    A minimum can be missed if it is narrower than 1/17,000 of the interval; and if it is narrower
+    than about 1/500 and the loss around it exceeds the loss at the lower end.
 
     Arguments:
         loss: Analytic function of real or complex learning rates, shape (R,) to (R,), a sum of
             squares.
-        interval: Ends a < b; they count as minima if the loss falls towards them.
+        interval: Ends a < b; an end counts as a minimum if the loss falls towards it.
+
+    Returns:
+        The minima by increasing loss.
 
     Raises:
         UserError: If the interval is empty or infinite, or the loss is finite nowhere on it.
@@ -90,11 +98,11 @@ def minimize(loss: Callable[[Numbers], Numbers], interval: LrInterval) -> tuple[
             "holds rates at which training does not diverge. Lower its ends."
         )
     minima = _refine(loss, starts, interval)
-    return tuple(sorted(_distinct(loss, minima), key=lambda m: m.loss))
+    return tuple(sorted(_join(loss, minima), key=lambda m: m.loss))
 
 
 def check_interval(interval: LrInterval) -> LrInterval:
-    """Return an interval if it is one.
+    """Return the interval unchanged if it is finite and not empty.
 
     Raises:
         UserError: If it is empty or infinite.
@@ -107,7 +115,7 @@ def check_interval(interval: LrInterval) -> LrInterval:
 
 @dataclass(frozen=True)
 class _Start:
-    """Hold where to look for a minimum, how low it seems, and how far it may be."""
+    """A starting point of the refinement: its loss, and how far from it the minimum may lie."""
 
     lr: float
     loss: float
@@ -115,7 +123,7 @@ class _Start:
 
 
 def _search(loss: Callable[[Numbers], Numbers], low: float, high: float) -> list[_Start]:
-    """Return the lowest starting points; nodes that no interpolant resolves are among them."""
+    """Return the lowest starting points, the lowest node of every unresolved piece among them."""
     start = float(_values(loss, np.array([low]))[0])
     pieces, starts = [_Piece(low, high, 0)], list[_Start]()
     while pieces:
@@ -124,15 +132,15 @@ def _search(loss: Callable[[Numbers], Numbers], low: float, high: float) -> list
         rest = []
         for piece, value in zip(pieces, values, strict=True):
             with np.errstate(invalid="ignore"):
-                hopeless = not (value <= start).any()
+                is_high = not (value <= start).any()
             if np.isfinite(value).all() and _is_resolved(coefficients := _interpolate(value)):
                 starts += _critical(coefficients, piece, (low, high))
-            elif piece.level < (COARSE if hopeless else FINEST):
+            elif piece.level < (COARSE if is_high else FINEST):
                 rest += piece.halves()
             elif np.isfinite(value).any():
                 starts.append(_lowest(piece, value))
         pieces = rest
-    return sorted(starts, key=lambda s: s.loss)[:KEPT]
+    return sorted(starts, key=lambda s: s.loss)[:MAX_MINIMA]
 
 
 def _lowest(piece: _Piece, values: FloatArray) -> _Start:
@@ -167,7 +175,7 @@ def _is_resolved(coefficients: FloatArray) -> bool:
 
 
 def _critical(coefficients: FloatArray, piece: _Piece, interval: LrInterval) -> list[_Start]:
-    """Return where the interpolant has a minimum on the piece, ends of the interval included."""
+    """Return the minima of the interpolant on the piece, ends of the interval included."""
     slope = chebyshev.chebder(coefficients)
     scale = np.abs(slope).max()
     if scale == 0:
@@ -188,7 +196,7 @@ def _critical(coefficients: FloatArray, piece: _Piece, interval: LrInterval) -> 
 def _refine(
     loss: Callable[[Numbers], Numbers], starts: list[_Start], interval: LrInterval
 ) -> list[Minimum]:
-    """Find the zeros of the derivative by secants, all at once; without leaving the interval."""
+    """Return the minima near the starting points, all refined at once, inside the interval."""
     x0, reach = (np.array([getattr(s, name) for s in starts]) for name in ("lr", "reach"))
     x1 = np.clip(np.where(x0 > interval[0], x0 - 1e-5 * reach, x0 + 1e-5 * reach), *interval)
     d0, d1 = _slopes(loss, x0), _slopes(loss, x1)
@@ -209,7 +217,7 @@ def _refine(
     start = abs(float(_values(loss, np.array([interval[0]]))[0]))
     rounding = _rounding(values, start)
     with np.errstate(all="ignore"):
-        blur = 8 * ROUNDING * np.sqrt(start / np.abs(curvature))  # what rounding does to the slope
+        blur = 8 * ROUNDING * np.sqrt(start / np.abs(curvature))  # rounding errors of the slope
     errors = np.maximum(np.maximum(np.abs(step), blur), ROUNDING * np.abs(x))
     errors = np.where(np.isfinite(errors), np.minimum(errors, reach), reach)
     errors[(x == interval[0]) | (x == interval[1])] = 0
@@ -218,27 +226,27 @@ def _refine(
 
 
 def _rounding(values: FloatArray, start: float) -> FloatArray:
-    """Return the errors of sums of squares whose roots are differences of the size of the start."""
+    """Return rounding errors of the losses: squares of residuals as large as those at the start."""
     error = 8 * ROUNDING
     rounding: FloatArray = error * np.sqrt(np.abs(values * start)) + error**2 * start
     return rounding
 
 
-def _distinct(loss: Callable[[Numbers], Numbers], minima: list[Minimum]) -> list[Minimum]:
-    """Join neighbours without a higher loss between them: one minimum, found twice or flat."""
-    kept: list[Minimum] = []
+def _join(loss: Callable[[Numbers], Numbers], minima: list[Minimum]) -> list[Minimum]:
+    """Join neighbours without a higher loss between them: one minimum, reached twice or flat."""
+    distinct: list[Minimum] = []
     for minimum in sorted(minima, key=lambda m: m.lr):
-        if not kept or _is_barrier(loss, kept[-1], minimum):
-            kept.append(minimum)
+        if not distinct or _has_barrier(loss, distinct[-1], minimum):
+            distinct.append(minimum)
         else:
-            low, high = sorted((kept[-1], minimum), key=lambda m: m.loss)
+            low, high = sorted((distinct[-1], minimum), key=lambda m: m.loss)
             is_flat = high.loss - low.loss <= low.rounding + high.rounding
             error = abs(high.lr - low.lr) + high.error if is_flat else 0
-            kept[-1] = replace(low, error=max(low.error, error))
-    return kept
+            distinct[-1] = replace(low, error=max(low.error, error))
+    return distinct
 
 
-def _is_barrier(loss: Callable[[Numbers], Numbers], left: Minimum, right: Minimum) -> bool:
+def _has_barrier(loss: Callable[[Numbers], Numbers], left: Minimum, right: Minimum) -> bool:
     between = np.linspace(left.lr, right.lr, 9)[1:-1]
     height = max(left.loss, right.loss) + max(left.rounding, right.rounding)
     return bool((_values(loss, between) > height).any())

@@ -1,9 +1,13 @@
-r"""abc rows: how multipliers, initial values and learning rates of each layer scale with width.
+r"""abc schemes: how multipliers, initial values and learning rates of each layer scale with width.
 
 A layer is :math:`n^{-a} W` with :math:`W_{ij} \sim N(0, n^{-2b})`, times :math:`1/\sqrt d` for the
 inputs, and learning rate :math:`\eta\, n^{-c}`. By the exact symmetry of gradient descent only two
 numbers per layer matter: its effective weights have standard deviation :math:`n^{-(a+b)}` and
 learning rate :math:`\eta\, n^{-(2a+c)}`.
+
+References:
+    Yang, Hu (2021). Tensor Programs IV: Feature Learning in Infinite-Width Neural Networks.
+    https://arxiv.org/abs/2011.14522
 """
 
 from collections.abc import Mapping
@@ -17,12 +21,12 @@ ROLES = ("input", "hidden", "output")
 
 @dataclass(frozen=True)
 class AbcExponents:
-    """Hold the exponents of one role.
+    """Exponents of one role.
 
     Attributes:
-        a: Of the multiplier n^-a.
-        b: Of the initial standard deviation n^-b.
-        c: Of the learning rate η n^-c.
+        a: Exponent of the multiplier n^-a.
+        b: Exponent of the initial standard deviation n^-b.
+        c: Exponent of the learning rate η n^-c.
     """
 
     a: float = 0.0
@@ -42,12 +46,12 @@ class AbcExponents:
 
 @dataclass(frozen=True)
 class AbcScheme:
-    """Hold the exponents of all roles.
+    """Exponents of all roles.
 
     Attributes:
-        input: Of W_0 (n, d).
-        hidden: Of W_1 … W_L (n, n).
-        output: Of V (k, n).
+        input: Exponents of W_0 (n, d).
+        hidden: Exponents of W_1 … W_L (n, n).
+        output: Exponents of V (k, n).
     """
 
     input: AbcExponents
@@ -71,11 +75,14 @@ ABC_SCHEMES: Mapping[str, AbcScheme] = MappingProxyType({
 
 
 def scheme_of(scheme: str | AbcScheme | Mapping[str, Mapping[str, float]]) -> AbcScheme:
-    """Return a scheme by its name or its rows of exponents.
+    """Return the scheme of a name or of rows of exponents.
 
     Arguments:
         scheme: Name, or rows by role such as {"hidden": {"b": 0.5, "c": 1}}; exponents left out
-            are 0.
+            are 0. A scheme is returned as it is.
+
+    Returns:
+        The exponents of all roles.
 
     Raises:
         UserError: If the name, a role or an exponent is unknown, or a value is no number.

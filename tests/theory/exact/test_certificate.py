@@ -1,4 +1,4 @@
-"""Certified minimisers of polynomials whose minimisers are known."""
+"""Certificate minimisers of polynomials whose minimisers are known."""
 
 import math
 from fractions import Fraction
@@ -10,25 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrtransfer.theory.exact.budget import Deadline, OutOfBudgetError
-from lrtransfer.theory.exact.certificate import Certified, certify
+from lrtransfer.theory.exact.certificate import Certificate, certify
 from lrtransfer.theory.exact.real_roots import (
     enclose,
     isolate,
     root_bound,
-    square_free,
+    square_free_part,
 )
 
 X = flint.fmpq_poly([0, 1])
 SIMPLE_RANGE = st.integers(-40, 40)
 
 
-def certified(loss: flint.fmpq_poly, low: int = -4, high: int = 4) -> Certified:
+def certified(loss: flint.fmpq_poly, low: int = -4, high: int = 4) -> Certificate:
     return certify(
         loss, flint.fmpq(low), flint.fmpq(high), floor=flint.fmpq(-9), deadline=Deadline()
     )
 
 
-def contains(found: Certified, truths: list[float]) -> bool:
+def contains(found: Certificate, truths: list[float]) -> bool:
     """Return whether the enclosures hold the truths, one each, and are tight."""
     return len(found.minimisers) == len(truths) and all(
         abs(float(m.lr.mid()) - truth) <= 1e-15 * abs(truth) and float(m.lr.rad()) < 1e-15
@@ -84,7 +84,7 @@ def test_all_real_roots_are_isolated(parts: list[tuple[int, int]]) -> None:
     poly = flint.fmpq_poly([1, 0, 1])  # two that are not real
     for root in roots:
         poly *= flint.fmpq_poly([-root.numerator, root.denominator]) ** (1 + root.numerator % 3)
-    simple = square_free(poly)
+    simple = square_free_part(poly)
     bound = root_bound(simple)
     found = list(isolate(simple, -bound, bound, deadline=Deadline()))[::-1]
     assert len(found) == len(roots)

@@ -14,7 +14,7 @@ from lrtransfer.theory.exact.first_step_variance import (
 from lrtransfer.theory.exact.fluctuation import fluctuation
 from lrtransfer.theory.exact.optimum import limit_optimum
 from lrtransfer.theory.exact.polynomial import loss_polynomial
-from lrtransfer.theory.regression import Regression, synthetic
+from lrtransfer.theory.regression import Regression, draw_regression
 
 from ..problems import SETTINGS, problem
 
@@ -41,7 +41,7 @@ def drawn_optima(setting: Problem, *, width: int, draws: int) -> np.ndarray:
     return optima
 
 
-@pytest.mark.parametrize("data", [synthetic(count=50, dimension=4, noise=0.3, seed=3), None])
+@pytest.mark.parametrize("data", [draw_regression(count=50, dimension=4, noise=0.3, seed=3), None])
 def test_the_variance_at_depth_1(data: Regression | None) -> None:
     setting = problem(depth=1) if data is None else Problem(data, depth=1)
     variance = first_step_variance(setting)
@@ -56,13 +56,13 @@ def variance_ratio(depth: int, *, width: int, pairs: int) -> float:
 
     To first order η_n − η is −ℓ'_n(η) / ℓ'', whose variance needs no minimisation.
     """
-    setting = Problem(synthetic(count=200, dimension=5, noise=0.1, seed=4), depth=depth)
+    setting = Problem(draw_regression(count=200, dimension=5, noise=0.1, seed=4), depth=depth)
     lr, data = limit_optimum(setting, steps=1).lr, setting.data
     curvature = ((depth * data.pull / data.count) ** 2).sum() / data.count
     squares = []
     for seed in range(pairs):
         weights = draw_weights(setting, width=width, seed=seed)
-        for draw in (weights, weights.mirrored()):
+        for draw in (weights, weights.mirror()):
             loss = finite_losses(setting, draw, np.array([lr + 1e-30j]), steps=1)[0, -1]
             squares.append((loss.imag / 1e-30 / curvature) ** 2)
     variance = first_step_variance(setting)
@@ -76,7 +76,7 @@ def test_the_variance_at_other_depths(depth: int) -> None:
 
 
 def test_the_coefficient_of_the_squared_rate() -> None:
-    setting = Problem(synthetic(count=200, dimension=5, noise=0.1, seed=4), depth=4)
+    setting = Problem(draw_regression(count=200, dimension=5, noise=0.1, seed=4), depth=4)
     rho = setting.data.targets[:, 0] / setting.data.count
     a = setting.data.pull[:, 0] / setting.data.count
     start, square = [], []
@@ -93,7 +93,7 @@ def test_the_coefficient_of_the_squared_rate() -> None:
 
 def test_what_outputs_before_training_do() -> None:
     # They change sign with V, while what else moves the optimum to this order does not or is noise.
-    setting = Problem(synthetic(count=200, dimension=3, noise=0.3, seed=4), depth=3)
+    setting = Problem(draw_regression(count=200, dimension=3, noise=0.3, seed=4), depth=3)
     lr, data = limit_optimum(setting, steps=1).lr, setting.data
     moved = ((setting.depth * data.pull / data.count) ** 2).sum() / data.count
     starts, odd = [], []
@@ -101,7 +101,7 @@ def test_what_outputs_before_training_do() -> None:
         weights = draw_weights(setting, width=512, seed=seed)
         slopes = [
             finite_losses(setting, draw, np.array([lr + 1e-30j]), steps=1)[0, -1].imag / 1e-30
-            for draw in (weights, weights.mirrored())
+            for draw in (weights, weights.mirror())
         ]
         odd.append((slopes[1] - slopes[0]) / (2 * moved))
         starts.append(finite_trajectory(setting, weights, np.zeros(1), steps=0)[0, 0, :, 0])
@@ -122,7 +122,7 @@ def test_no_variance_is_claimed_elsewhere(name: str) -> None:
 
 
 def test_spread_bias_and_band() -> None:
-    setting = Problem(synthetic(count=500, dimension=1, noise=0.1, seed=123), depth=2)
+    setting = Problem(draw_regression(count=500, dimension=1, noise=0.1, seed=123), depth=2)
     found = fluctuation(setting, steps=1, widths=[32, 64, 128, 256, 512], seeds=120)
     assert found.limit == pytest.approx(limit_optimum(setting, steps=1).lr)
     assert found.spread.low < -0.5 < found.spread.high < 0
@@ -135,7 +135,7 @@ def test_spread_bias_and_band() -> None:
 
 
 def test_later_steps_are_measured() -> None:
-    setting = Problem(synthetic(count=200, dimension=10, noise=0.1, seed=5), depth=2)
+    setting = Problem(draw_regression(count=200, dimension=10, noise=0.1, seed=5), depth=2)
     limit = limit_optimum(setting, steps=2)
     found = fluctuation(
         setting, steps=2, widths=[32, 64, 128, 256], seeds=40, interval=(0, 2 * limit.lr)

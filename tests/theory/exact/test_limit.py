@@ -36,7 +36,7 @@ def test_finite_widths_approach_the_limit_as_one_over_n(name: str) -> None:
             weights = draw_weights(setting, width=width, seed=seed)
             both = [
                 finite_losses(setting, w, lrs, steps=steps)[0, 1:]
-                for w in (weights, weights.mirrored())
+                for w in (weights, weights.mirror())
             ]
             pairs.append(np.mean(both, axis=0) - limit)
         deviation = np.array(pairs)

@@ -1,20 +1,24 @@
-"""Time for answers that may be out of reach."""
+"""A time budget for computations that may take too long."""
 
 import time
 from dataclasses import dataclass
 
 
 class OutOfBudgetError(Exception):
-    """The answer would take longer than allowed."""
+    """An exact answer that would take longer than its time budget."""
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """Say until when to compute, in seconds of `time.monotonic`."""
+    """End of a time budget.
+
+    Attributes:
+        at: Seconds of `time.monotonic`; by default never.
+    """
 
     at: float = float("inf")
 
     def check(self) -> None:
-        """Raise OutOfBudgetError once it has passed."""
+        """Raise OutOfBudgetError if the deadline has passed."""
         if time.monotonic() > self.at:
             raise OutOfBudgetError

@@ -1,4 +1,4 @@
-r"""Loss against learning rate at every step, at a width or in the limit."""
+"""Loss against learning rate at every step, at a width or in the limit."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from .limit import limit_losses
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Hold losses.
+    """Losses of many learning rates.
 
     Attributes:
         lrs: η, shape (R,).
         loss: Mean over seeds at steps 0 … t, shape (R, t + 1); infinite or NaN once it overflows.
-        sd: Standard deviation between seeds, likewise; None for one seed and for the limit.
+        sd: Standard deviation between seeds, shape (R, t + 1); None for one seed and for the limit.
     """
 
     lrs: FloatArray
@@ -39,8 +39,11 @@ def loss_curve(
         width: n, or None for the limit.
         seeds: Number of initial draws at width n.
 
+    Returns:
+        The losses.
+
     Raises:
-        UserError: If there is no such limit, or a number is out of range.
+        UserError: If the scheme has no such limit, or a number is out of range.
 
     Example:
         >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)

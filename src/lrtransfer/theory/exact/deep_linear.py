@@ -1,4 +1,4 @@
-r"""The problem: data, depth, parametrization, and what trains how.
+r"""The problem: data, depth, parametrization, trained roles and optimizer.
 
 .. math:: f(x) = V W_L \cdots W_1 W_0 x
 
@@ -19,13 +19,13 @@ from ..schemes import ROLES, AbcScheme, scheme_of
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    r"""State what is trained on what.
+    r"""Training of a deep linear network by gradient descent.
 
     Attributes:
         data: N samples; the loss is :math:`\frac{1}{2N}\sum_i \lVert f(x_i) - y_i\rVert^2`.
         depth: Number L of hidden n×n matrices.
-        scheme: AbcExponents of width.
-        trained: Roles that train; the paper trains the hidden matrices alone.
+        scheme: Exponents of width, by role.
+        trained: Roles that train; the paper trains the hidden matrices only.
         momentum: Heavy-ball momentum μ, :math:`u \leftarrow \mu u + \nabla + \lambda W`.
         weight_decay: λ; one step shrinks every trained tensor by ηλ, whatever its c.
         batches: Samples that each step trains on; None trains on all of them at every step.
@@ -34,7 +34,7 @@ class Problem:
         UserError: If a value is out of range.
 
     References:
-        Hayou (2025). https://arxiv.org/abs/2511.01734
+        Hayou (2025). A Proof of Learning Rate Transfer under μP. https://arxiv.org/abs/2511.01734
     """
 
     data: Regression
@@ -56,7 +56,7 @@ class Problem:
         weight_decay: float = 0.0,
         batches: Sequence[npt.ArrayLike] | None = None,
     ) -> None:
-        """Check the values; a scheme may be given by name or by rows of exponents."""
+        """Check the values; a scheme is a name or rows of exponents."""
         _check(depth, trained, momentum, weight_decay)
         fields = {
             "data": data,
@@ -76,7 +76,7 @@ class Problem:
         return range(self.depth + 2)
 
     def role(self, layer: int) -> str:
-        """Return the role of a layer."""
+        """Return the role of a layer: one of `ROLES`."""
         return ROLES[(layer > 0) + (layer > self.depth)]
 
     def is_trained(self, layer: int) -> bool:
@@ -84,13 +84,13 @@ class Problem:
         return self.role(layer) in self.trained
 
     def batch(self, step: int) -> ReducedBatch:
-        """Return what the step trains on.
+        """Return the samples of a step.
 
         Raises:
             UserError: If there are fewer batches than steps.
         """
         if self.batches is None:
-            return self.data.whole
+            return self.data.full_batch
         if step >= len(self.batches):
             raise UserError(
                 f"batches: got {len(self.batches)}, wanted one for each of the steps. Give more."

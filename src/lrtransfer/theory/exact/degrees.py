@@ -6,15 +6,19 @@ With M trained matrices, each of degree :math:`w_t` after t steps, outputs have 
 .. math:: w_0 = 0, \quad w_{t+1} = 1 + (M - 1) w_t + D_t,
     \qquad D_{t+1} = M + (2M - 1) D_t
 
-In the limit under μP outputs start at 0, and without weight decay the first step moves them by a
-multiple of η alone: :math:`D_1 = 1`.
+In the limit under μP outputs start at 0, and without weight decay the first step moves them
+in proportion to η: :math:`D_1 = 1`.
 """
 
 from .deep_linear import Problem
 
 
 def output_degree(problem: Problem, *, steps: int) -> int:
-    """Return the degree of outputs at finite width; the loss has twice as much.
+    """Return the degree of outputs in the learning rate at finite width; the loss has twice it.
+
+    Arguments:
+        problem: Depth and trained roles.
+        steps: t.
 
     Example:
         >>> problem = Problem(Regression([[1.0]], [1.0]), depth=3)
@@ -25,7 +29,11 @@ def output_degree(problem: Problem, *, steps: int) -> int:
 
 
 def limit_degree(problem: Problem, *, steps: int) -> int:
-    """Return the degree of outputs in the limit under μP, at most.
+    """Return an upper bound of the degree of outputs in the limit under μP.
+
+    Arguments:
+        problem: Depth, trained roles and weight decay.
+        steps: t.
 
     Example:
         >>> problem = Problem(Regression([[1.0]], [1.0]), depth=3)

@@ -1,4 +1,4 @@
-r"""Gradient descent with momentum and weight decay, as weights of what was before.
+r"""Gradient descent with momentum and weight decay, written out in all past gradients.
 
 One step is :math:`u \leftarrow \mu u + G + \lambda W,\; W \leftarrow W - \eta u`. It is linear, so
 
@@ -17,19 +17,19 @@ from ..regression import Numbers
 
 @dataclass(frozen=True, eq=False)
 class Descent:
-    """Hold the weights of the past.
+    """Coefficients of the initial weights and of all past gradients.
 
     Attributes:
-        kept: p, shape (steps + 1, R) for R learning rates.
-        moved: c, zero for s >= t, shape (steps + 1, steps, R).
+        initial: p, of W(0), shape (steps + 1, R) for R learning rates.
+        gradients: c, of G(s), zero for s >= t, shape (steps + 1, steps, R).
     """
 
-    kept: Numbers
-    moved: Numbers
+    initial: Numbers
+    gradients: Numbers
 
 
 def descend(lrs: Numbers, *, steps: int, momentum: Any = 0.0, weight_decay: Any = 0.0) -> Descent:
-    """Return the weights of the past at every step.
+    """Return the coefficients at every step.
 
     Arguments:
         lrs: η, shape (R,), of any kind of number.
@@ -37,17 +37,23 @@ def descend(lrs: Numbers, *, steps: int, momentum: Any = 0.0, weight_decay: Any 
         momentum: μ.
         weight_decay: λ.
 
+    Returns:
+        p and c in the same kind of number.
+
     Example:
-        >>> descend(np.array([0.5]), steps=2, momentum=0.5).moved[2, :, 0]  # η(1 + μ), η
+        >>> descend(np.array([0.5]), steps=2, momentum=0.5).gradients[2, :, 0]  # η(1 + μ), η
         array([0.75, 0.5 ])
     """
-    kept = np.ones((steps + 1, len(lrs)), lrs.dtype)
-    moved = np.zeros((steps + 1, steps, len(lrs)), lrs.dtype)
-    u_kept, u_moved = np.zeros_like(kept[0]), np.zeros_like(moved[0])  # u = u_kept W(0) + …
+    initial = np.ones((steps + 1, len(lrs)), lrs.dtype)
+    gradients = np.zeros((steps + 1, steps, len(lrs)), lrs.dtype)
+    u_initial, u_gradients = (
+        np.zeros_like(initial[0]),
+        np.zeros_like(gradients[0]),
+    )  # u = u_initial W(0) + …
     for t in range(steps):
-        u_kept = momentum * u_kept + weight_decay * kept[t]
-        u_moved = momentum * u_moved - weight_decay * moved[t]
-        u_moved[t] = u_moved[t] + 1
-        kept[t + 1] = kept[t] - lrs * u_kept
-        moved[t + 1] = moved[t] + lrs * u_moved
-    return Descent(kept, moved)
+        u_initial = momentum * u_initial + weight_decay * initial[t]
+        u_gradients = momentum * u_gradients - weight_decay * gradients[t]
+        u_gradients[t] = u_gradients[t] + 1
+        initial[t + 1] = initial[t] - lrs * u_initial
+        gradients[t + 1] = gradients[t] + lrs * u_gradients
+    return Descent(initial, gradients)

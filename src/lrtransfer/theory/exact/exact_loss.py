@@ -1,4 +1,4 @@
-"""The limit loss as an exact polynomial in the learning rate, for the data as given in float64."""
+"""The limit loss as an exact polynomial in the learning rate; the float64 data count as exact."""
 
 from dataclasses import dataclass, field
 
@@ -12,19 +12,19 @@ from .deep_linear import Problem
 from .degrees import limit_degree
 from .limit import chain_of, trajectory
 
-MAX_EXACT_DEGREE = 600  # of the loss; its coefficients have up to some 100 bits per degree
+MAX_EXACT_DEGREE = 600  # of the loss, whose coefficients have up to some 100 bits per degree
 MAX_ENTRIES = 10**6  # entries of X
 MAX_INPUTS = 100  # d
 
 
 @dataclass(frozen=True, eq=False)
 class ExactLoss:
-    """Hold polynomials.
+    """The limit loss and the weights behind it, as polynomials.
 
     Attributes:
         weights: End-to-end weights of the inputs in powers of η, shape (d, k).
         polynomial: Limit loss in powers of η.
-        floor: Loss of the best linear function, which it is never below.
+        floor: Loss of the best linear function: a lower bound.
     """
 
     weights: Numbers
@@ -36,12 +36,15 @@ def exact_loss(problem: Problem, *, steps: int, deadline: Deadline) -> ExactLoss
     r"""Return the limit loss under μP after t steps in exact arithmetic.
 
     Arguments:
-        problem: Data, depth, what trains, optimizer.
+        problem: Data, depth, trained roles, optimizer.
         steps: t.
-        deadline: When to give up.
+        deadline: End of the time budget.
+
+    Returns:
+        Polynomials with rational coefficients.
 
     Raises:
-        OutOfBudgetError: Past the deadline, or if the degree or the data are too large to try.
+        OutOfBudgetError: Past the deadline, or if the degree or the data are too large.
 
     Example:
         >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
@@ -54,19 +57,22 @@ def exact_loss(problem: Problem, *, steps: int, deadline: Deadline) -> ExactLoss
     chain = chain_of(problem, features=data.dimension, number=exact)
     lrs = np.empty(1, object)
     lrs[0] = flint.fmpq_poly([0, 1])
-    phi = trajectory(chain, _Exact(problem, deadline), lrs, steps=steps)[-1][0]
-    whole = _moments(problem, np.arange(data.count))
-    return ExactLoss(phi, whole.loss(phi), whole.floor)
+    phi = trajectory(chain, _ExactSamples(problem, deadline), lrs, steps=steps)[-1][0]
+    moments = _moments(problem, np.arange(data.count))
+    return ExactLoss(phi, moments.loss(phi), moments.floor)
 
 
 def exact(x: float) -> flint.fmpq:
-    """Return the rational number that a float is."""
+    """Return the rational number equal to a float."""
     return flint.fmpq(*float(x).as_integer_ratio())
 
 
 @dataclass(frozen=True, eq=False)
 class _Moments:
-    r"""Samples, as the loss :math:`\tfrac12 \langle φ, Aφ \rangle - \langle φ, c \rangle + e`."""
+    r"""Second moments of the samples, which determine the loss.
+
+    .. math:: \tfrac12 \langle φ, Aφ \rangle - \langle φ, c \rangle + e
+    """
 
     second: Numbers  # A = XᵀX / N
     mixed: Numbers  # c = Xᵀy / N
@@ -82,7 +88,7 @@ class _Moments:
 
     @property
     def floor(self) -> flint.fmpq:
-        """Loss where A φ = c."""
+        """Loss at the solutions of A φ = c."""
         size, outputs = self.mixed.shape
         rows = np.hstack([self.second, self.mixed])
         reduced, rank = flint.fmpq_mat(rows.tolist()).rref()
@@ -105,7 +111,7 @@ def _moments(problem: Problem, samples: Numbers) -> _Moments:
 
 
 def _matrix(values: FloatArray) -> flint.fmpq_mat:
-    """Return a matrix of FLINT's, which multiplies over one common denominator."""
+    """Return the values as a FLINT matrix, whose products use one common denominator."""
     return flint.fmpq_mat([[exact(x) for x in row] for row in values.tolist()])
 
 
@@ -115,15 +121,15 @@ def _array(matrix: flint.fmpq_mat) -> Numbers:
 
 
 @dataclass(frozen=True, eq=False)
-class _Exact:
+class _ExactSamples:
     problem: Problem
     deadline: Deadline
-    seen: dict[bytes, _Moments] = field(default_factory=dict)
+    moments: dict[bytes, _Moments] = field(default_factory=dict)  # of the batches so far
 
     def gradient(self, step: int, phi: Numbers) -> Numbers:
         self.deadline.check()
         samples = self.problem.batch(step).samples
         key = samples.tobytes()
-        if key not in self.seen:
-            self.seen[key] = _moments(self.problem, samples)
-        return self.seen[key].gradient(phi)
+        if key not in self.moments:
+            self.moments[key] = _moments(self.problem, samples)
+        return self.moments[key].gradient(phi)

@@ -1,4 +1,4 @@
-"""How the optimal learning rate scales with width under any abc row, and what it tends to."""
+"""How the optimal learning rate scales with width under any abc scheme, and its rescaled limit."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ from .search import Trajectory, lowest_minima, usual_interval
 
 @dataclass(frozen=True, eq=False)
 class LrScaling:
-    r"""Hold the law of :math:`n^{E} \eta_n` as n grows.
+    r"""Limit in law of the rescaled optimum :math:`n^{E} \eta_n` as n grows.
 
     Attributes:
-        exponent: −E, so that the optimum is of order n to this exponent.
+        exponent: −E: the optimum grows as this power of n.
         regime: Kind of limit.
-        samples: Rescaled optima in the limit, sorted, shape (draws,); a single one where the limit
-            is a number.
+        samples: Rescaled optima in the limit, sorted, shape (draws,); shape (1,) where the limit is
+            a number.
     """
 
     exponent: float
@@ -35,28 +35,31 @@ class LrScaling:
         return self.regime.is_deterministic
 
     def quantile(self, level: float) -> float:
-        """Return a quantile of the limit."""
+        """Return the quantile of the limit at a level between 0 and 1."""
         return float(np.quantile(self.samples, level))
 
 
 def lr_scaling(problem: Problem, *, steps: int, draws: int = 1000, seed: int = 0) -> LrScaling:
-    r"""Return the width exponent of the optimal learning rate and the law of its limit.
+    r"""Return the width exponent of the optimal learning rate and the limit of the rescaled one.
 
     Arguments:
-        problem: Data, depth, abc row, what trains, optimizer.
+        problem: Data, depth, abc scheme, trained roles, optimizer.
         steps: t, at least 1.
-        draws: Number of outputs before training that are drawn where the limit is random.
+        draws: Number of draws of the outputs before training, used where the limit is random.
         seed: Seed of these draws.
 
+    Returns:
+        The exponent, and samples of the rescaled optimum in the limit.
+
     Raises:
-        UserError: If there is no optimum, an argument is out of range, or the row learns features
-            so fast that more than one step has no limit.
+        UserError: If there is no optimum, an argument is out of range, or the scheme learns
+            features so fast that more than one step has no limit.
 
     Example:
         >>> data = Regression([[1.0], [2.0]], [2.0, 4.0])
         >>> for name in ("mup", "sp", "ntp"):
-        ...     found = lr_scaling(Problem(data, depth=2, scheme=name), steps=1, draws=9)
-        ...     print(name, found.exponent, found.is_deterministic, round(found.quantile(0.5), 6))
+        ...     law = lr_scaling(Problem(data, depth=2, scheme=name), steps=1, draws=9)
+        ...     print(name, law.exponent, law.is_deterministic, round(law.quantile(0.5), 6))
         mup 0.0 True 0.2
         sp -1.0 False 0.2
         ntp 0.0 False 0.2
@@ -78,21 +81,21 @@ def lr_scaling(problem: Problem, *, steps: int, draws: int = 1000, seed: int = 0
 
 def _optima(problem: Problem, regime: Regime, *, steps: int, draws: int, seed: int) -> FloatArray:
     if regime.kind != "kernel":
-        return np.array([_optimum(problem, _features_path(problem, regime), steps)])
+        return np.array([_optimum(problem, _features_trajectory(problem, regime), steps)])
     shape = (problem.data.basis.shape[1], problem.data.outputs)
     starts = np.zeros((1, *shape))
     if not regime.is_deterministic:
         rng = np.random.default_rng(seed)
         starts = rng.standard_normal((draws, *shape)) / np.sqrt(problem.data.dimension)
-    paths = [_kernel_path(problem, regime, start) for start in starts]
-    usual_interval(problem, paths[0])  # refuses where nothing moves
+    trajectories = [_kernel_trajectory(problem, regime, start) for start in starts]
+    usual_interval(problem, trajectories[0])  # an error if the first step moves nothing
     if problem.momentum == problem.weight_decay == 0 and problem.batches is None:
         return kernel_optima(problem, regime, starts, steps=steps)
-    return np.array([_optimum(problem, path, steps) for path in paths])
+    return np.array([_optimum(problem, trajectory, steps) for trajectory in trajectories])
 
 
 def _without_targets(problem: Problem) -> Problem:
-    """Return the problem as outputs see it that outgrow every target."""
+    """Return the problem with targets 0: outputs that grow with width make them negligible."""
     return Problem(
         Regression(problem.data.inputs, np.zeros_like(problem.data.targets)),
         depth=problem.depth,
@@ -104,14 +107,14 @@ def _without_targets(problem: Problem) -> Problem:
     )
 
 
-def _features_path(problem: Problem, regime: Regime) -> Trajectory:
+def _features_trajectory(problem: Problem, regime: Regime) -> Trajectory:
     return lambda lrs, steps: limit_trajectory(problem, lrs, steps=steps, regime=regime)
 
 
-def _kernel_path(problem: Problem, regime: Regime, start: FloatArray) -> Trajectory:
+def _kernel_trajectory(problem: Problem, regime: Regime, start: FloatArray) -> Trajectory:
     return lambda lrs, steps: kernel_trajectory(problem, regime, start, lrs, steps=steps)
 
 
-def _optimum(problem: Problem, path: Trajectory, steps: int) -> float:
-    interval = usual_interval(problem, path)
-    return lowest_minima(problem, path, steps=steps, interval=interval)[0].lr
+def _optimum(problem: Problem, trajectory: Trajectory, steps: int) -> float:
+    interval = usual_interval(problem, trajectory)
+    return lowest_minima(problem, trajectory, steps=steps, interval=interval)[0].lr

@@ -17,7 +17,7 @@ from .search import lowest_minima, usual_interval
 
 @dataclass(frozen=True, eq=False)
 class FiniteOptima:
-    """Hold the optimum of every draw.
+    """Optimal learning rates of all draws at one width.
 
     Attributes:
         width: n.
@@ -43,7 +43,7 @@ class FiniteOptima:
 
     @property
     def bias(self) -> float | None:
-        """Mean less the limit."""
+        """Mean minus the limit; None without a limit."""
         return None if self.limit is None else self.mean - self.limit
 
 
@@ -60,13 +60,16 @@ def finite_optima(
         interval: Learning rates to search; by default from 0 to four times the optimum of the
             draw's linearized first step, or as far as the limit is searched.
 
+    Returns:
+        The optimum of every draw, and that of the limit under μP.
+
     Raises:
         UserError: If there is no optimum, or an argument is out of range.
 
     Example:
         >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
-        >>> found = finite_optima(problem, width=256, steps=1, seeds=20)
-        >>> round(found.limit, 12), abs(found.bias) < found.sd < 0.05
+        >>> optima = finite_optima(problem, width=256, steps=1, seeds=20)
+        >>> round(optima.limit, 12), abs(optima.bias) < optima.sd < 0.05
         (0.2, True)
     """
     if min(width, steps, seeds) < 1:
@@ -75,9 +78,9 @@ def finite_optima(
         )
     limit, reach = None, 0.0
     if problem.scheme == ABC_SCHEMES["mup"]:
-        found = limit_optimum(problem, steps=steps, interval=interval)
-        limit = None if found.unique is False else found.lr
-        reach = found.interval[1]
+        optimum = limit_optimum(problem, steps=steps, interval=interval)
+        limit = None if optimum.unique is False else optimum.lr
+        reach = optimum.interval[1]
     draws = (draw_weights(problem, width=width, seed=seed) for seed in range(seeds))
     best = [
         draw_optimum(problem, weights, steps=steps, interval=interval, reach=reach)
@@ -101,15 +104,23 @@ def draw_optimum(
 ) -> Minimum:
     """Return the lowest minimum of one draw's loss after t steps.
 
-    Without an interval rates are searched from 0 to four times the optimum of the linearized first
-    step, and at least to `reach`.
+    Arguments:
+        problem: Data, depth, parametrization, optimizer.
+        weights: The draw.
+        steps: t, at least 1.
+        interval: Learning rates to search; by default from 0 to four times the optimum of the
+            linearized first step.
+        reach: Least upper end of the default interval.
+
+    Returns:
+        The learning rate and its loss.
     """
 
-    def path(lrs: Numbers, steps: int) -> Numbers:
+    def trajectory(lrs: Numbers, steps: int) -> Numbers:
         return finite_trajectory(problem, weights, lrs, steps=steps)
 
     if interval is None:
-        low, high = usual_interval(problem, path)
+        low, high = usual_interval(problem, trajectory)
         interval = (low, max(high, reach))
-    best = lowest_minima(problem, path, steps=steps, interval=interval)[0]
+    best = lowest_minima(problem, trajectory, steps=steps, interval=interval)[0]
     return replace(best, loss=best.loss + problem.data.floor)

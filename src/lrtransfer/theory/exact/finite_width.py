@@ -1,6 +1,6 @@
-r"""Exact outputs after t steps at width n, for many learning rates at once.
+r"""Outputs after t steps at width n, for many learning rates at once, without approximation.
 
-The gradient of every layer has rank k, so that no trained matrix is ever formed:
+The gradient of every layer has rank k, so that trained matrices are never formed:
 
 .. math:: W_l(t) = p_t W_l(0) - n^{-r_l} \sum_{s<t} c_{ts} \sum_a b_l(s,a)\, g_{l-1}(s,a)^\top
 
@@ -24,19 +24,19 @@ from .descent import Descent, descend
 
 Float32Array = npt.NDArray[np.float32]
 
-DOUBLE_LIMIT = 2 << 30  # bytes of hidden weights up to which they are kept in double precision
-_BLOCK = 1024  # rows of larger weights that are widened at a time
-_DECADES = 200
+MAX_DOUBLE_BYTES = 2 << 30  # of hidden weights in double precision; larger ones stay in single
+_BLOCK = 1024  # rows of single-precision weights converted at a time
+_DECADES = 200  # largest power of 10 of a factor n^x
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Hold standard normal draws, before any scaling.
+    """Initial weights before any scaling: standard normal draws.
 
     Attributes:
-        input: For W_0, shape (n, d).
-        hidden: For W_1 … W_L, each of shape (n, n).
-        output: For V, shape (k, n).
+        input: Draw of W_0, shape (n, d).
+        hidden: Draws of W_1 … W_L, each of shape (n, n).
+        output: Draw of V, shape (k, n).
     """
 
     input: npt.NDArray[np.floating]
@@ -45,24 +45,27 @@ class Weights:
 
     @property
     def width(self) -> int:
-        """N."""
+        """Width n."""
         return len(self.input)
 
-    def mirrored(self) -> "Weights":
-        """Return the same weights with −V: an equally likely draw."""
+    def mirror(self) -> "Weights":
+        """Return the same weights with −V instead of V: an equally likely draw."""
         return Weights(self.input, self.hidden, -self.output)
 
 
 def draw_weights(problem: Problem, *, width: int, seed: int) -> Weights:
     """Draw initial weights; each tensor has a stream of its own.
 
-    Values are drawn in single precision, which halves the memory of wide networks: the computation
-    that starts from them is in double precision.
+    Values are drawn in single precision, which halves the memory of wide networks; all computation
+    on them is in double precision.
 
     Arguments:
-        problem: States depth, inputs and outputs.
+        problem: Depth, and numbers of inputs and outputs.
         width: n.
         seed: Index of the draw.
+
+    Returns:
+        Standard normal weights.
     """
     d, k = problem.data.dimension, problem.data.outputs
 
@@ -70,7 +73,7 @@ def draw_weights(problem: Problem, *, width: int, seed: int) -> Weights:
         rng = np.random.default_rng(seed_of("deep linear", width, seed, name))
         return rng.standard_normal(shape, dtype=np.float32)
 
-    is_small = 8 * problem.depth * width**2 <= DOUBLE_LIMIT
+    is_small = 8 * problem.depth * width**2 <= MAX_DOUBLE_BYTES
     hidden = (normal(f"W_{layer}", width, width) for layer in range(1, problem.depth + 1))
     return Weights(
         input=normal("W_0", width, d),
@@ -109,20 +112,27 @@ def finite_losses(problem: Problem, weights: Weights, lrs: Numbers, *, steps: in
 
 
 def finite_trajectory(problem: Problem, weights: Weights, lrs: Numbers, *, steps: int) -> Numbers:
-    """Return the end-to-end weights φ at steps 0 … t, shape (steps + 1, R, r, k)."""
+    """Return the end-to-end weights φ at steps 0 … t, shape (steps + 1, R, r, k).
+
+    Arguments:
+        problem: Data, depth, parametrization, optimizer.
+        weights: Initial draws.
+        lrs: η, shape (R,), real or complex.
+        steps: Last step t.
+    """
     layers = _layers(problem, weights)
     descent = descend(
         lrs, steps=steps, momentum=problem.momentum, weight_decay=problem.weight_decay
     )
-    return _Descending(problem, layers, descent, steps).run()
+    return _TrainingRun(problem, layers, descent, steps).train()
 
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """One matrix at the start, and how it moves."""
+    """One matrix at initialisation, with its learning rate."""
 
-    initial: npt.NDArray[np.floating]  # (out, in), to be multiplied by
-    scale: float
+    initial: npt.NDArray[np.floating]  # (out, in), before scaling
+    scale: float  # of the initial matrix
     rate: float  # n^-r, or 0 if frozen
 
     def forward(self, vectors: Numbers) -> Numbers:
@@ -135,21 +145,21 @@ class _Layer:
 
 
 def _times(vectors: Numbers, matrix: npt.NDArray[np.floating]) -> Numbers:
-    """Return rows v times a real matrix, all learning rates in one product."""
+    """Return row vectors times a real matrix, all learning rates in one product."""
     if np.iscomplexobj(vectors):
         parts = _times(np.stack([vectors.real, vectors.imag]), matrix)
         product: Numbers = parts[0] + 1j * parts[1]
         return product
     rows = vectors.reshape(-1, vectors.shape[-1])
     if matrix.dtype == np.float32 and max(matrix.shape) > _BLOCK:
-        product = _widened(rows, matrix)
+        product = _multiply_in_blocks(rows, matrix)
     else:
         product = rows @ matrix
     return product.reshape(*vectors.shape[:-1], matrix.shape[1])
 
 
-def _widened(rows: Numbers, matrix: npt.NDArray[np.floating]) -> Numbers:
-    """Return the product with a single-precision matrix, widened block by block."""
+def _multiply_in_blocks(rows: Numbers, matrix: npt.NDArray[np.floating]) -> Numbers:
+    """Return the product with a single-precision matrix, converted to double block by block."""
     total = np.zeros((len(rows), matrix.shape[1]))
     if matrix.flags.f_contiguous:  # a transposed view: blocks of columns lie together
         for j in range(0, matrix.shape[1], _BLOCK):
@@ -181,8 +191,8 @@ def _power(width: float, exponent: float) -> float:
     return float(width**exponent)
 
 
-class _Descending:
-    """All learning rates of one draw, step by step.
+class _TrainingRun:
+    """Gradient descent from one draw at all learning rates, step by step.
 
     Attributes:
         g: Forward vectors that enter each trained layer, every step, shape (R, T·k, in).
@@ -193,9 +203,9 @@ class _Descending:
         self, problem: Problem, layers: list[_Layer], descent: Descent, steps: int
     ) -> None:
         self.problem, self.layers, self.descent, self.steps = problem, layers, descent, steps
-        runs, k = descent.kept.shape[1], problem.data.outputs
+        runs, k = descent.initial.shape[1], problem.data.outputs
         self.rank = k
-        dtype = descent.kept.dtype
+        dtype = descent.initial.dtype
         sizes = [layers[0].initial.shape[1], *(len(layer.initial) for layer in layers)]
         trained = [number for number, matrix in enumerate(layers) if matrix.rate]
         self.g = {number: np.zeros((runs, steps * k, sizes[number]), dtype) for number in trained}
@@ -203,7 +213,7 @@ class _Descending:
             number: np.zeros((runs, steps * k, sizes[number + 1]), dtype) for number in trained
         }
 
-    def run(self) -> Numbers:
+    def train(self) -> Numbers:
         """Return φ at every step, shape (steps + 1, R, r, k)."""
         phi = []
         for t in range(self.steps + 1):
@@ -213,14 +223,14 @@ class _Descending:
         return np.array(phi)
 
     def _backward(self, t: int) -> Numbers:
-        runs, dtype = self.descent.kept.shape[1], self.descent.kept.dtype
+        runs, dtype = self.descent.initial.shape[1], self.descent.initial.dtype
         vectors = np.broadcast_to(np.eye(self.rank, dtype=dtype), (runs, self.rank, self.rank))
         for number in reversed(range(len(self.layers))):
             matrix = self.layers[number]
             if matrix.rate and t < self.steps:
                 self.b[number][:, t * self.rank : (t + 1) * self.rank] = vectors
-            moved = self._moved(number, t, vectors, source=self.b, target=self.g)
-            vectors = self._kept(number, t) * matrix.backward(vectors) - moved
+            update = self._update(number, t, vectors, source=self.b, target=self.g)
+            vectors = self._initial(number, t) * matrix.backward(vectors) - update
         return np.swapaxes(vectors, 1, 2)
 
     def _forward(self, t: int, q: Numbers) -> None:
@@ -230,14 +240,15 @@ class _Descending:
             if matrix.rate:
                 self.g[number][:, t * self.rank : (t + 1) * self.rank] = vectors
             if number < max(self.g):
-                moved = self._moved(number, t, vectors, source=self.g, target=self.b)
-                vectors = self._kept(number, t) * matrix.forward(vectors) - moved
+                update = self._update(number, t, vectors, source=self.g, target=self.b)
+                vectors = self._initial(number, t) * matrix.forward(vectors) - update
 
-    def _kept(self, number: int, t: int) -> Numbers:
-        kept: Numbers = self.descent.kept[t if self.layers[number].rate else 0][:, None, None]
-        return kept
+    def _initial(self, number: int, t: int) -> Numbers:
+        """Return p_t, the coefficient of W(0), shape (R, 1, 1)."""
+        p: Numbers = self.descent.initial[t if self.layers[number].rate else 0][:, None, None]
+        return p
 
-    def _moved(
+    def _update(
         self,
         number: int,
         t: int,
@@ -250,7 +261,7 @@ class _Descending:
         if not self.layers[number].rate or t == 0:
             return np.zeros(())
         past = slice(0, t * self.rank)
-        c = self.layers[number].rate * np.repeat(self.descent.moved[t, :t], self.rank, axis=0).T
+        c = self.layers[number].rate * np.repeat(self.descent.gradients[t, :t], self.rank, axis=0).T
         share = (vectors @ np.swapaxes(source[number][:, past], 1, 2)) * c[:, None, :]
-        moved: Numbers = share @ target[number][:, past]
-        return moved
+        update: Numbers = share @ target[number][:, past]
+        return update

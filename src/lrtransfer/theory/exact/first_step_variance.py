@@ -1,4 +1,4 @@
-r"""How far one draw's optimum lies from the limit after one step: the variance in closed form.
+r"""How far the optimum of a draw lies from the limit after one step: the variance in closed form.
 
 With η the limit optimum, :math:`ρ = y/N`, :math:`a = Kρ`, :math:`φ = La`, the residual after the
 step :math:`s = y - ηφ` and :math:`u = ηφ - s`, the optimum :math:`η_n` of a draw at width n under
@@ -12,11 +12,11 @@ step :math:`s = y - ηφ` and :math:`u = ηφ - s`, the optimum :math:`η_n` of 
     S = \tfrac{L(L+1)(2L+1)}{6}, \quad C = \tfrac{L^3 - L}{6}, \quad
     D = \sum_{i, j \ge 1,\; i + j < L} i^2 j^2
 
-The first term comes from the outputs before training, N(0, K/n): they add to the outputs and move
-the residual. Those with S come from the norms of the vectors that pass forward and backward, which
-add up over L layers, and those with C and D from the square of the learning rate, whose coefficient
-is of order :math:`n^{-1/2}`. Derived here, for one output and hidden matrices that train on all
-samples without weight decay; the tests hold it to draws.
+The first term comes from the outputs before training, N(0, K/n): they add to the outputs and change
+the residual. The terms with S come from the norms of the forward and backward vectors, whose
+fluctuations add up over L layers; those with C and D come from the term of order η² in the outputs,
+whose coefficient is of order :math:`n^{-1/2}`. This is derived here, for one output and hidden
+matrices that train on all samples without weight decay; the tests compare it with draws.
 """
 
 from ...scaling import FloatArray
@@ -28,7 +28,7 @@ def first_step_variance(problem: Problem) -> float | None:
     r"""Return v, the limit of the variance of :math:`\sqrt n\,(η_n - η)` after one step.
 
     Returns:
-        v; None outside of the setting that it is derived for.
+        v, in squared units of the learning rate; None outside the setting of the derivation.
 
     Example:
         >>> first_step_variance(Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=1))
@@ -50,15 +50,21 @@ def first_step_variance(problem: Problem) -> float | None:
 
 
 def start_influence(problem: Problem) -> FloatArray:
-    r"""Return w: outputs f(0) before training move the optimum by :math:`-⟨w, f(0)⟩ / ‖φ‖^2`.
+    r"""Return w: the effect of the outputs f(0) before training on the optimum.
 
-    Shape (N,), to first order.
+    To first order they move it by :math:`-⟨w, f(0)⟩ / ‖φ‖^2`.
+
+    Arguments:
+        problem: As in `first_step_variance`.
+
+    Returns:
+        w, shape (N,).
     """
     return _Terms(problem).influence
 
 
 class _Terms:
-    """The vectors and numbers of the formula."""
+    """Vectors and numbers in the formula of the module."""
 
     def __init__(self, problem: Problem) -> None:
         self.data, depth = problem.data, problem.depth
@@ -83,10 +89,13 @@ class _Terms:
 
 
 def second_order(depth: int) -> tuple[float, float]:
-    r"""Return C and D: the output's coefficient of η² along a is the sum of C ⟨ρ, f(0)⟩ and noise.
+    r"""Return C and D, which give the coefficient of η² in the outputs.
 
-    The noise is independent of the outputs f(0) before training, with variance
-    :math:`D\, ρ^\top K ρ / n`.
+    Along a it is C ⟨ρ, f(0)⟩ plus noise that is independent of the outputs f(0) before training and
+    has variance :math:`D\, ρ^\top K ρ / n`.
+
+    Arguments:
+        depth: L.
 
     Example:
         >>> second_order(4)

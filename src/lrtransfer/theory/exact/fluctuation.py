@@ -1,8 +1,8 @@
-r"""How the optimum of a draw scatters about the limit, width by width.
+r"""How the optimum of a draw scatters around the limit, width by width.
 
 Two things make a finite width differ from the limit: the spread between draws, which falls as
-:math:`n^{-1/2}`, and the bias of their mean, which falls faster. Draws come in pairs, V and −V: in
-their mean a part of the noise cancels.
+:math:`n^{-1/2}`, and the bias of their mean, which falls faster. Draws come in pairs, with V and
+with −V, because part of the noise cancels in the mean of a pair (antithetic variates).
 """
 
 import math
@@ -20,17 +20,17 @@ from .finite_width import draw_weights
 from .first_step_variance import first_step_variance
 from .optimum import limit_optimum
 
-LIMIT_MULTIPLES = 3  # multiples of the limit that are searched after more than one step
+LIMIT_MULTIPLES = 3  # upper end of the search after more than one step, in optima of the limit
 
 
 @dataclass(frozen=True, eq=False)
 class Scatter:
-    """Hold the optima of all draws at one width.
+    """Optimal learning rates of all draws at one width.
 
     Attributes:
         width: n.
         lrs: Optimal learning rates, shape (S, 2): of V and of −V.
-        at_edge: How many of them lie at an end of the interval searched.
+        at_edge: Number of optima at an end of the searched interval.
         limit: Optimum in the limit.
     """
 
@@ -41,7 +41,7 @@ class Scatter:
 
     @property
     def bias(self) -> float:
-        """Mean less the limit."""
+        """Mean minus the limit."""
         return float(self.lrs.mean()) - self.limit
 
     @property
@@ -68,14 +68,14 @@ class Scatter:
 
 @dataclass(frozen=True, eq=False)
 class Fluctuation:
-    r"""Hold how spread and bias scale with width.
+    r"""How the spread and the bias of optima scale with width.
 
     Attributes:
-        scatters: One per width.
+        scatters: Optima of all draws, one entry per width.
         spread: Exponent of the standard deviation between draws.
         bias: Exponent of the bias.
-        variance: Limit of the variance of :math:`\sqrt n\,(η_n - η)` in closed form; None where no
-            such form is known.
+        variance: Limit of the variance of :math:`\sqrt n\,(η_n - η)` in closed form; None where
+            there is no formula.
     """
 
     scatters: tuple[Scatter, ...]
@@ -89,20 +89,27 @@ class Fluctuation:
         return self.scatters[0].limit
 
     def sd_at(self, width: int) -> float:
-        r"""Return :math:`\sqrt{v/n}`, with v in closed form or from the widest draws."""
+        r"""Return the standard deviation :math:`\sqrt{v/n}`; v by formula or from the widest draws.
+
+        Arguments:
+            width: n.
+        """
         widest = self.scatters[-1]
         variance = self.variance or widest.sd**2 * widest.width
         return math.sqrt(variance / width)
 
     def band(self, width: int, *, level: float = 0.95) -> LrInterval:
-        """Return where the optimum of a draw lies at a width, with this probability as n grows.
+        """Return an interval that contains the optimum of a draw with a given probability.
 
-        The bias is taken to fall as 1/n from what the draws show; the law of a draw is normal in
-        the limit, with heavier tails at small widths.
+        The bias is assumed to be c/n, with c fitted to the draws. The probability holds as n grows:
+        a draw is normal in the limit, with heavier tails at small widths.
 
         Arguments:
             width: n.
             level: Probability.
+
+        Returns:
+            Lower and upper end.
 
         Raises:
             UserError: If the width is not positive or the level not between 0 and 1.
@@ -139,22 +146,25 @@ def fluctuation(
     r"""Measure spread and bias of the optimum over widths, without a grid of learning rates.
 
     Arguments:
-        problem: Data, depth, what trains, optimizer; under μP.
+        problem: Data, depth, trained roles, optimizer; under μP.
         steps: t, at least 1.
-        widths: At least three different ones.
-        seeds: Number S of pairs of draws at each, at least 2.
-        interval: Learning rates to search; by default from 0 to four times the draw's own first
-            optimum at t = 1, and to three times the limit later.
+        widths: At least three different widths.
+        seeds: Number S of pairs of draws at each width, at least 2.
+        interval: Learning rates to search; by default from 0 to four times the optimum of the
+            draw's linearized first step at t = 1, and to three times the limit later.
         level: Coverage of the intervals of the exponents.
 
+    Returns:
+        The optima at every width, and the exponents of their spread and bias.
+
     Raises:
-        UserError: If an argument is out of range, or the limit has several minimisers, between
-            which draws would jump.
+        UserError: If an argument is out of range, or the limit has several minimisers: then draws
+            would jump between them.
 
     Example:
         >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=1)
-        >>> found = fluctuation(problem, steps=1, widths=[32, 64, 128, 256], seeds=40)
-        >>> found.spread.low < -0.5 < found.spread.high
+        >>> result = fluctuation(problem, steps=1, widths=[32, 64, 128, 256], seeds=40)
+        >>> result.spread.low < -0.5 < result.spread.high
         True
     """
     if len(set(widths)) < 3 or min(widths) < 1 or seeds < 2:
@@ -210,7 +220,7 @@ def _scatter(
         weights = draw_weights(problem, width=width, seed=seed)
         pairs.append([
             draw_optimum(problem, draw, steps=steps, interval=interval).lr
-            for draw in (weights, weights.mirrored())
+            for draw in (weights, weights.mirror())
         ])
     lrs = np.array(pairs)
     at_edge = 0 if interval is None else int(np.isin(lrs, interval).sum())

@@ -3,9 +3,9 @@ r"""The infinite-width limit under μP, at any step.
 One gradient per layer and step has rank k, the number of outputs:
 :math:`\nabla_{W_l}(s) = \sum_a b_l(s,a)\, g_{l-1}(s,a)^\top`, with
 
-- q (r, k): gradient of the loss by the end-to-end weights φ (r, k), see `regression`,
-- :math:`g_{-1} = q,\; g_l = W_l\, g_{l-1}`: the inputs, weighted by the residuals, going forward,
-- :math:`b_{L+1} = 1,\; b_{l-1} = W_l^\top b_l`: going backward, and :math:`\varphi = b_{-1}`.
+- q (r, k): gradient of the loss with respect to the end-to-end weights φ (r, k), see `regression`,
+- :math:`g_{-1} = q,\; g_l = W_l\, g_{l-1}`: the inputs, weighted by the residuals, passed forward,
+- :math:`b_{L+1} = 1,\; b_{l-1} = W_l^\top b_l`: passed backward, and :math:`\varphi = b_{-1}`.
 
 With index τ = (step, output) and :math:`\tilde b = n b`, the coordinates of every vector of space l
 are, as n grows, combinations of Gaussians (Tensor Programs): A(τ), the fresh part of
@@ -17,11 +17,16 @@ are, as n grows, combinations of Gaussians (Tensor Programs): A(τ), the fresh p
     \tilde b_{l-1}(τ) &= p\,B_{l-1}(τ) + \textstyle\sum_{σ<τ} N_l[τ,σ]\, g_{l-1}(σ), &
     N_l[τ,σ] &= p\,R_l[τ,σ] - c\,\langle \tilde b_l(τ), \tilde b_l(σ)\rangle
 
-where p and c weigh the past (`descent`), Q is the coefficient of B in g and R that of A in b̃: they
-appear because a matrix and its transpose are used again and again. ⟨u, w⟩ is the mean of
+where p and c are the coefficients of `descent`, Q is the coefficient of B in g and R that of A in
+b̃: they appear because every step uses the same matrix and its transpose. ⟨u, w⟩ is the mean of
 :math:`u_i w_i`; A and B are independent, with covariances ⟨g_{l−1}, g_{l−1}⟩
 and ⟨b̃_{l+1}, b̃_{l+1}⟩.
-Nothing is divided: the same code runs on floats, complex numbers, balls and exact polynomials.
+The recursion contains no division: the same code runs on floats, complex numbers, balls and exact
+polynomials.
+
+References:
+    Yang, Hu (2021). Tensor Programs IV: Feature Learning in Infinite-Width Neural Networks.
+    https://arxiv.org/abs/2011.14522
 """
 
 from collections.abc import Callable
@@ -42,22 +47,22 @@ _BYTES = 6 * 16  # per space and pair of rows: three matrices of two families, c
 
 
 class Objective(Protocol):
-    """What the recursion asks of the data."""
+    """A loss on the data, as the recursion needs it: its gradient."""
 
     def gradient(self, step: int, phi: Numbers) -> Numbers:
-        """Return q of a step at φ, both of shape (R, r, k)."""
+        """Return the gradient q of a step at φ, both of shape (R, r, k)."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Hold what the limit depends on, beside the data.
+    """Everything the limit depends on apart from the data.
 
     Attributes:
         rank: Number k of outputs.
         features: Rank r of the inputs.
         input_variance: Variance 1/d of the entries of W_0.
-        moves: Whether each of the L + 2 layers moves at a rate that the limit can see.
-        decays: Whether each is trained at all.
+        moves: Whether each of the L + 2 layers moves in the limit.
+        decays: Whether each is trained, and so subject to weight decay.
         momentum: μ.
         weight_decay: λ.
     """
@@ -81,10 +86,13 @@ def chain_of(
     """Return the chain of a problem, in any kind of number.
 
     Arguments:
-        problem: Depth, what trains, optimizer.
+        problem: Depth, trained roles, optimizer.
         features: Length of an input in the coordinates that the objective uses.
-        number: Makes such a number of a float.
-        regime: Says what moves; by default that of μP, under which all that trains moves.
+        number: Converts a float to that kind of number.
+        regime: The roles that move; by default those of μP, under which all trained roles move.
+
+    Returns:
+        The chain.
     """
     trained = tuple(problem.is_trained(layer) for layer in problem.layers)
     moving = problem.trained if regime is None else regime.moving
@@ -101,66 +109,68 @@ def chain_of(
 
 
 class VectorFamily:
-    """Vectors g or b̃ of one space, row by row, as combinations of Gaussians.
+    """The vectors g, or the vectors b̃, of one space, as combinations of Gaussians.
+
+    There is a row for every step and output; rows are added step by step.
 
     Legend: R learning rates, T = steps × outputs.
 
     Attributes:
-        own: Coefficients of the family's own Gaussians (A for g, B for b̃), shape (R, T, T).
-        cross: Coefficients of the other family's, shape (R, T, T).
-        cov: Covariance of its own Gaussians, shape (R, T, T).
+        direct: Coefficients of the family's Gaussians (A for g, B for b̃), shape (R, T, T).
+        cross: Coefficients of the other family's Gaussians, shape (R, T, T).
+        cov: Covariance of the family's Gaussians, shape (R, T, T).
     """
 
     def __init__(self, runs: int, size: int, dtype: np.dtype[Any]) -> None:
-        """Make room for all rows."""
-        self.own, self.cross, self.cov = (np.zeros((runs, size, size), dtype) for _ in range(3))
+        """Allocate all rows."""
+        self.direct, self.cross, self.cov = (np.zeros((runs, size, size), dtype) for _ in range(3))
 
     def append(
-        self, now: slice, *, kept: Numbers, mix: Numbers, cov: Numbers, other: "VectorFamily"
+        self, now: slice, *, fresh: Numbers, mix: Numbers, cov: Numbers, other: "VectorFamily"
     ) -> tuple[Numbers, Numbers]:
-        """Add the vectors p·own + Σ mix[σ]·other(σ), and return what the next layer needs.
+        """Add the vectors p·(fresh Gaussian) + Σ mix[σ]·other(σ).
 
         Arguments:
-            now: Their rows τ.
-            kept: p, times the unit matrix, shape (R, k, k).
+            now: Rows τ of the new vectors.
+            fresh: p, times the unit matrix, shape (R, k, k).
             mix: Weights of the other family's earlier vectors, shape (R, k, past).
-            cov: Covariance of their fresh Gaussians with all until now, shape (R, k, past + k).
+            cov: Covariance of the fresh Gaussians with all until now, shape (R, k, past + k).
             other: The other family of the same space.
 
         Returns:
-            Their coefficients of the other family's Gaussians, shape (R, k, past), and their inner
-            products with all vectors until now, shape (R, k, past + k).
+            The new vectors' coefficients of the other family's Gaussians, shape (R, k, past), and
+            their inner products with all vectors until now, shape (R, k, past + k).
         """
-        past, known = slice(0, now.start), slice(0, now.stop)
-        self.cov[:, now, known] = cov
+        past, so_far = slice(0, now.start), slice(0, now.stop)
+        self.cov[:, now, so_far] = cov
         self.cov[:, past, now] = np.swapaxes(cov[:, :, past], 1, 2)
-        cross = mix @ other.own[:, past, past]
+        cross = mix @ other.direct[:, past, past]
         self.cross[:, now, past] = cross
-        self.own[:, now, past] = mix @ other.cross[:, past, past]
-        self.own[:, now, now] = kept
-        gram = self.own[:, now, known] @ self.cov[:, known, known] @ _t(self.own[:, known, known])
+        self.direct[:, now, past] = mix @ other.cross[:, past, past]
+        self.direct[:, now, now] = fresh
+        weighted = self.direct[:, now, so_far] @ self.cov[:, so_far, so_far]
+        gram = weighted @ _t(self.direct[:, so_far, so_far])
         if now.start:
-            gram = gram + cross @ other.cov[:, past, past] @ _t(self.cross[:, known, past])
+            gram = gram + cross @ other.cov[:, past, past] @ _t(self.cross[:, so_far, past])
         return cross, gram
 
 
 @dataclass(frozen=True, eq=False)
-class Past:
-    """Weights of the past at step t, layer by layer."""
+class LayerDescent:
+    """The coefficients p and c of `descent` at step t, layer by layer."""
 
     descent: Descent
     chain: Chain
     step: int
 
-    def kept(self, layer: int) -> Numbers:
+    def initial(self, layer: int) -> Numbers:
         """Return p, shape (R, 1, 1)."""
-        p = self.descent.kept[self.step if self.chain.decays[layer] else 0]
-        kept: Numbers = p[:, None, None]
-        return kept
+        p: Numbers = self.descent.initial[self.step if self.chain.decays[layer] else 0]
+        return p[:, None, None]
 
-    def moved(self, layer: int) -> Numbers:
-        """Return c for every row of the past, shape (R, 1, past)."""
-        c = self.descent.moved[self.step, : self.step].T[:, None, :]
+    def gradients(self, layer: int) -> Numbers:
+        """Return c of every earlier row, shape (R, 1, past)."""
+        c = self.descent.gradients[self.step, : self.step].T[:, None, :]
         return np.repeat(c if self.chain.moves[layer] else 0 * c, self.chain.rank, axis=2)
 
 
@@ -172,6 +182,9 @@ def trajectory(chain: Chain, objective: Objective, lrs: Numbers, *, steps: int) 
         objective: Gradients of the loss.
         lrs: η, shape (R,), of any kind of number that adds and multiplies.
         steps: Last step t.
+
+    Returns:
+        φ in the same kind of number.
     """
     runs, k, spaces = len(lrs), chain.rank, len(chain.moves) - 1
     descent = descend(lrs, steps=steps, momentum=chain.momentum, weight_decay=chain.weight_decay)
@@ -181,58 +194,59 @@ def trajectory(chain: Chain, objective: Objective, lrs: Numbers, *, steps: int) 
     q = np.zeros((runs, size, chain.features), lrs.dtype)
     phi = np.zeros((steps + 1, runs, chain.features, k), lrs.dtype)
     for t in range(steps + 1):
-        past, now = Past(descent, chain, t), slice(t * k, (t + 1) * k)
-        phi[t] = _backward(chain, past, now, forward, backward, q)
+        layers, now = LayerDescent(descent, chain, t), slice(t * k, (t + 1) * k)
+        phi[t] = _backward(chain, layers, now, forward, backward, q)
         if t < steps:
             q[:, now] = _t(objective.gradient(t, phi[t]))
-            _forward(chain, past, now, forward, backward, q)
+            _forward(chain, layers, now, forward, backward, q)
     return phi
 
 
 def _backward(
     chain: Chain,
-    past: Past,
+    layers: LayerDescent,
     now: slice,
     forward: list[VectorFamily],
     backward: list[VectorFamily],
     q: Numbers,
 ) -> Numbers:
-    """Send b̃ down from the outputs; return φ, shape (R, r, k)."""
+    """Pass b̃ down from the outputs; return φ, shape (R, r, k)."""
     unit = np.eye(chain.rank, dtype=np.int64)
-    gram = np.tile(unit, (len(q), 1, past.step + 1))
+    gram = np.tile(unit, (len(q), 1, layers.step + 1))
     cross = np.zeros((len(q), chain.rank, now.start), q.dtype)
     for layer in range(len(forward), 0, -1):
-        p = past.kept(layer)
+        p = layers.initial(layer)
         cross, gram = backward[layer - 1].append(
             now,
-            kept=p * unit,
-            mix=p * cross - past.moved(layer) * gram[:, :, : now.start],
+            fresh=p * unit,
+            mix=p * cross - layers.gradients(layer) * gram[:, :, : now.start],
             cov=gram,
             other=forward[layer - 1],
         )
-    mix = chain.input_variance * past.kept(0) * cross - past.moved(0) * gram[:, :, : now.start]
-    return _t(mix @ q[:, : now.start])
+    past = slice(0, now.start)
+    mix = chain.input_variance * layers.initial(0) * cross - layers.gradients(0) * gram[:, :, past]
+    return _t(mix @ q[:, past])
 
 
 def _forward(
     chain: Chain,
-    past: Past,
+    layers: LayerDescent,
     now: slice,
     forward: list[VectorFamily],
     backward: list[VectorFamily],
     q: Numbers,
 ) -> None:
-    """Send g up from the inputs."""
+    """Pass g up from the inputs."""
     unit = np.eye(chain.rank, dtype=np.int64)
     gram = q[:, now] @ _t(q[:, : now.stop])
     cross = np.zeros((len(q), chain.rank, now.start), q.dtype)
     variance = chain.input_variance
     for layer, family in enumerate(forward):
-        p = past.kept(layer)
+        p = layers.initial(layer)
         cross, gram = family.append(
             now,
-            kept=p * unit,
-            mix=p * cross - past.moved(layer) * gram[:, :, : now.start],
+            fresh=p * unit,
+            mix=p * cross - layers.gradients(layer) * gram[:, :, : now.start],
             cov=variance * gram,
             other=backward[layer],
         )
@@ -257,7 +271,7 @@ def limit_losses(problem: Problem, lrs: Numbers, *, steps: int) -> Numbers:
     After one step it is :math:`\frac{1}{2N} \lVert \eta \frac{L}{N} K y - y \rVert^2`.
 
     Arguments:
-        problem: Data, depth, what trains, optimizer.
+        problem: Data, depth, trained roles, optimizer.
         lrs: η, shape (R,), real or complex.
         steps: Last step t.
 
@@ -284,10 +298,10 @@ def limit_trajectory(
     """Return the limit's end-to-end weights φ at steps 0 … t, shape (steps + 1, R, r, k).
 
     Arguments:
-        problem: Data, depth, what trains, optimizer.
+        problem: Data, depth, trained roles, optimizer.
         lrs: η, shape (R,); with a regime in its units n^-E.
         steps: Last step t.
-        regime: One that learns features, of any rows of exponents; by default that of μP.
+        regime: A regime that learns features, of any abc scheme; by default that of μP.
 
     Raises:
         UserError: If the scheme is not μP and no regime is given, or steps is negative.
@@ -309,6 +323,6 @@ def limit_trajectory(
 
 
 def _block(chain: Chain, steps: int) -> int:
-    """Return how many learning rates fit into memory at a time."""
+    """Return the number of learning rates that fit into memory at a time."""
     spaces, size = len(chain.moves) - 1, (steps + 1) * chain.rank
     return max(1, MEMORY // (_BYTES * spaces * size**2))

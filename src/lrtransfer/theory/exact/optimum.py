@@ -1,4 +1,4 @@
-"""The optimal learning rate in the limit of infinite width, certified where that is in reach."""
+"""The optimal learning rate in the limit of infinite width, proved where that is affordable."""
 
 import math
 import time
@@ -11,17 +11,17 @@ from ...errors import UserError
 from ..minima import LrInterval, Minimum, check_interval
 from ..regression import Numbers
 from .budget import Deadline, OutOfBudgetError
-from .certificate import Certified, Enclosure, certify
+from .certificate import Certificate, Enclosure, certify
 from .deep_linear import Problem
 from .exact_loss import ExactLoss, exact, exact_loss
 from .limit import limit_trajectory
-from .real_roots import enclose, isolate, root_bound, square_free
+from .real_roots import enclose, isolate, root_bound, square_free_part
 from .search import lowest_minima, usual_interval
 
 
 @dataclass(frozen=True)
 class Minimiser:
-    """Hold an interval around one minimiser.
+    """An interval that contains one minimiser.
 
     Attributes:
         low: Lower end.
@@ -36,16 +36,16 @@ class Minimiser:
 
 @dataclass(frozen=True)
 class LimitOptimum:
-    """Hold the global minimisers of the limit loss on an interval.
+    """The global minimisers of the limit loss on an interval.
 
     Attributes:
-        minimisers: In order of the learning rate. If certified, every global minimiser lies in one
-            of these intervals; otherwise they are float64 answers with estimated errors.
-        unique: Whether there is one only, as Theorem 3 assumes; None where it is not decided.
+        minimisers: Minimisers by increasing learning rate. If certified, every global minimiser
+            lies in one of these intervals; otherwise their errors are float64 estimates.
+        unique: Whether there is only one, as Theorem 3 assumes; None where that is not decided.
         certified: Whether the above is proved, for the data as given.
-        complete: Whether beyond the interval the loss is proved to exceed that at rate 0.
+        complete: Whether it is proved that beyond the interval the loss exceeds that at rate 0.
         interval: Learning rates searched.
-        method: How.
+        method: How the minimisers were computed, in words.
     """
 
     minimisers: tuple[Minimiser, ...]
@@ -68,85 +68,89 @@ def limit_optimum(
     r"""Return the global minimisers over η of the limit loss under μP after t steps.
 
     Arguments:
-        problem: Data, depth, what trains, optimizer.
+        problem: Data, depth, trained roles, optimizer.
         steps: t, at least 1.
         interval: Learning rates to search. By default [0, b] with b the smallest bound beyond which
-            the loss is proved to exceed that at rate 0; where that is out of reach, four times the
-            optimum of the first step.
-        budget: Seconds for the proof; without success the answer is a float64 one.
+            the loss is proved to exceed that at rate 0; where no proof is affordable, four times
+            the optimum of the first step.
+        budget: Seconds for the proof; if they do not suffice, the result is a float64 one.
+
+    Returns:
+        The minimisers, and whether they are proved.
 
     Raises:
         UserError: If there is no limit or no optimum, or an argument is out of range.
 
     Example:
         >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
-        >>> found = limit_optimum(problem, steps=1)
-        >>> round(found.lr, 12), found.unique, found.interval  # (1 − 5η)² · 5
+        >>> optimum = limit_optimum(problem, steps=1)
+        >>> round(optimum.lr, 12), optimum.unique, optimum.interval  # (1 − 5η)² · 5
         (0.2, True, (0.0, 0.4))
 
     References:
-        Hayou (2025), Theorems 1 and 3. https://arxiv.org/abs/2511.01734
+        Hayou (2025), Theorems 1 and 3. A Proof of Learning Rate Transfer under μP.
+        https://arxiv.org/abs/2511.01734
     """
     if steps < 1:
         raise UserError(f"steps: got {steps}, wanted at least 1: at step 0 every rate is as good.")
     if interval is not None:
         check_interval(interval)
 
-    def path(lrs: Numbers, steps: int) -> Numbers:
+    def trajectory(lrs: Numbers, steps: int) -> Numbers:
         return limit_trajectory(problem, lrs, steps=steps)
 
-    usual = usual_interval(problem, path)
+    usual = usual_interval(problem, trajectory)
     deadline = Deadline(time.monotonic() + budget)
     try:
         loss = exact_loss(problem, steps=steps, deadline=deadline)
         low, high = interval or (0.0, _bound(loss, deadline) or usual[1])
-        return _certified(loss, low, high, is_complete=interval is None, deadline=deadline)
+        return _certify_optimum(loss, low, high, is_complete=interval is None, deadline=deadline)
     except OutOfBudgetError:
-        minima = lowest_minima(problem, path, steps=steps, interval=interval or usual)
-        return _computed(minima, problem.data.floor, interval or usual, budget)
+        minima = lowest_minima(problem, trajectory, steps=steps, interval=interval or usual)
+        return _without_proof(minima, problem.data.floor, interval or usual, budget)
 
 
-def _certified(
+def _certify_optimum(
     loss: ExactLoss, low: float, high: float, *, is_complete: bool, deadline: Deadline
 ) -> LimitOptimum:
-    found = certify(loss.polynomial, exact(low), exact(high), floor=loss.floor, deadline=deadline)
+    proof = certify(loss.polynomial, exact(low), exact(high), floor=loss.floor, deadline=deadline)
     return LimitOptimum(
-        minimisers=tuple(_rounded(enclosure) for enclosure in found.minimisers),
-        unique=found.unique,
+        minimisers=tuple(_round_outwards(enclosure) for enclosure in proof.minimisers),
+        unique=proof.unique,
         certified=True,
         complete=is_complete,
         interval=(low, high),
-        method=_method(loss, found),
+        method=_describe_method(loss, proof),
     )
 
 
-def _method(loss: ExactLoss, found: Certified) -> str:
+def _describe_method(loss: ExactLoss, proof: Certificate) -> str:
     degree = loss.polynomial.degree()
-    tie = "; equality of values undecided" if found.unique is None else ""
+    tie = "; equality of values undecided" if proof.unique is None else ""
     return f"all critical points of the exact polynomial of degree {degree}{tie}"
 
 
 def _bound(loss: ExactLoss, deadline: Deadline) -> float | None:
-    """Return the least float beyond which the loss exceeds that at 0; None if it does at once."""
+    """Return the least float beyond which the loss exceeds that at 0; None if it does from 0 on."""
     p = loss.polynomial
-    gain = square_free((p - p[0]) // flint.fmpq_poly([0, 1]))
+    gain = square_free_part((p - p[0]) // flint.fmpq_poly([0, 1]))
     last = next(isolate(gain, flint.fmpq(0), root_bound(gain), deadline=deadline), None)
-    return None if last is None else _above(enclose(gain, last, bits=60, deadline=deadline))
+    return None if last is None else _round_up(enclose(gain, last, bits=60, deadline=deadline))
 
 
-def _rounded(enclosure: Enclosure) -> Minimiser:
-    low = -_above(-enclosure.lr)
-    return Minimiser(low, _above(enclosure.lr), float(enclosure.loss.mid()))
+def _round_outwards(enclosure: Enclosure) -> Minimiser:
+    low = -_round_up(-enclosure.lr)
+    return Minimiser(low, _round_up(enclosure.lr), float(enclosure.loss.mid()))
 
 
-def _above(x: flint.arb) -> float:
-    """Return a float that is not below any number of the ball."""
+def _round_up(x: flint.arb) -> float:
+    """Return a float that is not below any number in the ball."""
     upper = x.upper()
     rounded = float(upper.mid())
     return rounded if flint.arb(rounded) >= upper else math.nextafter(rounded, math.inf)
 
 
-def _computed(
+def _without_proof(
     minima: Sequence[Minimum], floor: float, interval: LrInterval, budget: float
 ) -> LimitOptimum:
     lowest = minima[0]

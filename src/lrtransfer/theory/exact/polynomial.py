@@ -1,7 +1,8 @@
 r"""Outputs and loss after t steps as polynomials in the learning rate.
 
-In the limit the coefficients are exact, then rounded. At width n they come from values on a circle
-of radius ρ in the complex plane: the recursion divides by nothing, so that it runs there, and with
+In the limit the coefficients are exact, then rounded. At width n they are computed from values on a
+circle of radius ρ in the complex plane, where the recursion runs as well because it contains no
+division: with
 :math:`\omega = e^{2\pi i/m}`
 
 .. math:: c_j = \frac{\rho^{-j}}{m} \sum_{k<m} \omega^{-jk}\, p(\rho\, \omega^k)
@@ -30,11 +31,11 @@ BUDGET = 60  # seconds for exact coefficients
 
 @dataclass(frozen=True, eq=False)
 class LossPolynomial:
-    """Hold coefficients, lowest powers first.
+    """Coefficients of outputs and loss in the learning rate, lowest powers first.
 
     Attributes:
-        output: Of every output of every sample, shape (D + 1, N, k).
-        loss: Of the loss, shape (2D + 1,).
+        output: Coefficients of every output of every sample, shape (D + 1, N, k).
+        loss: Coefficients of the loss, shape (2D + 1,).
         radius: ρ, the optimal learning rate.
     """
 
@@ -44,7 +45,7 @@ class LossPolynomial:
 
     @property
     def degree_output(self) -> int:
-        """D."""
+        """Degree of the outputs, D."""
         return len(self.output) - 1
 
     @property
@@ -54,7 +55,7 @@ class LossPolynomial:
 
     @property
     def condition(self) -> float:
-        r"""By how much rounding errors grow: :math:`\sum_j |c_j| \rho^j`, as a multiple of c_0."""
+        r"""Growth of rounding errors at ρ: :math:`\sum_j |c_j| \rho^j`, as a multiple of c_0."""
         with np.errstate(over="ignore"):
             powers = self.radius ** np.arange(len(self.loss))
             return float(np.abs(self.loss) @ powers / abs(self.loss[0]))
@@ -69,10 +70,13 @@ def loss_polynomial(
         problem: Data, depth, parametrization, optimizer.
         steps: t, at least 0.
         width: n, or None for the limit under μP.
-        seed: Draw at width n.
+        seed: Index of the draw at width n.
+
+    Returns:
+        The coefficients in float64.
 
     Raises:
-        UserError: If the degree is too high to write down, or there is no limit or no optimum.
+        UserError: If the degree is too high, or there is no limit or no optimum.
 
     Example:
         >>> problem = Problem(Regression([[1.0], [2.0]], [2.0, 4.0]), depth=2)
@@ -80,7 +84,8 @@ def loss_polynomial(
         [5.0, -50.0, 125.0]
 
     References:
-        Hayou (2025), proof of Theorem 3. https://arxiv.org/abs/2511.01734
+        Hayou (2025), proof of Theorem 3. A Proof of Learning Rate Transfer under μP.
+        https://arxiv.org/abs/2511.01734
     """
     if steps < 0 or (width is not None and width < 1):
         raise UserError(
@@ -90,7 +95,7 @@ def loss_polynomial(
     degree = count(problem, steps=steps)
     if 2 * degree > MAX_WRITTEN_DEGREE:
         raise UserError(
-            f"steps: got {steps}, at which the loss has degree {_readable(2 * degree)} in the "
+            f"steps: got {steps}, at which the loss has degree {_format_degree(2 * degree)} in the "
             f"learning rate, wanted a degree of at most {MAX_WRITTEN_DEGREE}. Lower --steps or "
             "--depth; theory curve and theory optimum need no coefficients."
         )
@@ -104,24 +109,24 @@ def loss_polynomial(
     return _from_circle(problem, phi, radius)
 
 
-def _readable(degree: int) -> str:
+def _format_degree(degree: int) -> str:
     return f"{degree:,}" if degree < 10**12 else f"10^{len(str(degree)) - 1}"
 
 
 def _limit(problem: Problem, steps: int) -> LossPolynomial:
     try:
-        found = exact_loss(problem, steps=steps, deadline=Deadline(time.monotonic() + BUDGET))
+        loss = exact_loss(problem, steps=steps, deadline=Deadline(time.monotonic() + BUDGET))
     except OutOfBudgetError:
         raise UserError(
             f"polynomial: got {steps} steps on data of shape {problem.data.inputs.shape}, whose "
             f"exact coefficients take more than {BUDGET} s, wanted fewer. Lower --steps."
         ) from None
-    columns = [[_floats(p) for p in row] for row in found.weights]
+    columns = [[_floats(p) for p in row] for row in loss.weights]
     size = 1 + limit_degree(problem, steps=steps)
     phi = np.array([[c + [0.0] * (size - len(c)) for c in row] for row in columns])
     radius = limit_optimum(problem, steps=max(steps, 1)).lr
     output = np.einsum("nd,dkj->jnk", problem.data.inputs, phi)
-    return LossPolynomial(output, np.array(_floats(found.polynomial)), radius)
+    return LossPolynomial(output, np.array(_floats(loss.polynomial)), radius)
 
 
 def _floats(p: flint.fmpq_poly) -> list[float]:
@@ -132,13 +137,13 @@ def _floats(p: flint.fmpq_poly) -> list[float]:
 
 
 def _from_circle(problem: Problem, phi: Numbers, radius: float) -> LossPolynomial:
-    """Return the coefficients of outputs with these values φ on the circle, shape (D + 1, r, k)."""
+    """Return the coefficients from the values φ on the circle, shape (D + 1, r, k)."""
     if not np.isfinite(phi).all():
         raise _out_of_range()
     data = problem.data
     scaled = np.fft.fft(phi, axis=0).real / len(phi)  # c_j ρ^j
-    residual = data.whole.rows @ scaled
-    residual[0] -= data.whole.targets
+    residual = data.full_batch.rows @ scaled
+    residual[0] -= data.full_batch.targets
     rows = residual.reshape(len(phi), -1).T
     loss = np.array([np.convolve(row, row) for row in rows]).sum(axis=0) / (2 * data.count)
     loss[0] += data.floor

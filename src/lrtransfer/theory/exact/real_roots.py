@@ -1,12 +1,13 @@
 r"""Real roots of exact polynomials, each in an interval of its own.
 
-Isolation is that of Vincent, Collins and Akritas: by Descartes' rule of signs the polynomial p of
-degree D has at most as many roots in (0, 1) as :math:`(1 + x)^D\, p(1 / (1 + x))` has changes of
-sign among its coefficients, and exactly as many if that is 0 or 1; an interval with more is halved.
-Enclosures shrink by the interval Newton method in ball arithmetic.
+Roots are isolated by the method of Vincent, Collins and Akritas: by Descartes' rule of signs the
+polynomial p of degree D has at most as many roots in (0, 1) as there are changes of sign among the
+coefficients of :math:`(1 + x)^D\, p(1 / (1 + x))`, and exactly as many if that number is 0 or 1; an
+interval with more is halved. Enclosures shrink by the interval Newton method in ball arithmetic.
 
 References:
     Collins, Akritas (1976). Polynomial real root isolation using Descartes' rule of signs.
+    https://doi.org/10.1145/800205.806346
 """
 
 from collections.abc import Iterator
@@ -17,13 +18,13 @@ import flint
 
 from .budget import Deadline, OutOfBudgetError
 
-PRECISION = 128  # bits that balls start with; doubled while they decide nothing
+PRECISION = 128  # first precision of balls in bits, doubled while they are too wide to decide
 MAX_PRECISION = 1 << 17
 
 
 @dataclass(frozen=True)
-class Isolated:
-    """Hold an interval around one real root.
+class RootInterval:
+    """An interval that contains exactly one real root.
 
     Attributes:
         low: Lower end; the root itself if low = high.
@@ -34,47 +35,50 @@ class Isolated:
     high: flint.fmpq
 
 
-def square_free(p: flint.fmpq_poly) -> flint.fmpz_poly:
-    """Return the integer polynomial with the same roots, each simple."""
+def square_free_part(p: flint.fmpq_poly) -> flint.fmpz_poly:
+    """Return the integer polynomial with the same roots, all of them simple."""
     simple = p // p.gcd(p.derivative())
     return flint.fmpz_poly((simple * simple.denom()).numer())
 
 
 def isolate(
     p: flint.fmpz_poly, low: flint.fmpq, high: flint.fmpq, *, deadline: Deadline
-) -> Iterator[Isolated]:
+) -> Iterator[RootInterval]:
     """Yield the real roots in [low, high], the largest first.
 
     Arguments:
         p: Square-free polynomial.
         low: Lower end.
         high: Upper end, above `low`.
-        deadline: When to give up.
+        deadline: End of the time budget.
+
+    Yields:
+        Disjoint intervals with one root each.
 
     Raises:
         OutOfBudgetError: Past the deadline.
     """
     if p(high) == 0:
-        yield Isolated(high, high)
+        yield RootInterval(high, high)
     yield from _inside(_on_unit(p, low, high), low, high, deadline)
     if p(low) == 0:
-        yield Isolated(low, low)
+        yield RootInterval(low, low)
 
 
 def _inside(
     p: flint.fmpz_poly, low: flint.fmpq, high: flint.fmpq, deadline: Deadline
-) -> Iterator[Isolated]:
+) -> Iterator[RootInterval]:
     """Yield the roots of p in (0, 1), mapped to (low, high), the largest first."""
     pieces = [(p, low, high)]
     while pieces:
         deadline.check()
         p, low, high = pieces.pop()
         if not p:
-            yield Isolated(low, low)
+            yield RootInterval(low, low)
             continue
         changes = _changes(p)
         if changes == 1:
-            yield Isolated(low, high)
+            yield RootInterval(low, high)
         elif changes > 1:
             middle = (low + high) / 2
             left, right = _halves(p)
@@ -99,29 +103,32 @@ def _halves(p: flint.fmpz_poly) -> tuple[flint.fmpz_poly, flint.fmpz_poly]:
 
 
 def _on_unit(p: flint.fmpz_poly, low: flint.fmpq, high: flint.fmpq) -> flint.fmpz_poly:
-    """Return p(low + (high − low) x), times what makes it integer."""
+    """Return p(low + (high − low) x), multiplied by its common denominator."""
     q = flint.fmpq_poly(p)(flint.fmpq_poly([low, high - low]))
     return flint.fmpz_poly((q * q.denom()).numer())
 
 
 def root_bound(p: flint.fmpz_poly) -> flint.fmpq:
-    """Return a power of two that every root is below in absolute value (Fujiwara's bound)."""
+    """Return a power of two above the absolute value of every root (Fujiwara's bound)."""
     degree, leading = p.degree(), int(p[p.degree()]).bit_length() - 1
     sizes = [(int(p[j]).bit_length() - leading, degree - j) for j in range(degree) if p[j] != 0]
     exponent = 1 + max((-(-bits // power) for bits, power in sizes), default=0)
     return flint.fmpq(2) ** exponent
 
 
-def enclose(p: flint.fmpz_poly, root: Isolated, *, bits: int, deadline: Deadline) -> flint.arb:
+def enclose(p: flint.fmpz_poly, root: RootInterval, *, bits: int, deadline: Deadline) -> flint.arb:
     """Return a ball of relative radius below 2^-bits around an isolated simple root.
 
-    Next to 0 the radius is below 2^-3bits times the interval instead.
+    For roots close to 0 the radius is below 2^(-3 bits) times the length of the interval instead.
 
     Arguments:
         p: Square-free polynomial.
-        root: LrInterval that holds one of its roots.
-        bits: Wanted precision.
-        deadline: When to give up.
+        root: Interval that contains one of its roots.
+        bits: Precision of the ball.
+        deadline: End of the time budget.
+
+    Returns:
+        A ball that contains the root.
 
     Raises:
         OutOfBudgetError: Past the deadline, or if MAX_PRECISION does not suffice.
@@ -145,8 +152,8 @@ def _rises(p: flint.fmpz_poly, high: flint.fmpq) -> int:
     return 1 if value > 0 else -1
 
 
-def _newton(p: flint.arb_poly, root: Isolated, bits: int, *, rises: int) -> flint.arb | None:
-    """Halve the interval until Newton's method contracts it; None if balls are too wide."""
+def _newton(p: flint.arb_poly, root: RootInterval, bits: int, *, rises: int) -> flint.arb | None:
+    """Shrink the interval by Newton's method, else by halving; None if balls are too wide."""
     slope = p.derivative()
     low, high = flint.arb(root.low), flint.arb(root.high)
     tiny = (high - low) / flint.arb(2) ** (3 * bits)

@@ -1,4 +1,4 @@
-r"""Which infinite-width limit a row of exponents has, and at which scale of the learning rate.
+r"""Which infinite-width limit an abc scheme has, and at which scale of the learning rate.
 
 Let effective weights of the roles have standard deviations :math:`n^{-s}` and learning rates
 :math:`\eta\,n^{-r}` (`schemes`), and :math:`\delta = \tfrac12 - s_h` for hidden matrices: each
@@ -9,11 +9,16 @@ multiplies the size of a vector by :math:`n^\delta`. Outputs before training are
     E_h &= 2 - r_h - 2 s_i - 2 s_o + 2(L-1)\delta \\
     E_i &= 1 - r_i - 2 s_o + 2L\delta, \qquad E_o = 1 - r_o - 2 s_i + 2L\delta
 
-The largest E of the roles that train rules: the optimal rate is of order :math:`n^{-E}`, and roles
-with a smaller one do not move in the limit. At this rate hidden vectors move, relative to their
+The largest E among the trained roles decides: the optimal rate is of order :math:`n^{-E}`, and
+roles with a smaller E do not move in the limit. At this rate hidden vectors move, relative to their
 size, by :math:`n^{-1/2-F}`: features are learned where F = −1/2; where F is larger the network
-stays linear in its weights (kernel), from outputs that vanish (F < 0), are random (F = 0) or grow
-(F > 0). Outputs that are linear in a single trained matrix are of that kind at every F.
+stays linear in its weights (kernel), starting from outputs that vanish (F < 0), are random (F = 0)
+or grow (F > 0). If a single matrix is trained, outputs are linear in it and the limit is a kernel
+limit at every F.
+
+References:
+    Yang, Hu (2021). Tensor Programs IV: Feature Learning in Infinite-Width Neural Networks.
+    https://arxiv.org/abs/2011.14522
 """
 
 from collections.abc import Mapping
@@ -22,18 +27,18 @@ from dataclasses import dataclass
 from ...errors import UserError
 from .deep_linear import Problem
 
-CLOSE = 1e-9  # exponents written as decimals
+CLOSE = 1e-9  # difference at which exponents, often written as decimals, count as equal
 
 
 @dataclass(frozen=True)
 class Regime:
-    """Hold the limit's kind.
+    """Kind of the infinite-width limit.
 
     Attributes:
         start: F: outputs before training are of order n^F.
         lr_power: E: the optimal learning rate is of order n^-E.
         moving: Roles that move in the limit.
-        is_linear: Whether outputs are linear in what trains: a single matrix.
+        is_linear: Whether a single matrix is trained, so that outputs are linear in it.
     """
 
     start: float
@@ -43,14 +48,14 @@ class Regime:
 
     @property
     def kind(self) -> str:
-        """One of features, kernel, beyond: F at, above, below −1/2; kernel for a single matrix."""
+        """`features`, `kernel` or `beyond`: F at, above or below −1/2; one matrix: `kernel`."""
         if self.is_linear or self.start > CLOSE - 0.5:
             return "kernel"
         return "features" if self.start > -0.5 - CLOSE else "beyond"
 
     @property
     def start_kind(self) -> str:
-        """One of zero, random, dominant: F below, at, above 0."""
+        """`zero`, `random` or `dominant`: F below, at or above 0."""
         if abs(self.start) < CLOSE:
             return "random"
         return "zero" if self.start < 0 else "dominant"
@@ -62,7 +67,10 @@ class Regime:
 
 
 def regime_of(problem: Problem) -> Regime:
-    """Return the kind of limit that a problem has.
+    """Return the kind of limit of a problem.
+
+    Arguments:
+        problem: Depth, abc scheme, trained roles, weight decay.
 
     Raises:
         UserError: If weight decay has no limit at the scale of the optimal learning rate.
