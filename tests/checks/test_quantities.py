@@ -8,7 +8,7 @@ from torch import nn
 
 from lrtransfer.checks.attention_scores import ScoreRecorder
 from lrtransfer.checks.quantities import OUTPUT, QuantityKey, measure, rms
-from lrtransfer.checks.response import gradient_degree
+from lrtransfer.checks.response import measure_gradient_degree
 from lrtransfer.training.objective import evaluate
 
 LR = 0.1
@@ -79,7 +79,7 @@ def test_degree_of_an_optimizer(optimizer: type[torch.optim.Optimizer], degree: 
         model = _layers()
         return model, optimizer(model.parameters(), lr=0.01)  # type: ignore[call-arg]
 
-    assert gradient_degree(make, _batch(), None) == pytest.approx(degree, abs=0.01)
+    assert measure_gradient_degree(make, _batch(), None) == pytest.approx(degree, abs=0.01)
 
 
 def test_scores_are_the_same_however_attention_is_written() -> None:

@@ -1,13 +1,20 @@
-r"""From numbers at several widths to exponents with intervals, and from these to one verdict.
+r"""From measurements at several widths to exponents with intervals, and to one verdict.
 
-Every quantity :math:`q(n) \propto n^{b}` is a line between logarithms; its exponent b, with an
-interval, is compared with a band. Three outcomes:
+Every quantity :math:`q(n) \propto n^{b}` is a line between logarithms; the interval of its exponent
+b is compared with a band of acceptable values. There are three outcomes:
 
-- `fail` if some 99 % interval lies outside its band. It is not widened for the number of exponents:
-  those of a correct model lie inside by several standard errors, not at the edge.
-- `pass` if every 90 % interval lies inside its band. This is the union of two-sided equivalence
-  tests, which needs no correction: one exponent outside its band passes in at most 5 %.
+- `fail` if some 99 % interval lies outside its band. The level is not corrected for the number of
+  exponents: those of a correct model lie inside by several standard errors, not at the edge.
+- `pass` if every 90 % interval lies inside its band. These are two one-sided tests of equivalence
+  for every exponent; requiring all of them (an intersection-union test) needs no correction: a
+  model with one exponent outside its band passes with probability at most 5 %.
 - `inconclusive` otherwise.
+
+References:
+    Schuirmann (1987). A comparison of the two one-sided tests procedure and the power approach for
+    assessing the equivalence of average bioavailability. https://doi.org/10.1007/BF01068419
+    Berger (1982). Multiparameter hypothesis testing and acceptance sampling.
+    https://doi.org/10.1080/00401706.1982.10487790
 """
 
 import math
@@ -29,17 +36,22 @@ FAIL_LEVEL = 0.99
 
 @dataclass(frozen=True)
 class Band:
-    """Give the exponents allowed; None where there is no bound."""
+    """A range of acceptable exponents.
+
+    Attributes:
+        low: Lower end; None for no bound.
+        high: Upper end; None for no bound.
+    """
 
     low: float | None
     high: float | None
 
     def holds(self, low: float, high: float) -> bool:
-        """Return whether an interval lies inside."""
+        """Return whether an interval lies inside the band."""
         return (self.low is None or low >= self.low) and (self.high is None or high <= self.high)
 
     def excludes(self, low: float, high: float) -> bool:
-        """Return whether an interval lies outside."""
+        """Return whether an interval lies outside the band."""
         return (self.high is not None and low > self.high) or (
             self.low is not None and high < self.low
         )
@@ -47,19 +59,20 @@ class Band:
 
 @dataclass(frozen=True)
 class Finding:
-    """State one exponent and what is thought of it.
+    """One exponent of the coordinate check, judged.
 
     Attributes:
-        name: The tensor, layer or attention.
-        quantity: What was measured.
-        step: After how many steps.
-        slope: Exponent of the width; None where the quantity is zero or not finite somewhere.
+        name: Tensor, layer or attention.
+        quantity: Kind of measurement.
+        step: Number of training steps before it.
+        slope: Exponent of the width; None where some measurement is zero or not finite.
         low: Lower end of its 90 % interval.
         high: Upper end.
         expected: Exponent in the limit of large width.
-        band: Exponents allowed at finite width.
-        needed: Whether a pass needs it inside the band; otherwise it can only fail.
-        ok: Whether the exponent lies in the band; None if that cannot be told.
+        band: Acceptable exponents at finite width.
+        needed: Whether a pass requires the exponent to lie inside the band; otherwise it can only
+            cause a failure.
+        ok: Whether the exponent lies in the band; None if the measurements do not decide.
     """
 
     name: str
@@ -75,80 +88,85 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """State what is asked of one quantity."""
+class _Expectation:
+    """Expected exponent and acceptable band of one quantity."""
 
     expected: float
     band: Band
     needed: bool = True
 
 
-# The exponents of correct muP at widths of 32 to 512 lie within these by a margin; a mistake moves
-# them by 1/2 at least. docs/coordinate-check.md shows both.
-_ACTIVATION = _Wanted(0.0, Band(-0.25, 0.25))
-_UPDATE = _Wanted(0.0, Band(-0.75, 0.5))
-# Of a random readout. Whether it is small enough shows more sharply in the effects of all tensors
-# below it, and zero is as good: so this one is not needed for a pass.
-_LOGITS = _Wanted(-0.5, Band(None, -0.25), needed=False)
-_LOGITS_CHANGE = _Wanted(0.0, Band(None, 0.5), needed=False)
-_SCORES = _Wanted(0.0, Band(-0.75, 0.25))
-_SCORES_OF_GROWING_HEADS = _Wanted(-0.5, Band(None, -0.25))
-_SCORES_CHANGE = _Wanted(0.0, Band(-0.75, 0.4))
-_SCORES_CHANGE_OF_GROWING_HEADS = _Wanted(0.0, Band(-1.0, 0.4))
+# The exponents of correct muP at widths of 32 to 512 lie well inside these bands; a mistake moves
+# them by at least 1/2. docs/coordinate-check.md shows both.
+_ACTIVATION = _Expectation(0.0, Band(-0.25, 0.25))
+_UPDATE = _Expectation(0.0, Band(-0.75, 0.5))
+# Logits of a random readout. A readout that is too large shows more clearly in the effects of all
+# tensors below it, and logits of zero are as good: so a pass does not require this exponent.
+_LOGITS = _Expectation(-0.5, Band(None, -0.25), needed=False)
+_LOGITS_CHANGE = _Expectation(0.0, Band(None, 0.5), needed=False)
+_SCORES = _Expectation(0.0, Band(-0.75, 0.25))
+_SCORES_OF_GROWING_HEADS = _Expectation(-0.5, Band(None, -0.25))
+_SCORES_CHANGE = _Expectation(0.0, Band(-0.75, 0.4))
+_SCORES_CHANGE_OF_GROWING_HEADS = _Expectation(0.0, Band(-1.0, 0.4))
 
 
-def _effect(degree: float, *, heads_grow: bool) -> _Wanted:
+def _effect(degree: float, *, heads_grow: bool) -> _Expectation:
     # An effect is a gradient times a step; where the step is proportional to the gradient (SGD) its
-    # scatter doubles, and so does what a wrong initialisation does to it.
+    # scatter doubles, and so does the effect of a wrong initialisation.
     half = 0.3 + 0.2 * degree
-    # A few heads that grow: the gradient of a score is a sum of d terms of random sign as long as
-    # values and readout have not aligned, hence d^-1/2 in what queries and keys do at first.
-    return _Wanted(0.0, Band(-half - 0.5 * (1 + degree) if heads_grow else -half, half))
+    # A few heads that grow: until values and readout align, the gradient of a score is a sum of d
+    # terms of random sign, so that the first effects of queries and keys scale as d^-1/2.
+    return _Expectation(0.0, Band(-half - 0.5 * (1 + degree) if heads_grow else -half, half))
 
 
-def findings(runs: MeasurementTable, *, degree: float) -> tuple[Finding, ...]:
-    """Return the exponents of everything that moved, judged.
+def judge_exponents(runs: MeasurementTable, *, degree: float) -> tuple[Finding, ...]:
+    """Fit the exponents of everything that moved and compare them with their bands.
 
     Arguments:
-        runs: What was measured, by width and seed.
-        degree: Degree of the optimizer's step in the gradient (see `gradient_degree`).
+        runs: Measurements by width and seed.
+        degree: Degree of the optimizer's step in the gradient (see `measure_gradient_degree`).
+
+    Returns:
+        The exponents in the order of the model.
 
     Raises:
         CheckError: If the runs show different tensors, layers or calls.
     """
     _require_equal_names(runs)
-    asked = dict(_questions(runs, degree))
-    return tuple(_find(key, wanted, runs) for key, wanted in asked.items())
+    expectations = dict(_expectations(runs, degree))
+    return tuple(_judge(key, expectation, runs) for key, expectation in expectations.items())
 
 
-def conclude(found: Sequence[Finding]) -> tuple[CheckVerdict, str]:
+def conclude(findings: Sequence[Finding]) -> tuple[CheckVerdict, str]:
     """Return the verdict and its reason."""
-    if wrong := [f for f in found if f.ok is False]:
+    if wrong := [f for f in findings if f.ok is False]:
         worst = max(wrong, key=lambda f: abs((f.slope or 0) - f.expected))
         return "fail", (
-            f"{len(wrong)} of {len(found)} exponents lie outside their bands, the farthest is "
-            f"{_said(worst)}"
+            f"{len(wrong)} of {len(findings)} exponents lie outside their bands, the farthest is "
+            f"{_describe(worst)}"
         )
-    if unclear := [f for f in found if f.ok is None and f.needed]:
+    if unclear := [f for f in findings if f.ok is None and f.needed]:
         return "inconclusive", (
-            f"{len(unclear)} of {len(found)} exponents cannot be told from their bands, such as "
-            f"{_said(unclear[0])}; more seeds or wider models settle it"
+            f"{len(unclear)} of {len(findings)} exponents cannot be told from their bands, such as "
+            f"{_describe(unclear[0])}; more seeds or wider models settle it"
         )
-    return "pass", f"all {len(found)} exponents lie in their bands"
+    return "pass", f"all {len(findings)} exponents lie in their bands"
 
 
-def _said(finding: Finding) -> str:
+def _describe(finding: Finding) -> str:
     what = f"{finding.quantity} of {finding.name} at step {finding.step}"
     if finding.slope is None:
         return f"{what}, which is zero or not finite at some width"
     return f"{what}: {finding.slope:+.2f}, expected {finding.expected:+.1f}"
 
 
-def _questions(runs: MeasurementTable, degree: float) -> Iterator[tuple[QuantityKey, _Wanted]]:
-    """Yield the quantities to be judged, and how."""
-    by_width = one_per_width(runs)
+def _expectations(
+    runs: MeasurementTable, degree: float
+) -> Iterator[tuple[QuantityKey, _Expectation]]:
+    """Yield the quantities to judge, with what is expected of each."""
+    by_width = first_per_width(runs)
     effect = _effect(degree, heads_grow=heads_grow(by_width))
-    for key in _measured(runs):
+    for key in _select_keys(runs):
         match key.quantity:
             case "effect":
                 yield key, effect
@@ -164,23 +182,23 @@ def _questions(runs: MeasurementTable, degree: float) -> Iterator[tuple[Quantity
                 yield key, _LOGITS if key.step == 0 else _LOGITS_CHANGE
 
 
-def _measured(runs: MeasurementTable) -> list[QuantityKey]:
-    """Return what was shown at every width: of changes the first step at which all moved.
+def _select_keys(runs: MeasurementTable) -> list[QuantityKey]:
+    """Return the keys measured at every width; of changes, at the first step where all moved.
 
-    A start at zero (a readout, a query) has no exponent and is left out.
+    A quantity that starts at zero (of a readout, a query) has no exponent and is left out.
     """
-    chosen: dict[tuple[str, str, bool], QuantityKey] = {}
+    first: dict[tuple[str, str, bool], QuantityKey] = {}
     zero: set[QuantityKey] = set()
-    common = set.intersection(*(set(run.values) for run in one_per_width(runs).values()))
+    common = set.intersection(*(set(run.values) for run in first_per_width(runs).values()))
     for key in sorted(common, key=lambda key: key.step):
         if any(run.values.get(key) == 0 for run in runs.values()):
             zero.add(key)
         name = (key.name, key.quantity, key.step == 0)
-        if name not in chosen or chosen[name] in zero:
-            chosen[name] = key
+        if name not in first or first[name] in zero:
+            first[name] = key
     order = {key: i for i, key in enumerate(next(iter(runs.values())).values)}
     return sorted(
-        (k for k in chosen.values() if k not in zero or k.quantity in {"effect", "update"}),
+        (k for k in first.values() if k not in zero or k.quantity in {"effect", "update"}),
         key=order.__getitem__,
     )
 
@@ -200,8 +218,8 @@ def _is_tied(by_width: Mapping[int, ModelMeasurements]) -> bool:
     layers = next(iter(by_width.values())).layers
     return any(
         is_readout(layer, by_width)
-        and any(layer != other and set(own) & set(layers[other]) for other in layers)
-        for layer, own in layers.items()
+        and any(layer != other and set(tensors) & set(layers[other]) for other in layers)
+        for layer, tensors in layers.items()
     )
 
 
@@ -209,35 +227,42 @@ def _output_grows(layer: str, by_width: Mapping[int, ModelMeasurements]) -> bool
     return grows(list(by_width), [run.outputs[layer] for run in by_width.values()])
 
 
-def _scores(key: QuantityKey, by_width: Mapping[int, ModelMeasurements]) -> _Wanted:
+def _scores(key: QuantityKey, by_width: Mapping[int, ModelMeasurements]) -> _Expectation:
     if head_grows(by_width, key.name):
         return _SCORES_CHANGE_OF_GROWING_HEADS if key.step else _SCORES_OF_GROWING_HEADS
     return _SCORES_CHANGE if key.step else _SCORES
 
 
-def _find(key: QuantityKey, wanted: _Wanted, runs: MeasurementTable) -> Finding:
-    """Return the exponent of one quantity: in the band, outside, or neither."""
-    found = Finding(
-        key.name, key.quantity, key.step, None, None, None, wanted.expected, wanted.band,
-        wanted.needed, None,
-    )  # fmt: skip
-    shown = {where: run.values[key] for where, run in runs.items() if key in run.values}
-    values = list(shown.values())
+def _judge(key: QuantityKey, expectation: _Expectation, runs: MeasurementTable) -> Finding:
+    """Return the exponent of one quantity: in the band, outside, or undecided."""
+    undecided = Finding(
+        name=key.name,
+        quantity=key.quantity,
+        step=key.step,
+        slope=None,
+        low=None,
+        high=None,
+        expected=expectation.expected,
+        band=expectation.band,
+        needed=expectation.needed,
+        ok=None,
+    )
+    points = [(width, run.values[key]) for (width, _), run in runs.items() if key in run.values]
+    widths, values = [width for width, _ in points], [value for _, value in points]
     if not all(0 < value < math.inf for value in values):
-        return found
-    widths = [width for width, _ in shown]
+        return undecided
     inner = fit_power_law(widths, values, level=PASS_LEVEL)
     outer = fit_power_law(widths, values, level=FAIL_LEVEL)
     ok: bool | None = None
-    if wanted.band.excludes(outer.slope_low, outer.slope_high):
+    if expectation.band.excludes(outer.slope_low, outer.slope_high):
         ok = False
-    elif wanted.band.holds(inner.slope_low, inner.slope_high):
+    elif expectation.band.holds(inner.slope_low, inner.slope_high):
         ok = True
-    return replace(found, slope=inner.slope, low=inner.slope_low, high=inner.slope_high, ok=ok)
+    return replace(undecided, slope=inner.slope, low=inner.slope_low, high=inner.slope_high, ok=ok)
 
 
 def head_grows(by_width: Mapping[int, ModelMeasurements], attention: str) -> bool:
-    """Return whether the head width of an attention is known to grow."""
+    """Return whether the head width of an attention is recorded and grows."""
     return len({run.head_widths.get(attention) for run in by_width.values()}) > 1
 
 
@@ -247,7 +272,7 @@ def heads_grow(by_width: Mapping[int, ModelMeasurements]) -> bool:
     return any(head_grows(by_width, name) for name in names)
 
 
-def one_per_width(runs: MeasurementTable) -> dict[int, ModelMeasurements]:
+def first_per_width(runs: MeasurementTable) -> dict[int, ModelMeasurements]:
     """Return the first run of each width, from narrow to wide."""
     first: dict[int, ModelMeasurements] = {}
     for (width, _), run in sorted(runs.items(), key=lambda item: item[0]):
@@ -259,8 +284,8 @@ def _require_equal_names(runs: MeasurementTable) -> None:
     (first, reference), *others = runs.items()
     for other, run in others:
         for kind in ("tensors", "layers"):
-            names, wanted = set(getattr(run, kind)), set(getattr(reference, kind))
-            if differing := sorted(names ^ wanted):
+            names, expected = set(getattr(run, kind)), set(getattr(reference, kind))
+            if differing := sorted(names ^ expected):
                 raise CheckError(
                     f"make: got {kind} {differing[:3]} in only one of the models of width "
                     f"{first[0]} and {other[0]}, wanted the same at every width. Keep the depth "
