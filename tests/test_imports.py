@@ -16,10 +16,10 @@ import pytest
         "lrtransfer.sweeps.store",
         "lrtransfer.sweeps.tune",
         "lrtransfer.reports.html",
-        "lrtransfer.theory.finite_width",
-        "lrtransfer.theory.limit",
-        "lrtransfer.theory.minimize",
-        "lrtransfer.theory.curve",
+        "lrtransfer.theory.exact.finite_width",
+        "lrtransfer.theory.exact.limit",
+        "lrtransfer.theory.minima",
+        "lrtransfer.theory.exact.curve",
     ],
 )
 def test_no_torch(module: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..checks.coordinates import CheckResult
-    from ..checks.judge import Finding
+    from ..checks.findings import Finding
 
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
 _SHOWN = ("name", "quantity", "step", "slope", "low", "high", "expected", "ok")

@@ -9,11 +9,11 @@ from functools import lru_cache, partial
 
 from torch import nn
 
-from ..data.configs import DigitsConfig, OwnBatchesConfig, TokenConfig
-from ..data.digits import digits
-from ..data.sources import corpus_of
+from ..data.configs import DigitsConfig, TokenConfig, UserBatchesConfig
+from ..data.digits import read_digits
+from ..data.sources import read_corpus
 from ..errors import UserError
-from ..models.configs import HuggingFaceConfig, MLPConfig, OwnModelConfig, TransformerConfig
+from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig, UserModelConfig
 from ..models.hugging_face import hugging_face_model
 from ..models.mlp import MLP
 from ..models.transformer import Transformer
@@ -32,7 +32,7 @@ from .user_code.digest import digest_code
 from .user_code.load import load_callable
 
 # Runs of one worker share their text, whatever else differs between them.
-_corpus = lru_cache(maxsize=1)(corpus_of)
+_corpus = lru_cache(maxsize=1)(read_corpus)
 
 _LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 
@@ -76,7 +76,7 @@ def make_builder(settings: RunSettings) -> Callable[[int], nn.Module]:
             return partial(MLP, config=config)
         case HuggingFaceConfig() as config:
             return partial(hugging_face_model, config=config, base_width=settings.base_width)
-        case OwnModelConfig() as config:
+        case UserModelConfig() as config:
             return partial(load_callable("model.build", config.build), **config.arguments)
 
 
@@ -147,8 +147,8 @@ def _begin_task(settings: RunSettings) -> Task:
     objective = _LOSSES.get(loss) or load_callable("training.loss", loss)
     match work.data:
         case DigitsConfig() as config:
-            return Classes(*digits(config), batch=batch, objective=objective)
-        case OwnBatchesConfig() as config:
+            return Classes(*read_digits(config), batch=batch, objective=objective)
+        case UserBatchesConfig() as config:
             # A model that is called by keywords gives its own loss.
             users = objective if loss != "cross-entropy" else None
             function = load_callable("data.batches", config.batches)

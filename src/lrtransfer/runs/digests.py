@@ -5,10 +5,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Self
 
-from ..data.configs import DigitsConfig, OwnBatchesConfig
+from ..data.configs import DigitsConfig, UserBatchesConfig
 from ..data.corpus import Corpus
-from ..data.digits import digits
-from ..data.sources import corpus_of
+from ..data.digits import read_digits
+from ..data.sources import read_corpus
 from ..errors import ConfigError
 from ..study.model_work import ModelWork
 from ..study.study import Study
@@ -45,12 +45,12 @@ def compute_digests(study: Study) -> Digests:
 
 def _digest_data(work: ModelWork) -> str:
     data = work.data
-    if isinstance(data, OwnBatchesConfig):
+    if isinstance(data, UserBatchesConfig):
         return ""  # its code says what they are
     if isinstance(data, DigitsConfig):
-        parts = (array for part in digits(data) for array in (part.inputs, part.targets))
+        parts = (array for part in read_digits(data) for array in (part.inputs, part.targets))
         return hashlib.sha256(b"".join(array.tobytes() for array in parts)).hexdigest()
-    corpus = corpus_of(data)
+    corpus = read_corpus(data)
     _require_text(corpus, held_out=data.held_out_tokens, context=work.context)
     return corpus.digest
 

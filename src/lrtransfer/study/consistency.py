@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator
 
-from ..data.configs import DigitsConfig, OwnBatchesConfig, StandardLibraryConfig, TextConfig
+from ..data.configs import DigitsConfig, StandardLibraryConfig, TextConfig, UserBatchesConfig
 from ..errors import ConfigError
 from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig
 from ..parametrization.rules import RELATIVE_SCHEMES
@@ -120,7 +120,7 @@ def _list_model_problems(study: Study, work: ModelWork) -> Iterator[str]:
         )
     if study.device == "mps" and work.training.precision == "float64":
         yield "training.precision: got 'float64' with device = 'mps', wanted another: it has none"
-    has_tokens = not isinstance(data, (DigitsConfig, OwnBatchesConfig))
+    has_tokens = not isinstance(data, (DigitsConfig, UserBatchesConfig))
     if isinstance(model, MLPConfig) and has_tokens:
         yield f"data.source: got {data.source!r} with an mlp, wanted digits, or batches of your own"
     if isinstance(model, (TransformerConfig, HuggingFaceConfig)) and isinstance(data, DigitsConfig):

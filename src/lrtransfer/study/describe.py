@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ..data.configs import DigitsConfig, OwnBatchesConfig, TextConfig, TokensConfig
+from ..data.configs import DigitsConfig, TextConfig, TokensConfig, UserBatchesConfig
 from ..data.digits import HELD_OUT
-from ..models.configs import HuggingFaceConfig, MLPConfig, OwnModelConfig, TransformerConfig
+from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig, UserModelConfig
 from .model_work import DEPTH_PATHS, ModelWork
 from .program import Program
 from .study import Study
@@ -59,7 +59,7 @@ def describe_model(study: Study) -> str:
             return f"{'linear network' if linear else 'MLP'}{_describe_depth(study, depth)}"
         case HuggingFaceConfig() as config:
             return f"{config.type} of transformers, growing in {', '.join(config.scales)}"
-        case OwnModelConfig() as config:
+        case UserModelConfig() as config:
             arguments = [
                 f"{key} {value}"
                 for key, value in config.arguments.items()
@@ -86,7 +86,7 @@ def describe_data(study: Study) -> str:
             return config.path
         case DigitsConfig():
             return "scikit-learn's digits"
-        case OwnBatchesConfig() as config:
+        case UserBatchesConfig() as config:
             return config.batches
         case config:
             return config.source
@@ -97,7 +97,7 @@ def describe_held_out(study: Study) -> str:
     match study.data:
         case DigitsConfig():
             return f"{HELD_OUT} held-out images"
-        case OwnBatchesConfig() as config:
+        case UserBatchesConfig() as config:
             return f"at most {config.held_out_batches:,} held-out batches"
         case config:
             return f"{config.held_out_tokens:,} held-out tokens"

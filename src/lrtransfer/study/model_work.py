@@ -11,12 +11,12 @@ from pydantic import Tag, ValidationError
 
 from ..data.configs import (
     DigitsConfig,
-    OwnBatchesConfig,
     StandardLibraryConfig,
     TextConfig,
     TokensConfig,
+    UserBatchesConfig,
 )
-from ..models.configs import HuggingFaceConfig, MLPConfig, OwnModelConfig, TransformerConfig
+from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig, UserModelConfig
 from ..settings import Settings, kind_from
 from .messages import first_message
 from .optimizers import AdamWConfig, OptimizerSection
@@ -28,7 +28,7 @@ ModelSection = Annotated[
     Annotated[TransformerConfig, Tag("transformer")]
     | Annotated[MLPConfig, Tag("mlp")]
     | Annotated[HuggingFaceConfig, Tag("transformers")]
-    | Annotated[OwnModelConfig, Tag("own")],
+    | Annotated[UserModelConfig, Tag("own")],
     kind_from("family", "transformer", {"build": "own", "type": "transformers"}),
 ]
 DataSection = Annotated[
@@ -36,7 +36,7 @@ DataSection = Annotated[
     | Annotated[TextConfig, Tag("text")]
     | Annotated[TokensConfig, Tag("tokens")]
     | Annotated[DigitsConfig, Tag("digits")]
-    | Annotated[OwnBatchesConfig, Tag("own")],
+    | Annotated[UserBatchesConfig, Tag("own")],
     kind_from("source", "python-standard-library", {"batches": "own"}),
 ]
 
@@ -92,7 +92,7 @@ class ModelWork(Settings):
     @property
     def tokens_per_step(self) -> int | None:
         """Tokens of a step; None where examples are no sequences of tokens."""
-        if isinstance(self.data, (DigitsConfig, OwnBatchesConfig)):
+        if isinstance(self.data, (DigitsConfig, UserBatchesConfig)):
             return None
         return self.training.batch * self.context
 
@@ -100,9 +100,9 @@ class ModelWork(Settings):
     def user_code(self) -> dict[str, str]:
         """The user's own code that the settings name, by key."""
         named = {}
-        if isinstance(self.model, OwnModelConfig):
+        if isinstance(self.model, UserModelConfig):
             named["model.build"] = self.model.build
-        if isinstance(self.data, OwnBatchesConfig):
+        if isinstance(self.data, UserBatchesConfig):
             named["data.batches"] = self.data.batches
         if self.training.loss not in LOSSES:
             named["training.loss"] = self.training.loss

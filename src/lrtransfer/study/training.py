@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from ..settings import NAMED, Count, Positive, Settings, Share
+from ..settings import OBJECT_REFERENCE, Count, Positive, Settings, Share
 
 LOSSES = ("cross-entropy", "squared-error")
 
@@ -35,7 +35,7 @@ class TrainingConfig(Settings):
                 f"got batch = {self.batch} and accumulate = {self.accumulate}, wanted a batch "
                 "that divides into equal parts"
             )
-        if self.loss not in LOSSES and not re.fullmatch(NAMED, self.loss):
+        if self.loss not in LOSSES and not re.fullmatch(OBJECT_REFERENCE, self.loss):
             raise ValueError(
                 f"got loss = {self.loss!r}, wanted cross-entropy, squared-error or "
                 "pkg.module:function"

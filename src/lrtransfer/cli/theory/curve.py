@@ -12,7 +12,7 @@ from .options import ProblemArguments, read_width
 from .rates import read_rates
 
 if TYPE_CHECKING:
-    from ...theory.curve import Curve as LossCurve
+    from ...theory.exact.curve import Curve as LossCurve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Curve(Command):
 
     def run(self) -> int:
         """Compute and print."""
-        from ...theory.curve import loss_curve
+        from ...theory.exact.curve import loss_curve
 
         steps, width = self.problem.step_count, read_width(self.width)
         curve = loss_curve(

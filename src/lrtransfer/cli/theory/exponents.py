@@ -10,7 +10,7 @@ from ..numbers import at_least
 from .options import ProblemArguments
 
 if TYPE_CHECKING:
-    from ...theory.exponents import LrScaling
+    from ...theory.exact.exponents import LrScaling
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -42,7 +42,7 @@ class Exponents(Command):
 
     def run(self) -> int:
         """Compute and print."""
-        from ...theory.exponents import lr_scaling
+        from ...theory.exact.exponents import lr_scaling
 
         steps = at_least(1)("steps", self.problem.steps)
         found = lr_scaling(

@@ -14,7 +14,7 @@ from .rates import read_interval
 
 if TYPE_CHECKING:
     from ...scaling import Exponent
-    from ...theory.fluctuation import Fluctuation as Found
+    from ...theory.exact.fluctuation import Fluctuation as Found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Fluctuation(Command):
             "interval": None if self.interval is None else read_interval(self.interval),
         }
         width = None if self.band is None else at_least(1)("band", self.band)
-        from ...theory.fluctuation import fluctuation
+        from ...theory.exact.fluctuation import fluctuation
 
         found = fluctuation(self.problem.problem(), **settings)
         width = width or found.scatters[-1].width

@@ -14,9 +14,9 @@ from .options import ProblemArguments, read_width
 from .rates import read_interval
 
 if TYPE_CHECKING:
-    from ...theory.deep_linear import Problem
-    from ...theory.finite_optimum import FiniteOptima
-    from ...theory.optimum import LimitOptimum
+    from ...theory.exact.deep_linear import Problem
+    from ...theory.exact.finite_optimum import FiniteOptima
+    from ...theory.exact.optimum import LimitOptimum
 
 _UNIQUE = {
     True: "The minimiser is unique: the assumption of Theorem 3 holds for these data.",
@@ -59,7 +59,7 @@ class Optimum(Command):
     def _limit(
         self, problem: "Problem", steps: int, interval: tuple[float, float] | None, budget: float
     ) -> None:
-        from ...theory.optimum import limit_optimum
+        from ...theory.exact.optimum import limit_optimum
 
         found = limit_optimum(problem, steps=steps, interval=interval, budget=budget)
         if self.json:
@@ -75,7 +75,7 @@ class Optimum(Command):
         width: int,
         seeds: int,
     ) -> None:
-        from ...theory.finite_optimum import finite_optima
+        from ...theory.exact.finite_optimum import finite_optima
 
         found = finite_optima(problem, width=width, steps=steps, seeds=seeds, interval=interval)
         if self.json:

@@ -12,7 +12,7 @@ from ..recipe import read_rows
 from ..tune import option
 
 if TYPE_CHECKING:
-    from ...theory.deep_linear import Problem
+    from ...theory.exact.deep_linear import Problem
     from ...theory.regression import Regression
 
 
@@ -54,7 +54,7 @@ class ProblemOptions:
         Raises:
             UserError: If an option cannot be used, or two exclude each other.
         """
-        from ...theory.deep_linear import Problem
+        from ...theory.exact.deep_linear import Problem
 
         data = self._regression()
         return Problem(
@@ -92,11 +92,11 @@ class ProblemOptions:
         return ROLES if names == ("all",) else names
 
     def _batches(self, data: "Regression") -> Any:
-        from ...theory.regression import shuffled_batches
+        from ...theory.regression import shuffle_batches
 
         if self.batch_size is None:
             return None
-        return shuffled_batches(
+        return shuffle_batches(
             data,
             size=whole("batch_size", self.batch_size),
             steps=self.step_count,
@@ -109,7 +109,7 @@ ProblemArguments = Annotated[ProblemOptions, tyro.conf.arg(name="")]
 
 
 def _drawn(text: str) -> "Regression":
-    from ...theory.regression import synthetic
+    from ...theory.regression import draw_regression
 
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 4:
@@ -117,7 +117,7 @@ def _drawn(text: str) -> "Regression":
             f"synthetic: got {text!r}, wanted N,d,noise,seed: four numbers, such as 500,10,0.1,0."
         )
     count, dimension, noise, seed = parts
-    return synthetic(
+    return draw_regression(
         count=whole("synthetic", count),
         dimension=whole("synthetic", dimension),
         noise=number("synthetic", noise),

@@ -10,7 +10,7 @@ from ..numbers import at_least
 from .options import ProblemArguments, read_width
 
 if TYPE_CHECKING:
-    from ...theory.polynomial import LossPolynomial
+    from ...theory.exact.polynomial import LossPolynomial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Polynomial(Command):
             "width": read_width(self.width),
             "seed": at_least(0)("seed", self.seed),
         }
-        from ...theory.polynomial import loss_polynomial
+        from ...theory.exact.polynomial import loss_polynomial
 
         polynomial = loss_polynomial(self.problem.problem(), **settings)
         if self.json:

@@ -7,7 +7,8 @@ from ...errors import UserError
 from ..numbers import at_least, listed, number
 
 if TYPE_CHECKING:
-    from ...theory.regression import FloatArray
+    from ...scaling import FloatArray
+
 
 MOST = 100_000  # rates of one range
 
