@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lrtransfer.statistics.curves.optimum import optima
+from lrtransfer.scaling import FloatArray
+from lrtransfer.statistics.curves.optimum import find_optima
 from lrtransfer.statistics.simulation import simulate
-from lrtransfer.statistics.table import FloatArray, LossCurve
+from lrtransfer.statistics.table import LossCurve
 
 NAMES = ("quad", "skew", "wall", "quartic", "bimodal", "plateau", "powers")
 NOISES = (0.002, 0.008, 0.03)
@@ -63,7 +64,7 @@ def coverage(name: str, *, curves: int, seed: int = 0) -> dict[str, float]:
         for method, interval in CONTROLS.items():
             low, high = interval(curve, rng)
             held[method].append(low <= truth <= high)
-        (found,) = optima([curve], seed=i)
+        (found,) = find_optima([curve], seed=i)
         if found.low is not None and found.high is not None:
             held["ours"].append(found.low <= truth <= found.high)
     return {method: float(np.mean(answers)) for method, answers in held.items()}

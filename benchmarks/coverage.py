@@ -19,11 +19,12 @@ from functools import partial
 
 import numpy as np
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
-from lrtransfer.statistics.curves.optimum import fit_sizes, optima
+from lrtransfer.statistics.curves.optimum import find_optima, fit_sizes
 from lrtransfer.statistics.regret import Decision, RateUsed, decide
 from lrtransfer.statistics.simulation import LANDSCAPES, Landscape, loss_shape, simulate
-from lrtransfer.statistics.table import FloatArray, LossCurve, Observation, RunTable
+from lrtransfer.statistics.table import LossCurve, Observation, RunTable
 from lrtransfer.statistics.transfer import judge
 
 NOISES = (0.002, 0.008, 0.03)  # standard deviation of a run, in loss ranges
@@ -119,7 +120,7 @@ def tally(
             )
             for width in WIDTHS
         ]
-        found = optima([curve for curve, _ in drawn], seed=study)
+        found = find_optima([curve for curve, _ in drawn], seed=study)
         for optimum, (_, truth) in zip(found, drawn, strict=True):
             counts[regime].add(optimum, truth)
     return counts
@@ -144,7 +145,9 @@ def decisions(name: str, regret: float, *, seeds: int, count: int, seed: int) ->
 def verdict_at(x: float, curve: LossCurve, *, seed: int) -> Decision:
     """Judge a rate on one curve."""
     (fit,) = fit_sizes([curve], seed=seed)
-    return decide(RateUsed(1, x, x, x), fit, tolerance=TOLERANCE, at_target=True)
+    return decide(
+        RateUsed(size=1, log2_lr=x, low=x, high=x), fit, tolerance=TOLERANCE, at_target=True
+    )
 
 
 def print_coverage(names: Sequence[str], seeds: Sequence[int], options: argparse.Namespace) -> None:

@@ -16,11 +16,12 @@ from functools import partial
 
 import numpy as np
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.curves.optimum import optima
-from lrtransfer.statistics.drift import NORMAL, drift_of, predict
+from lrtransfer.statistics.curves.optimum import find_optima
+from lrtransfer.statistics.drift import NORMAL, fit_drift, predict
 from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
-from lrtransfer.statistics.table import FloatArray, LossCurve
+from lrtransfer.statistics.table import LossCurve
 
 NAMES = ("quad", "skew", "powers", "wall", "cliff", "quartic")
 NOISES = (0.002, 0.008, 0.03)
@@ -53,7 +54,7 @@ def study(
         if land.cliff is not None:
             loss = np.where(x - truth[k] > land.cliff, np.inf, loss)
         curves.append(LossCurve(NARROWEST * 2**k, x, loss))
-    return optima(curves, seed=number), truth
+    return find_optima(curves, seed=number), truth
 
 
 def fixed_effect(found: tuple[Optimum, ...]) -> tuple[float, float] | None:
@@ -76,7 +77,7 @@ def fixed_effect(found: tuple[Optimum, ...]) -> tuple[float, float] | None:
 def drift_row(number: int, *, widths: int, scatter: float) -> tuple[float, float, float]:
     """Return whether the drift and the control hold the slope (NaN: none stated), and a width."""
     found, _ = study(number, widths=widths, trend=lambda k: SLOPE * k, scatter=scatter)
-    drift, control = drift_of(found), fixed_effect(found)
+    drift, control = fit_drift(found), fixed_effect(found)
     if drift is None or drift.low is None or drift.high is None or control is None:
         return math.nan, math.nan, math.nan
     held = float(drift.low <= SLOPE <= drift.high)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import ConfigError, TableError
 from .integrations.tables.runs import Runs, parse_runs, read_runs
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
-from .statistics.axis import AxisName, checked_axis
+from .statistics.axis import AxisName, check_axis
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
 from .sweeps.result import StudyResult, warnings
@@ -152,7 +152,7 @@ def verdict(
         ({'all': 'transfers'}, 0.013)
     """
     _require_mapping(columns)
-    along = checked_axis(along, "along")
+    along = check_axis(along, "along")
     found = _read(runs, columns, along)
     largest = max((row.size for row in found.table.observations), default=1)
     target = largest if target is None else _whole("target", target)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Regret
-from lrtransfer.statistics.table import FloatArray, Observation, RunTable
+from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import judge
 
 WIDTHS = (64, 128, 256, 512)

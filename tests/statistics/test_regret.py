@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum
 from lrtransfer.statistics.curves.optimum import SizeFit, fit_sizes
-from lrtransfer.statistics.regret import Decision, RateUsed, decide, rate_used, regret_draws
+from lrtransfer.statistics.regret import Decision, RateUsed, carry_over, decide, draw_regrets
 from lrtransfer.statistics.simulation import simulate
-from lrtransfer.statistics.table import FloatArray, LossCurve
+from lrtransfer.statistics.table import LossCurve
 
 INF = np.inf
 
@@ -27,7 +28,9 @@ def parabola(best: float = -5.0, *, noise: float = 0.001) -> FloatArray:
 
 
 def ruled(x: float, fit: SizeFit, *, tolerance: float = 0.01) -> Decision:
-    return decide(RateUsed(64, x, x, x), fit, tolerance=tolerance, at_target=True)
+    return decide(
+        RateUsed(size=64, log2_lr=x, low=x, high=x), fit, tolerance=tolerance, at_target=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,12 +60,12 @@ def test_regret_at_the_tolerance_is_open() -> None:
 
 
 def test_looks_share_the_error_of_one() -> None:
-    fit, used = fitted(parabola(noise=0.03)), RateUsed(64, -4.0, -4.0, -4.0)
+    fit, used = fitted(parabola(noise=0.03)), RateUsed(size=64, log2_lr=-4.0, low=-4.0, high=-4.0)
     once, often = (
         decide(used, fit, tolerance=0.01, at_target=True, looks=looks).regret for looks in (1, 10)
     )
     assert fit.draws is not None
-    draws = regret_draws(used, fit.draws)
+    draws = draw_regrets(used, fit.draws)
     assert once is not None
     assert often is not None
     for regret, low, high in ((once, 0.01, 0.95), (often, 0.001, 0.995)):
@@ -76,7 +79,7 @@ def test_rate_that_diverges_does_not_transfer() -> None:
     found = ruled(-3.0, fitted(loss))
     assert found.verdict == "does not transfer"
     assert found.regret is None
-    assert found.reason == "The optimum of width 64 (2**-3) diverges at width 512."
+    assert found.reason == "The optimum of width 64 (2^-3) diverges at width 512."
 
 
 def test_rate_that_diverges_beside_too_few_finite_ones() -> None:
@@ -119,9 +122,9 @@ def test_four_rates_can_only_bring_bad_news() -> None:
 
 def test_bounded_rate_is_bad_when_all_it_may_be_is_bad() -> None:
     fit = fitted(parabola())
-    bad = RateUsed(64, -2.0, -3.0, INF)
+    bad = RateUsed(size=64, log2_lr=-2.0, low=-3.0, high=INF)
     assert decide(bad, fit, tolerance=0.01, at_target=True).verdict == "does not transfer"
-    open_ = RateUsed(64, -2.0, -5.5, INF)
+    open_ = RateUsed(size=64, log2_lr=-2.0, low=-5.5, high=INF)
     found = decide(open_, fit, tolerance=0.01, at_target=True)
     assert found.verdict == "inconclusive"
     assert found.regret is not None
@@ -129,21 +132,27 @@ def test_bounded_rate_is_bad_when_all_it_may_be_is_bad() -> None:
 
 
 def test_rate_used() -> None:
-    assert rate_used(Optimum(64, -5.0, -5.5, -4.5, "ok")) == RateUsed(64, -5.0, -5.0, -5.0)
-    assert rate_used(Optimum(64, -3.0, -4.0, None, "edge")) == RateUsed(64, -3.0, -4.0, INF)
-    assert rate_used(Optimum(64, -3.0, None, None, "edge")) is None
-    assert rate_used(Optimum(64, None, None, -3.0, "none")) is None
+    assert carry_over(Optimum(size=64, log2_lr=-5.0, low=-5.5, high=-4.5, status="ok")) == RateUsed(
+        size=64, log2_lr=-5.0, low=-5.0, high=-5.0
+    )
+    assert carry_over(
+        Optimum(size=64, log2_lr=-3.0, low=-4.0, high=None, status="edge")
+    ) == RateUsed(size=64, log2_lr=-3.0, low=-4.0, high=INF)
+    assert carry_over(Optimum(size=64, log2_lr=-3.0, low=None, high=None, status="edge")) is None
+    assert carry_over(Optimum(size=64, log2_lr=None, low=None, high=-3.0, status="none")) is None
 
 
 def test_regret_is_never_negative_and_zero_at_the_minimum() -> None:
     fit = fitted(parabola())
     assert fit.draws is not None
     x = fit.draws.log2_lr
-    all_regrets = np.stack([regret_draws(RateUsed(1, v, v, v), fit.draws) for v in x[::7]])
+    all_regrets = np.stack([
+        draw_regrets(RateUsed(size=1, log2_lr=v, low=v, high=v), fit.draws) for v in x[::7]
+    ])
     assert (all_regrets >= 0).all()
     lowest = fit.draws.loss.argmin(axis=1)
     first = float(x[lowest[0]])
-    assert regret_draws(RateUsed(1, first, first, first), fit.draws)[0] == 0.0
+    assert draw_regrets(RateUsed(size=1, log2_lr=first, low=first, high=first), fit.draws)[0] == 0.0
 
 
 @pytest.mark.parametrize("name", ["skew", "cliff", "quartic"])

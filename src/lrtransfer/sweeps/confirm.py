@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
 from ..statistics.axis import AXES, AxisName
-from ..statistics.regret import power
+from ..statistics.regret import format_power
 from .plan import Cell, Cells
 from .study import Study
 
@@ -50,14 +50,14 @@ class Confirmation:
         foretold = "nothing" if self.predicted is None else f"{self.predicted.lr:.3g}"
         line = (
             f"{self.scheme}: at {name} {self.size} the optimum of the base {name} "
-            f"({power(self.log2_lr)}) was tried with its neighbours; foretold {foretold}"
+            f"({format_power(self.log2_lr)}) was tried with its neighbours; foretold {foretold}"
         )
         if found.log2_lr is None:
             return f"{line}, no optimum measured"
-        low, high = ("?" if end is None else power(end) for end in (found.low, found.high))
+        low, high = ("?" if end is None else format_power(end) for end in (found.low, found.high))
         at_edge = found.status != "ok"
         best = "best at the edge of what was tried," if at_edge else "best measured"
-        line += f", {best} {power(found.log2_lr)} ({low} … {high})"
+        line += f", {best} {format_power(found.log2_lr)} ({low} … {high})"
         if regret is None:
             return line
         least = "at least " if at_edge else ""

@@ -1,15 +1,18 @@
 import numpy as np
 import pytest
 
-from lrtransfer.statistics.curves.columns import POOLING, Columns, columns, pooled_residuals
-from lrtransfer.statistics.table import FloatArray, LossCurve
+from lrtransfer.scaling import FloatArray
+from lrtransfer.statistics.curves.columns import POOLING, Columns, pool_residuals, reduce_runs
+from lrtransfer.statistics.table import LossCurve
 
 NAN, INF = np.nan, np.inf
 
 
 def reduced(rows: list[list[float]], *, width: int = 64) -> Columns:
     loss = np.array(rows)
-    return columns(LossCurve(size=width, log2_lr=np.arange(-9.0, loss.shape[1] - 9.0), loss=loss))
+    return reduce_runs(
+        LossCurve(size=width, log2_lr=np.arange(-9.0, loss.shape[1] - 9.0), loss=loss)
+    )
 
 
 def test_residuals_by_hand() -> None:
@@ -93,7 +96,7 @@ def test_nothing_finite() -> None:
 def test_residuals_of_other_widths_count_less(rng: np.random.Generator) -> None:
     many = [reduced(rng.standard_normal((3, 5)).tolist(), width=w) for w in (64, 128)]
     own, other = (c.residuals for c in many)
-    pooled = pooled_residuals(many, 0)
+    pooled = pool_residuals(many, 0)
     assert pooled.dof == own.dof + POOLING * other.dof
     assert pooled.sum_of_squares == own.sum_of_squares + POOLING * other.sum_of_squares
 

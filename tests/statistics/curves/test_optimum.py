@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.curves.optimum import fit_sizes, minima_of, optima
+from lrtransfer.statistics.curves.optimum import find_minima, find_optima, fit_sizes
 from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape, simulate
-from lrtransfer.statistics.table import FloatArray, LossCurve
+from lrtransfer.statistics.table import LossCurve
 
 NAN, INF = np.nan, np.inf
 
@@ -14,7 +15,7 @@ NAN, INF = np.nan, np.inf
 def best_of(loss: object, *, start: float = -9.0) -> Optimum:
     losses = np.atleast_2d(np.asarray(loss, dtype=np.float64))
     x = np.arange(start, start + losses.shape[1])
-    (found,) = optima([LossCurve(size=64, log2_lr=x, loss=losses)])
+    (found,) = find_optima([LossCurve(size=64, log2_lr=x, loss=losses)])
     return found
 
 
@@ -139,7 +140,7 @@ def test_width_of_one_seed_learns_its_noise_from_the_others() -> None:
     shape = 3 + loss_shape("skew", x + 5)
     many = LossCurve(64, x, shape + 0.0005 * rng.standard_normal((5, 9)))
     one = LossCurve(128, x, shape + 0.0005 * rng.standard_normal((1, 9)))
-    (alone,), (_, beside) = optima([one]), optima([many, one])
+    (alone,), (_, beside) = find_optima([one]), find_optima([many, one])
     assert (beside.high or 0) - (beside.low or 0) < (alone.high or 0) - (alone.low or 0)
 
 
@@ -147,9 +148,9 @@ def test_width_does_not_see_the_draws_of_another() -> None:
     # Without residuals of its own, a second width adds nothing to the first.
     first = LossCurve(64, np.arange(-9.0, 0.0), noisy(3.7))
     second = LossCurve(128, np.arange(-9.0, 0.0), noisy(4.0, seeds=1))
-    assert optima([first])[0] == optima([first, second])[0]
+    assert find_optima([first])[0] == find_optima([first, second])[0]
     third = LossCurve(256, np.arange(-9.0, 0.0), noisy(4.5, seeds=1))
-    assert optima([second, third]) == (optima([second])[0], optima([third])[0])
+    assert find_optima([second, third]) == (find_optima([second])[0], find_optima([third])[0])
 
 
 @pytest.mark.parametrize("name", [n for n in LANDSCAPES if n not in ("cliffedge", "outside")])
@@ -199,7 +200,7 @@ def _simulated(name: str, seeds: int) -> list[tuple[Optimum, float]]:
         drawn = [
             simulate(name, rng=rng, seeds=seeds, noise=noise, size=width) for width in (1, 2, 3)
         ]
-        found = optima([curve for curve, _ in drawn], seed=study)
+        found = find_optima([curve for curve, _ in drawn], seed=study)
         pairs += zip(found, (truth for _, truth in drawn), strict=True)
     return pairs
 
@@ -220,7 +221,7 @@ def test_a_steep_side_does_not_hide_the_valley_of_one_seed() -> None:
     x = np.arange(-12.0, -0.9, 1.8)
     noise = 0.01 * np.random.default_rng(2).standard_normal(len(x))
     loss = 3 + loss_shape("skew", x + 7.6) + noise  # the last losses are 50 valleys high
-    (found,) = optima([LossCurve(64, x, loss[None])])
+    (found,) = find_optima([LossCurve(64, x, loss[None])])
     assert found.status == "ok"
     assert found.low is not None
     assert found.high is not None
@@ -236,5 +237,5 @@ def test_intervals_between_sparse_rates_are_stretched(spacing: float, stretch: f
     assert fit.draws is not None
     assert found.log2_lr is not None
     assert found.low is not None
-    low, middle = np.quantile(minima_of(fit.draws), (0.025, 0.5))
+    low, middle = np.quantile(find_minima(fit.draws), (0.025, 0.5))
     assert found.log2_lr - found.low == pytest.approx(stretch * (middle - low))
