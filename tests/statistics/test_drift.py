@@ -44,14 +44,16 @@ def test_prediction_by_hand() -> None:
     # Bend: half of (16 - sum h_i d_i^2) = (16 - 2) / 2 = 7 octaves per unit of bend.
     statistical = 3.182 * 0.05 * math.sqrt(1.8)
     bend = 1.96 * BEND * 7
-    found = predict(line(-0.5), size=2**11)
-    assert found is not None
-    assert math.log2(found.lr) == pytest.approx(-6 - 5.5)
-    assert math.log2(found.high / found.lr) == pytest.approx(
+    prediction = predict(line(-0.5), size=2**11)
+    assert prediction is not None
+    assert math.log2(prediction.lr) == pytest.approx(-6 - 5.5)
+    assert math.log2(prediction.high / prediction.lr) == pytest.approx(
         math.hypot(statistical, bend), rel=1e-3
     )
-    assert math.log2(found.lr / found.low) == pytest.approx(math.hypot(statistical, bend), rel=1e-3)
-    assert "octaves per doubling" in found.assumption
+    assert math.log2(prediction.lr / prediction.low) == pytest.approx(
+        math.hypot(statistical, bend), rel=1e-3
+    )
+    assert "octaves per doubling" in prediction.assumption
 
 
 def test_prediction_at_the_middle_needs_little_bend() -> None:

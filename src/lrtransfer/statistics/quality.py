@@ -18,7 +18,7 @@ from .answer import Quality, Regret
 from .curves.optimum import SizeFit
 from .drift import fit_scatter, predict
 from .expected import expected_regret
-from .regret import RateUsed, decide
+from .regret import RateUsed, decide_transfer
 
 PENALTY_DOUBLINGS = 3  # beyond the largest size
 
@@ -56,4 +56,4 @@ def _extrapolate(fits: Sequence[SizeFit], tolerance: float) -> Regret | None:
     if prediction is None:
         return None
     used = RateUsed.exactly(smaller[-1].columns.size, float(np.log2(prediction.lr)))
-    return decide(used, largest, tolerance=tolerance, at_target=True).regret
+    return decide_transfer(used, largest, tolerance=tolerance, at_target=True).regret

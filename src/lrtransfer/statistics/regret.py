@@ -90,7 +90,7 @@ def carry_over(optimum: Optimum) -> RateUsed | None:
     )
 
 
-def decide(
+def decide_transfer(
     used: RateUsed,
     wide: SizeFit,
     *,

@@ -20,7 +20,7 @@ from .drift import fit_drift, predict
 from .evidence import list_evidence
 from .expected import expected_regret
 from .quality import rate_quality
-from .regret import Decision, carry_over, decide
+from .regret import Decision, carry_over, decide_transfer
 from .table import Observation, RunTable
 
 
@@ -66,7 +66,7 @@ def judge(
     """Judge for every scheme of a table whether its learning rate transfers.
 
     The optimum of the base size is used at the target size if that was measured, else at the
-    largest measured size; the regret there decides (`regret.decide`). The answer of a scheme
+    largest measured size; the regret there decides (`decide_transfer`). The answer of a scheme
     depends on its own runs alone, and on no order.
 
     Arguments:
@@ -229,7 +229,7 @@ def _decide_pair(base: SizeFit, wide: SizeFit, question: _Question) -> Decision:
     if used is None:
         where = f"{question.words.name} {base.columns.size}".capitalize()
         return Decision("inconclusive", f"{where} shows no optimum to be used.")
-    return decide(
+    return decide_transfer(
         used,
         wide,
         tolerance=question.share_at(wide),
