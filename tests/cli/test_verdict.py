@@ -58,6 +58,7 @@ def test_a_moving_optimum_does_not(capsys: pytest.CaptureFixture[str]) -> None:
     assert "all: does not transfer" in output
     assert "regret at width 128:" in " ".join(output.split())
     assert "of the best loss 3" in " ".join(output.split())
+    assert "no scatter about their line beyond their own intervals" in " ".join(output.split())
     assert "Note: read width from column 'd_model'." in output
 
 

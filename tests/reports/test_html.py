@@ -233,7 +233,12 @@ def test_runs_without_an_answer_are_refused() -> None:
 
 def test_optima_without_runs_are_told() -> None:
     answer = synthetic.nothing("μP", widths=())
-    lone = SchemeAnswer(**(vars(answer) | {"optima": (Optimum(64, -3.0, -4.0, -2.0, "ok"),)}))
+    lone = SchemeAnswer(
+        **(
+            vars(answer)
+            | {"optima": (Optimum(size=64, log2_lr=-3.0, low=-4.0, high=-2.0, status="ok"),)}
+        )
+    )
     text = read(render(Report("", (), RunTable(()), (lone,), 128))).text
     assert "64 2^−3 (0.12) 2^−4 to 2^−2 (0.062 to 0.25) ok 0 0" in text
 

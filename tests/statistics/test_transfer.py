@@ -104,7 +104,7 @@ def test_optimum_at_the_lower_edge_of_the_widest_is_bad_enough() -> None:
     assert answer.verdict == "does not transfer"
     assert open_edges(answer) == ((512, "low"),)
     first = answer.evidence[0]
-    assert first.action == "add learning rates below 2**-11 at width 512 (scheme sp)"
+    assert first.action == "add learning rates below 2^-11 at width 512 (scheme sp)"
     assert (first.size, first.log2_lr) == (512, (-13.0, -12.0))
     assert first.runs == 2 * len({row.seed for row in table(runs("sp", falling)).observations})
 
@@ -114,7 +114,7 @@ def test_optimum_of_the_base_at_the_edge_is_open() -> None:
     assert answer.verdict == "inconclusive"
     assert open_edges(answer) == tuple((width, "high") for width in WIDTHS)
     first = answer.evidence[0]
-    assert first.action == "add learning rates above 2**-3 at width 64 (scheme mup)"
+    assert first.action == "add learning rates above 2^-3 at width 64 (scheme mup)"
 
 
 def test_rate_used_beyond_the_target_grid_asks_for_it() -> None:
@@ -124,7 +124,7 @@ def test_rate_used_beyond_the_target_grid_asks_for_it() -> None:
     assert answer.verdict == "inconclusive"
     assert {o.status for o in answer.optima} == {"ok"}
     assert open_edges(answer) == ((512, "high"),)
-    assert answer.evidence[0].action.startswith("add the learning rate 2**-5.")
+    assert answer.evidence[0].action.startswith("add the learning rate 2^-5.")
 
 
 def test_thin_evidence_asks_for_more() -> None:
@@ -139,9 +139,9 @@ def test_two_widths_give_a_verdict_but_no_trend() -> None:
     answer = judge(table(runs("mup", still, widths=(64, 256))), target=256)["mup"]
     assert answer.verdict == "transfers"
     assert (answer.drift, answer.prediction) == (None, None)
-    (wanted,) = answer.evidence
-    assert "2 widths do not determine the target's learning rate" in wanted.action
-    assert wanted.size == 32
+    (evidence,) = answer.evidence
+    assert "2 widths do not determine the target's learning rate" in evidence.action
+    assert evidence.size == 32
 
 
 def test_base_width_is_the_one_asked_for() -> None:
@@ -157,10 +157,10 @@ def test_base_width_is_the_one_asked_for() -> None:
 def test_base_as_widest_has_nothing_to_be_judged_at() -> None:
     answer = judge(table(runs("sp", moving)), target=4096, base=512)["sp"]
     assert answer.verdict == "inconclusive"
-    (wanted,) = answer.evidence
-    assert wanted.size == 1024
+    (evidence,) = answer.evidence
+    assert evidence.size == 1024
     rest = sum(row.size**2 for row in table(runs("sp", moving)).observations)
-    assert wanted.cost == pytest.approx(wanted.runs * 1024**2 / rest)
+    assert evidence.cost == pytest.approx(evidence.runs * 1024**2 / rest)
 
 
 def test_covers_says_what_is_not_covered() -> None:
@@ -203,9 +203,9 @@ def test_row_given_twice_counts_once() -> None:
 def test_loss_of_a_diverged_run_is_not_read(loss: float | None) -> None:
     one, other = ([Observation("mup", w, 0.5, 0, v, True) for w in WIDTHS] for v in (loss, None))
     rows = runs("mup", still)
-    found, wanted = (judge(table(rows, extra), target=1024)["mup"] for extra in (one, other))
-    assert same(found, wanted)
-    assert same(judge(table(rows, one, other), target=1024)["mup"], wanted)
+    first, second = (judge(table(rows, extra), target=1024)["mup"] for extra in (one, other))
+    assert same(first, second)
+    assert same(judge(table(rows, one, other), target=1024)["mup"], second)
 
 
 def test_no_numpy_numbers_reach_the_reader() -> None:
@@ -254,7 +254,7 @@ def test_scheme_with_one_width_beside_others_is_open() -> None:
     answers = judge(table(runs("mup", still), runs("sp", moving, widths=(64,))), target=512)
     assert answers["mup"].verdict == "transfers"
     assert answers["sp"].verdict == "inconclusive"
-    assert [wanted.size for wanted in answers["sp"].evidence] == [128]
+    assert [evidence.size for evidence in answers["sp"].evidence] == [128]
 
 
 def test_nothing_trains() -> None:

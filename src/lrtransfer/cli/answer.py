@@ -164,10 +164,15 @@ def _regret(regret: Regret) -> str:
 
 def _quality(quality: Quality, axis: Axis) -> Iterator[str]:
     """Yield the three axes as far as they are known."""
-    if quality.scatter is not None:
-        yield f"optima scatter by {quality.scatter:.2g} octaves about their line"
+    if quality.scatter == 0:
+        yield "optima show no scatter about their line beyond their own intervals"
+    elif quality.scatter is not None:
+        yield (
+            f"optima scatter about their line by {quality.scatter:.2g} octaves beyond their own "
+            "intervals"
+        )
     for regret, what in (
-        (quality.extrapolation, f"the rate that {axis.less} {axis.plural} predict costs"),
+        (quality.extrapolation, f"the rate that {axis.smaller} {axis.plural} predict costs"),
         (quality.penalty, "the base's rate is expected to cost"),
     ):
         if regret is not None:

@@ -56,9 +56,9 @@ class Verdict(Command):
                 "tolerance: got --tolerance-regret and --tolerance-regret-abs, wanted one of them."
             )
         from ..integrations.tables.runs import read_runs
-        from ..statistics.axis import checked_axis
+        from ..statistics.axis import check_axis
 
-        axis = checked_axis("width" if self.along is None else self.along, "along")
+        axis = check_axis("width" if self.along is None else self.along, "along")
         options: dict[str, Any] = {
             name: at_least(1)(name, text)
             for name in ("target", "base")

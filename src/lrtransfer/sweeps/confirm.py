@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
 from ..statistics.axis import AXES, AxisName
-from ..statistics.regret import power
+from ..statistics.regret import format_power
 from ..study.study import Study
 from .plan import GridPoint, Plan
 
@@ -50,14 +50,16 @@ class Confirmation:
         predicted = "nothing" if self.predicted is None else f"{self.predicted.lr:.3g}"
         line = (
             f"{self.scheme}: at {name} {self.size} the optimum of the base {name} "
-            f"({power(self.log2_lr)}) was tried with its neighbours; predicted {predicted}"
+            f"({format_power(self.log2_lr)}) was tried with its neighbours; predicted {predicted}"
         )
         if optimum.log2_lr is None:
             return f"{line}, no optimum measured"
-        low, high = ("?" if end is None else power(end) for end in (optimum.low, optimum.high))
+        low, high = (
+            "?" if end is None else format_power(end) for end in (optimum.low, optimum.high)
+        )
         at_edge = optimum.status != "ok"
         best = "best at the edge of what was tried," if at_edge else "best measured"
-        line += f", {best} {power(optimum.log2_lr)} ({low} … {high})"
+        line += f", {best} {format_power(optimum.log2_lr)} ({low} … {high})"
         if regret is None:
             return line
         least = "at least " if at_edge else ""

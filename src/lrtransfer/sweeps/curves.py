@@ -11,12 +11,11 @@ from functools import cached_property
 from ..parametrization.rules import SCHEMES
 from ..runs.digests import Digests
 from ..runs.run import SHARED_SCHEME, CurveSettings, ProgramSettings, RunSettings, RunSpec
+from ..statistics.design import CurveKey
 from ..study.model_work import ModelWork
 from ..study.program import Program
 from ..study.study import Study
 from ..study.variants import Variant
-
-CurveKey = tuple[str, int]  # name of a variant, size
 
 
 @dataclass(frozen=True, kw_only=True)

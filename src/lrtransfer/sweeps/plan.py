@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..runs.run import RunSpec
+from ..statistics.design import CurveKey
 from ..study.grid import GridConfig
-from .curves import CurveKey, Curves
+from .curves import Curves
 
 
 class GridPoint(NamedTuple):

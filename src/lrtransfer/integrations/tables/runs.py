@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import TableError
-from ...statistics.axis import AxisName, checked_axis
+from ...statistics.axis import AxisName, check_axis
 from ...statistics.table import Observation, RunTable
 from .cells import parse_loss, parse_number, require_number
 from .columns import is_unfinished, match_columns, read_state
@@ -78,7 +78,7 @@ def parse_runs(
         >>> parse_runs(rows, name="mine", along="steps").table.observations[0].size
         500
     """
-    along = checked_axis(along, "along")
+    along = check_axis(along, "along")
     names = match_columns(list(dict.fromkeys(c for row in rows for c in row)), columns or {}, along)
     warnings = [f"read {field} from column {c!r}" for field, c in names.items() if field != c]
     runs, left_out = list[TableRun](), Counter[str]()

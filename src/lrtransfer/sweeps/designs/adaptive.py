@@ -10,14 +10,22 @@ from ...errors import ConfigError
 from ...statistics.answer import SchemeAnswer, Side
 from ...statistics.axis import AXES
 from ...statistics.curves.optimum import FINE_RATES, SizeFit
-from ...statistics.design import Addition, Arm, Goal, RateGoal, RegretGoal, choose
+from ...statistics.design import (
+    Addition,
+    Criterion,
+    CurveKey,
+    CurveState,
+    RateCriterion,
+    RegretCriterion,
+    choose,
+)
 from ...statistics.drift import octaves_either_way, target_leverage
 from ...statistics.evidence import open_edges
-from ...statistics.regret import power
+from ...statistics.regret import format_power
 from ...statistics.transfer import Judgement
 from ...study.search import AdaptiveSearch
 from ...study.study import Study
-from ..curves import CurveKey, Curves
+from ..curves import Curves
 from ..plan import GridPoint, Plan
 from .design import Proposal
 from .edges import explain_edge, list_beyond, list_indices
@@ -92,7 +100,7 @@ class AdaptiveDesign:
             >>> judgement = judge(table, target=256, looks=design.looks)
             >>> reason = design.next(plan, judgement, round=1).reasons[0]
             >>> reason.partition(", expected to narrow")[0]
-            'mup, width 128: 2**-6.5 with seed 0'
+            'mup, width 128: 2^-6.5 with seed 0'
         """
         still_open = [name for name, answer in judgement.items() if not self._is_settled(answer)]
         if not still_open:
@@ -162,31 +170,31 @@ class AdaptiveDesign:
     def _choose(
         self, plan: Plan, judgement: Judgement, still_open: Sequence[str], allowance: float
     ) -> tuple[Addition, ...]:
-        arms = {}
+        states = {}
         for variant in still_open:
             for fit in judgement.fits[variant]:
                 key = variant, fit.columns.size
                 if fit.draws is not None:
-                    arms[self.curves[key].shared_key] = Arm(
+                    states[self.curves[key].shared_key] = CurveState(
                         draws=fit.draws,
-                        made=self._list_rates_by_seed(plan[key]),
+                        tried=self._list_rates_by_seed(plan[key]),
                         rates=self._list_rates_between(plan[key]),
                         cost=self._cost_run(fit.columns.size),
                     )
-        goals = [self._make_goal(variant) for variant in still_open]
+        criteria = [self._make_criterion(variant) for variant in still_open]
         rng = np.random.default_rng([self.study.study_seed, sum(map(len, plan.values()))])
-        return choose(arms, goals, allowance=allowance, rng=rng)
+        return choose(states, criteria, allowance=allowance, rng=rng)
 
-    def _make_goal(self, variant: str) -> Goal:
+    def _make_criterion(self, variant: str) -> Criterion:
         study, rule = self.study, self.search.stopping_rule
         if rule.kind == "octaves":
             leverage = target_leverage(study.measured_sizes, target=study.target)
             keys = (self.curves[variant, n].shared_key for n in sorted(study.measured_sizes))
-            return RateGoal(dict(zip(keys, leverage, strict=True)), rule.value)
+            return RateCriterion(dict(zip(keys, leverage, strict=True)), rule.value)
         others = [size for size in study.measured_sizes if size != study.base_size]
         largest = study.target if study.target in others else max(others)
         base, wide = (self.curves[variant, n].shared_key for n in (study.base_size, largest))
-        return RegretGoal(base, wide, self.search.tolerance)
+        return RegretCriterion(base, wide, self.search.tolerance)
 
     def _list_rates_by_seed(self, points: Sequence[GridPoint]) -> dict[int, frozenset[float]]:
         """Return the rates tried by each seed, as log2."""
@@ -216,7 +224,7 @@ class AdaptiveDesign:
 
     def _explain(self, addition: Addition) -> str:
         variant, size = addition.key
-        rates = ", ".join(map(power, addition.log2_lr))
+        rates = ", ".join(map(format_power, addition.log2_lr))
         share = 100 * (1 - addition.after / addition.before)
         return (
             f"{variant}, {AXES[self.study.along].name} {size}: {rates} with seed {addition.seed}, "

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 
 from ...statistics.answer import Side
 from ...statistics.axis import AXES
-from ...statistics.regret import power
+from ...statistics.design import CurveKey
+from ...statistics.regret import format_power
 from ...study.grid import GridConfig
 from ...study.study import Study
-from ..curves import CurveKey
 from ..plan import GridPoint
 
 STEP_OCTAVES = 2  # added at once: an optimum just outside gets a neighbour on its other side
@@ -47,7 +47,7 @@ def explain_edge(study: Study, key: CurveKey, indices: Iterable[int]) -> str:
     """Return why rates were added to a curve."""
     variant, size = key
     lattice = study.search.lattice
-    rates = ", ".join(power(math.log2(lattice.rate(index))) for index in indices)
+    rates = ", ".join(format_power(math.log2(lattice.rate(index))) for index in indices)
     return (
         f"{variant}, {AXES[study.along].name} {size}: {rates}, because the optimum may lie beyond "
         "the rates tried"
