@@ -27,11 +27,11 @@ from lrtransfer.checks.coordinates import (
     recipe_maker,
     recipe_roles,
 )
-from lrtransfer.checks.mistakes import MISTAKES, Mistake, with_mistake
+from lrtransfer.checks.mistakes import MISTAKES, Mistake, mistake_maker
 from lrtransfer.models.configs import MLPConfig, TransformerConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.models.transformer import Transformer
-from lrtransfer.parametrization.roles import Layout
+from lrtransfer.parametrization.roles.roles import Layout
 from lrtransfer.parametrization.rules import Role
 from lrtransfer.randomness import seed_of
 from lrtransfer.training.objective import Batch
@@ -224,7 +224,7 @@ def kinds(model: Specimen) -> Iterator[tuple[str, str, Make]]:
     roles = set(model.roles.values())
     for name, mistake in MISTAKES[model.optimizer].items():
         if mistake.output or roles & concerned(mistake):
-            yield name, mistake.says, with_mistake(model.build, mistake, **model.settings)
+            yield name, mistake.says, mistake_maker(model.build, mistake, **model.settings)
     if model.wrong_build:
         maker = recipe_maker(model.wrong_build, **model.settings)
         yield "attention 1/sqrt(d)", "attention scale", maker

@@ -6,9 +6,9 @@ the wider the network, the nearer it lies to the limit.
 
 import numpy as np
 
-from lrtransfer.theory.curve import loss_curve
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.regression import synthetic
+from lrtransfer.theory.exact.curve import loss_curve
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.regression import draw_regression
 
 STEPS, SEEDS = 5, 8
 
@@ -22,7 +22,7 @@ def distance(problem: Problem, width: int) -> float:
 
 
 if __name__ == "__main__":
-    problem = Problem(synthetic(count=100, dimension=5, noise=0.1, seed=0), depth=3)
+    problem = Problem(draw_regression(count=100, dimension=5, noise=0.1, seed=0), depth=3)
     distances = {width: distance(problem, width) for width in (64, 1024)}
     print(distances)
     assert distances[1024] < distances[64] / 2

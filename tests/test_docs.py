@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lrtransfer.parametrization.choices import DECAYS, Choices
+from lrtransfer.parametrization.choices import WEIGHT_DECAYS, Choices
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.rules import FAMILIES, GAUGES, SCHEMES
-from lrtransfer.sweeps.schema import study_schema
-from lrtransfer.sweeps.study import Study
-from lrtransfer.sweeps.trainer import TrainerConfig
+from lrtransfer.study.program import Program
+from lrtransfer.study.schema import study_schema
+from lrtransfer.study.study import Study
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -36,7 +36,7 @@ def test_the_study_page_names_every_other_setting() -> None:
     named = {
         key for section in (schema, *schema["$defs"].values()) for key in section["properties"]
     }
-    program = set(TrainerConfig.model_fields)  # docs/command.md
+    program = set(Program.model_fields)  # docs/command.md
     assert {key for key in named - program if key not in page} == set()
 
 
@@ -56,7 +56,8 @@ def rules_page() -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [*SCHEMES, *GAUGES, *FAMILIES, *KINDS, *DECAYS, *(f.name for f in fields(Choices))]
+    "name",
+    [*SCHEMES, *GAUGES, *FAMILIES, *KINDS, *WEIGHT_DECAYS, *(f.name for f in fields(Choices))],
 )
 def test_the_page_of_rules_names_everything_offered(name: str) -> None:
     assert f"`{name}`" in rules_page()

@@ -4,12 +4,18 @@ import flint
 import numpy as np
 import torch
 
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.exact_loss import exact
-from lrtransfer.theory.finite_width import Weights, draw_weights, finite_losses, finite_trajectory
-from lrtransfer.theory.first_step import first_step_rate
-from lrtransfer.theory.limit import chain_of, limit_losses, trajectory
-from lrtransfer.theory.regression import FloatArray, Numbers, Regression, synthetic
+from lrtransfer.scaling import FloatArray
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.exact_loss import exact
+from lrtransfer.theory.exact.finite_width import (
+    Weights,
+    draw_weights,
+    finite_losses,
+    finite_trajectory,
+)
+from lrtransfer.theory.exact.first_step import first_step_rate
+from lrtransfer.theory.exact.limit import chain_of, limit_losses, trajectory
+from lrtransfer.theory.regression import Numbers, Regression, draw_regression
 
 from .section import Row, Section
 
@@ -25,10 +31,10 @@ def data_sets() -> dict[str, Regression]:
     teacher = rng.standard_normal(6)
     noise = 0.1 * rng.standard_normal(60)
     return {
-        "isotropic": synthetic(count=100, dimension=10, noise=0.1, seed=1),
+        "isotropic": draw_regression(count=100, dimension=10, noise=0.1, seed=1),
         "anisotropic": Regression(anisotropic, anisotropic @ teacher + noise),
-        "one input": synthetic(count=30, dimension=1, noise=0.1, seed=2),
-        "more inputs than samples": synthetic(count=8, dimension=20, noise=0.1, seed=3),
+        "one input": draw_regression(count=30, dimension=1, noise=0.1, seed=2),
+        "more inputs than samples": draw_regression(count=8, dimension=20, noise=0.1, seed=3),
     }
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from lrtransfer.scaling import LineFit, fit_power_law
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.optimum import LimitOptimum, limit_optimum
-from lrtransfer.theory.regression import Regression, synthetic
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.optimum import LimitOptimum, limit_optimum
+from lrtransfer.theory.regression import Regression, draw_regression
 
 from .section import Row, Section, loglog, markdown_table
 
@@ -51,7 +51,7 @@ def _data() -> dict[str, Regression]:
     x = rng.standard_normal((500, 10)) * np.arange(1, 11) ** -0.5
     y = x @ rng.standard_normal(10) + 0.1 * rng.standard_normal(500)
     return {
-        "isotropic (N = 500, d = 10)": synthetic(count=500, dimension=10, noise=0.1, seed=0),
+        "isotropic (N = 500, d = 10)": draw_regression(count=500, dimension=10, noise=0.1, seed=0),
         "anisotropic (variances 1/i)": Regression(x, y),
     }
 

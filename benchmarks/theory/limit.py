@@ -5,11 +5,11 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lrtransfer.scaling import Exponent, fit_power_law, fit_signed_power_law
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.finite_width import draw_weights, finite_trajectory
-from lrtransfer.theory.limit import limit_trajectory
-from lrtransfer.theory.regression import FloatArray, synthetic
+from lrtransfer.scaling import Exponent, FloatArray, fit_power_law, fit_signed_power_law
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_trajectory
+from lrtransfer.theory.exact.limit import limit_trajectory
+from lrtransfer.theory.regression import draw_regression
 
 from .section import Row, Section, loglog, markdown_table
 
@@ -21,7 +21,7 @@ SHARE = 0.1  # of the first step's optimum: far from converged at every step
 
 def measure() -> Section:
     """Fit the exponents of bias and spread of the output along the targets."""
-    data = synthetic(count=500, dimension=10, noise=0.1, seed=0)
+    data = draw_regression(count=500, dimension=10, noise=0.1, seed=0)
     table = list[list[str]]()
     plotted, errors = dict[str, tuple[ArrayLike, ArrayLike]](), dict[str, ArrayLike]()
     for depth in DEPTHS:
@@ -117,7 +117,7 @@ def _pairs(problem: Problem, lr: float, width: int, pairs: int) -> FloatArray:
             _along_targets(
                 problem, finite_trajectory(problem, draw, np.array([lr]), steps=max(STEPS))
             )
-            for draw in (weights, weights.mirrored())
+            for draw in (weights, weights.mirror())
         ])
     return np.moveaxis(np.array(values), 2, 0)
 

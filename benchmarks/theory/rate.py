@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lrtransfer.scaling import fit_power_law, fit_signed_power_law
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.finite_optimum import draw_optimum
-from lrtransfer.theory.finite_width import draw_weights, finite_losses
-from lrtransfer.theory.first_step_variance import first_step_variance
-from lrtransfer.theory.optimum import limit_optimum
-from lrtransfer.theory.regression import FloatArray, synthetic
+from lrtransfer.scaling import FloatArray, fit_power_law, fit_signed_power_law
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.finite_optimum import draw_optimum
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
+from lrtransfer.theory.exact.first_step_variance import first_step_variance
+from lrtransfer.theory.exact.optimum import limit_optimum
+from lrtransfer.theory.regression import draw_regression
 
 from .section import Row, Section, loglog, markdown_table
 
@@ -36,7 +36,7 @@ def measure() -> Section:
     rows, text = [], ""
     for dimension in (1, 10):
         problem = Problem(
-            synthetic(count=500, dimension=dimension, noise=0.1, seed=123), depth=DEPTH
+            draw_regression(count=500, dimension=dimension, noise=0.1, seed=123), depth=DEPTH
         )
         limit = limit_optimum(problem, steps=1).lr
         draws = [_draw(problem, limit, n, p) for n, p in zip(WIDTHS, PAIRS, strict=True)]
@@ -69,7 +69,7 @@ def _draw(problem: Problem, limit: float, width: int, pairs: int) -> _Width:
     exact, on_grid = [], {grid: list[float]() for grid in GRIDS}
     for seed in range(pairs):
         weights = draw_weights(problem, width=width, seed=seed)
-        both = (weights, weights.mirrored())
+        both = (weights, weights.mirror())
         exact.append([draw_optimum(problem, draw, steps=1).lr for draw in both])
         for grid in GRIDS:
             rates = _grid(limit, grid)

@@ -12,10 +12,10 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from lrtransfer.scaling import fit_power_law
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.finite_width import draw_weights, finite_losses
-from lrtransfer.theory.limit import limit_losses
-from lrtransfer.theory.regression import synthetic
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
+from lrtransfer.theory.exact.limit import limit_losses
+from lrtransfer.theory.regression import draw_regression
 
 from .accuracy import plain_loop
 from .section import Row, Section, loglog, markdown_table
@@ -65,7 +65,9 @@ def measure() -> Section:
 
 
 def _problem(depth: int = DEPTH, dimension: int = INPUTS) -> Problem:
-    return Problem(synthetic(count=SAMPLES, dimension=dimension, noise=0.1, seed=0), depth=depth)
+    return Problem(
+        draw_regression(count=SAMPLES, dimension=dimension, noise=0.1, seed=0), depth=depth
+    )
 
 
 def _side_by_side(width: int, *, steps: int, rates: int) -> tuple[float, float]:

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from .defaults import STUDY_FOLDER
 from .errors import ConfigError, TableError
+from .integrations.tables.runs import Runs, parse_runs, read_runs
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
-from .statistics.axis import AxisName, checked_axis
-from .statistics.exports import Runs, read_runs, runs_of
+from .statistics.axis import AxisName, check_axis
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
-from .sweeps.result import StudyResult, warnings
-from .sweeps.study import load, merged
-from .sweeps.tune import require_consent, worker_count
-from .sweeps.tune import tune as carry_out
+from .study.load import load, merge
+from .sweeps.result import StudyResult, list_warnings
+from .sweeps.tune import count_workers, require_consent, run_study
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -26,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Answer:
-    """Hold runs and what is concluded from them.
+    """Runs and what is concluded from them.
 
     Attributes:
         table: The outcome of every run.
         judgement: One answer per scheme, and their comparisons.
-        target: Width, or size along another axis, the learning rate is wanted for.
+        target: Size the learning rate is for.
         warnings: What to know before believing it, one line each.
         result: Everything else about a study; None for runs made elsewhere.
     """
@@ -102,25 +101,25 @@ def tune(
         (0, {'all': 'inconclusive'})
     """
     if study is None or isinstance(study, Mapping):
-        wanted = load(None, merged(study or {}, settings))
+        wanted = load(None, merge(study or {}, settings))
     elif isinstance(study, (str, PathLike)):
         wanted = load(Path(study), settings)
     else:
         raise ConfigError(f"study: got {study!r}, wanted a file, a mapping of settings, or None.")
     is_file = isinstance(study, (str, PathLike))
     require_consent(wanted, allow_code=allow_code or not is_file)
-    count = worker_count(wanted, workers)
+    count = count_workers(wanted, workers)
     if not isinstance(out, (str, PathLike)):
         raise ConfigError(f"out: got {out!r}, wanted the path of a folder.")
-    found = carry_out(wanted, Path(out), workers=count)
-    return Answer(found.table, found.answers, wanted.target, tuple(warnings(found)), found)
+    found = run_study(wanted, Path(out), workers=count)
+    return Answer(found.table, found.answers, wanted.target, tuple(list_warnings(found)), found)
 
 
 def verdict(
     runs: Any,
     *,
-    target_width: int | None = None,
-    base_width: int | None = None,
+    target: int | None = None,
+    base: int | None = None,
     tolerance: float = 0.01,
     absolute_tolerance: float | None = None,
     columns: Mapping[str, str] | None = None,
@@ -132,13 +131,13 @@ def verdict(
         runs: A file, as `lrtransfer verdict` takes it; a data frame of pandas or polars; rows as
             mappings; or a `RunTable`. A loss of NaN is a run that diverged; leave out the rows of
             runs that were not made, or give None.
-        target_width: Width the learning rate is wanted for; by default the widest.
-        base_width: Width whose optimum would be used; by default the narrowest.
+        target: Size the learning rate is for; by default the largest.
+        base: Size whose optimum would be used; by default the smallest.
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
         absolute_tolerance: The same in units of the loss.
         columns: Names of columns by field, such as `{"loss": "val/loss"}`.
-        along: What is varied. Along "depth", "batch" or "steps" the sizes are those of that field
-            (in a `RunTable`, its widths), and `target_width` and `base_width` are sizes along it.
+        along: What is varied: the field whose values are the sizes, "width", "depth", "batch" or
+            "steps". A `RunTable` has its sizes already.
 
     Raises:
         TableError: If the runs or an option cannot be used.
@@ -146,39 +145,39 @@ def verdict(
     Example:
         >>> rows = [{"width": w, "lr": 2.0**x, "loss": 3 + (x + 6.3) ** 2 / 16}
         ...         for w in (64, 128, 256) for x in range(-10, -2)]
-        >>> answer = verdict(rows, target_width=1024)
+        >>> answer = verdict(rows, target=1024)
         >>> answer.verdict, round(answer.suggestion()["all"].lr, 3)
         ({'all': 'transfers'}, 0.013)
     """
     _require_mapping(columns)
-    along = checked_axis(along, "along")
-    found = _read(runs, columns, along)
-    widest = max((row.width for row in found.table.observations), default=1)
-    target = widest if target_width is None else _whole("target_width", target_width)
+    along = check_axis(along, "along")
+    source = _read_table(runs, columns, along)
+    largest = max((row.size for row in source.table.observations), default=1)
+    target = largest if target is None else _read_whole("target", target)
     judgement = judge(
-        found.table,
-        target_width=target,
-        base_width=None if base_width is None else _whole("base_width", base_width),
-        tolerance=_number("tolerance", tolerance),
+        source.table,
+        target=target,
+        base=None if base is None else _read_whole("base", base),
+        tolerance=_read_number("tolerance", tolerance),
         absolute_tolerance=(
             None
             if absolute_tolerance is None
-            else _number("absolute_tolerance", absolute_tolerance)
+            else _read_number("absolute_tolerance", absolute_tolerance)
         ),
-        conditions=found.conditions,
+        conditions=source.conditions,
         axis=along,
     )
-    return Answer(found.table, judgement, target, found.warnings)
+    return Answer(source.table, judgement, target, source.warnings)
 
 
-def _whole(key: str, value: object) -> int:
+def _read_whole(key: str, value: object) -> int:
     try:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TableError(f"{key}: got {value!r}, wanted a whole number, such as 1024.") from None
 
 
-def _number(key: str, value: object) -> float:
+def _read_number(key: str, value: object) -> float:
     if isinstance(value, Real):
         return float(value)
     raise TableError(f"{key}: got {value!r}, wanted a number, such as 0.01.")
@@ -191,7 +190,7 @@ def _require_mapping(columns: object) -> None:
         )
 
 
-def _read(runs: Any, columns: Mapping[str, str] | None, along: AxisName) -> Runs:
+def _read_table(runs: Any, columns: Mapping[str, str] | None, along: AxisName) -> Runs:
     if isinstance(runs, RunTable):
         return Runs(runs, "", ())
     if isinstance(runs, (str, PathLike)):
@@ -206,5 +205,5 @@ def _read(runs: Any, columns: Mapping[str, str] | None, along: AxisName) -> Runs
             f"verdict: got {type(runs).__name__}, wanted a file, a data frame, a RunTable, or rows "
             f"such as {{'{along}': 64, 'lr': 0.01, 'loss': 3.2}}."
         )
-    named = [{str(name): value for name, value in row.items()} for row in rows]
-    return runs_of(named, name="runs", columns=columns, along=along)
+    cells = [{str(name): value for name, value in row.items()} for row in rows]
+    return parse_runs(cells, name="runs", columns=columns, along=along)

@@ -46,7 +46,7 @@ def call(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 def results(directory: Path) -> dict[str, Any]:
     with read_store(directory) as store:
-        return {name: row.result for name, row in store.rows().items()}
+        return {name: row.outcome for name, row in store.rows().items()}
 
 
 @pytest.fixture(scope="module")
@@ -66,21 +66,19 @@ def test_tune_json_is_one_document_of_the_promised_form(tuned: Tuned) -> None:
     assert set(answer["runs"]) == {"planned", "finished", "diverged", "reused"}
     assert answer["runs"]["planned"] == answer["runs"]["finished"] > 0
     assert set(answer["schemes"]) == {"mup", "sp"}
-    assert answer["arms"] == {name: {"scheme": name, "values": {}} for name in ("mup", "sp")}
+    assert answer["variants"] == {name: {"scheme": name, "values": {}} for name in ("mup", "sp")}
     assert "</html>" in (folder / "out" / answer["report"]).read_text()
     assert "runs, " in done.stderr  # progress
     for scheme in answer["schemes"].values():
         assert scheme["verdict"] in {"transfers", "does not transfer", "inconclusive"}
         assert "3 steps of 32 tokens" in scheme["covers"]
-        assert [o["width"] for o in scheme["optima"]] == [16, 32, 48]
-        assert all(
-            set(o) == {"width", "log2_lr", "low", "high", "status"} for o in scheme["optima"]
-        )
+        assert [o["size"] for o in scheme["optima"]] == [16, 32, 48]
+        assert all(set(o) == {"size", "log2_lr", "low", "high", "status"} for o in scheme["optima"])
         assert {o["status"] for o in scheme["optima"]} <= {"ok", "edge", "none"}
         for key, fields in {
-            "regret": {"width", "measured", "estimate", "low", "high", "tolerance"},
+            "regret": {"size", "measured", "estimate", "low", "high", "tolerance"},
             "drift": {"estimate", "low", "high"},
-            "prediction": {"width", "lr", "low", "high"},
+            "prediction": {"size", "lr", "low", "high"},
         }.items():
             assert scheme[key] is None or fields <= set(scheme[key])
 
@@ -281,7 +279,7 @@ def test_doctor_reports_also_what_it_cannot_determine(
     def fail() -> None:
         raise UserError("no library here")
 
-    monkeypatch.setattr("lrtransfer.data.corpus.standard_library", fail)
+    monkeypatch.setattr("lrtransfer.data.corpus.read_standard_library", fail)
     assert main(["doctor"]) == 0
     output = capsys.readouterr().out
     assert "corpus: UserError: no library here" in output

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lrtransfer.cli.main import main
-from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.recipe.recipe import Recipe
 
 MODEL = """
 import torch

@@ -12,7 +12,7 @@ from lrtransfer.cli.main import parse
 from lrtransfer.cli.study_options import OPTIONS, OPTIONS_FILE
 from lrtransfer.cli.tune import TuneCommand
 from lrtransfer.errors import ConfigError
-from lrtransfer.sweeps.study import Study
+from lrtransfer.study.study import Study
 
 SPELLINGS: dict[str, dict[str, Any]] = {
     "--widths 32,64": {"widths": (32, 64)},
@@ -28,8 +28,8 @@ SPELLINGS: dict[str, dict[str, Any]] = {
     "--study-seed 1": {"study_seed": 1},
     "--tolerance-regret 0.02": {"tolerance_regret": 0.02},
     "--design adaptive": {"design": "adaptive"},
-    "--stopping-rule octaves=1": {"until": "octaves=1"},
-    "--until octaves=1": {"until": "octaves=1"},
+    "--stopping-rule octaves=1": {"stopping_rule": "octaves=1"},
+    "--until octaves=1": {"stopping_rule": "octaves=1"},
     "--budget 2e15flops": {"budget": "2e15flops"},
     "--confirm": {"confirm": True},
     "--device cuda:1": {"device": "cuda:1"},

@@ -348,7 +348,7 @@ def test_an_interruption_is_said(
     def interrupt(*args: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lrtransfer.theory.curve.loss_curve", interrupt)
+    monkeypatch.setattr("lrtransfer.theory.exact.curve.loss_curve", interrupt)
     assert main(["theory", *CURVE]) == 130
     output = capsys.readouterr()
     assert output.out == ""
@@ -361,7 +361,7 @@ def test_too_little_memory_is_said(
     def exhaust(*args: object, **settings: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("lrtransfer.theory.curve.loss_curve", exhaust)
+    monkeypatch.setattr("lrtransfer.theory.exact.curve.loss_curve", exhaust)
     assert main(["theory", *CURVE]) == 2
     assert "needs more memory than there is" in capsys.readouterr().err
 

@@ -43,10 +43,10 @@ def test_a_steady_optimum_transfers(capsys: pytest.CaptureFixture[str]) -> None:
     answer = document(capsys, write_runs("runs.csv", drift=0), "--target-width", "1024")
     scheme = answer["schemes"]["all"]
     assert scheme["verdict"] == "transfers"
-    regrets = [(regret["width"], regret["measured"]) for regret in scheme["regrets"]]
+    regrets = [(regret["size"], regret["measured"]) for regret in scheme["regrets"]]
     assert regrets == [(128, True), (256, True), (1024, False)]
     assert scheme["regret"] == scheme["regrets"][1]
-    assert scheme["prediction"]["width"] == 1024
+    assert scheme["prediction"]["size"] == 1024
     assert "read width from column 'd_model'" in answer["warnings"]
 
 
@@ -58,6 +58,7 @@ def test_a_moving_optimum_does_not(capsys: pytest.CaptureFixture[str]) -> None:
     assert "all: does not transfer" in output
     assert "regret at width 128:" in " ".join(output.split())
     assert "of the best loss 3" in " ".join(output.split())
+    assert "no scatter about their line beyond their own intervals" in " ".join(output.split())
     assert "Note: read width from column 'd_model'." in output
 
 
@@ -80,7 +81,7 @@ def test_schemes_do_not_depend_on_each_other(capsys: pytest.CaptureFixture[str])
     assert list(both) == ["mup", "sp"]
     assert both["mup"] == document(capsys, "mup.csv")["schemes"]["mup"]
     (comparison,) = document(capsys, "both.csv")["comparisons"]
-    assert (comparison["scheme"], comparison["reference"], comparison["width"]) == (
+    assert (comparison["scheme"], comparison["reference"], comparison["size"]) == (
         "sp",
         "mup",
         256,
@@ -156,8 +157,8 @@ def test_the_axis_is_width_by_default(
         (["none.csv"], "No such file"),
         (["runs.csv", "--columns", "width"], "columns: got 'width', wanted FIELD=NAME"),
         (["runs.csv", "--columns", "width=size"], "got width=size, wanted a column"),
-        (["runs.csv", "--base-width", "99"], "got base_width=99"),
-        (["runs.csv", "--target-width", "0"], "target_width: got 0, wanted at least 1"),
+        (["runs.csv", "--base-width", "99"], "got base=99"),
+        (["runs.csv", "--target-width", "0"], "target: got 0, wanted at least 1"),
         (["runs.csv", "--along", "size"], "along: got 'size', wanted the axis that grows"),
         (["runs.csv", "--along", "depth"], "wanted also depth. Name them"),
         (["runs.csv", "--along", "steps", "--target", "0"], "target: got 0, wanted at least 1"),

@@ -82,18 +82,18 @@ def fit(scheme: str, width: int) -> CurveFit:
     x = np.linspace(-12, min(centre + 3.2, -1), 120)
     loss = np.array([valley(float(at), centre=centre, floor=floor_of(width)) for at in x])
     half = 0.006 + 0.004 * np.abs(x - centre)
-    return CurveFit(width=width, log2_lr=x, loss=loss, low=loss - half, high=loss + half)
+    return CurveFit(size=width, log2_lr=x, loss=loss, low=loss - half, high=loss + half)
 
 
 def optimum(scheme: str, width: int) -> Optimum:
     centre = centre_of(scheme, width)
-    return Optimum(width, centre, centre - 0.32, centre + 0.27, "ok")
+    return Optimum(size=width, log2_lr=centre, low=centre - 0.32, high=centre + 0.27, status="ok")
 
 
 def prediction(scheme: str, *, target: int = 8192) -> Prediction:
     centre = centre_of(scheme, target)
     return Prediction(
-        width=target,
+        size=target,
         lr=2.0**centre,
         low=2.0 ** (centre - 1.1),
         high=2.0 ** (centre + 0.9),
@@ -115,7 +115,16 @@ def answer(scheme: str) -> SchemeAnswer:
             f"loss there; its whole interval {says} the tolerance of 1 %."
         ),
         covers=COVERS,
-        regret=Regret(1024, True, cost, low, high, 0.01, centre_of(scheme, 128), 3.2),
+        regret=Regret(
+            size=1024,
+            measured=True,
+            estimate=cost,
+            low=low,
+            high=high,
+            tolerance=0.01,
+            log2_lr=centre_of(scheme, 128),
+            best_loss=3.2,
+        ),
         drift=Interval(slope, slope - 0.09, slope + 0.08),
         optima=tuple(optimum(scheme, width) for width in WIDTHS),
         prediction=prediction(scheme),
@@ -133,10 +142,21 @@ def nothing(scheme: str, *, widths: Sequence[int] = WIDTHS) -> SchemeAnswer:
         covers=COVERS,
         regret=None,
         drift=None,
-        optima=tuple(Optimum(width, None, None, None, "none") for width in widths),
+        optima=tuple(
+            Optimum(size=width, log2_lr=None, low=None, high=None, status="none")
+            for width in widths
+        ),
         prediction=None,
         fits=(),
-        evidence=(Evidence("add learning rates below 2^−12", 128, (-13.0, -14.0), 6, 0.2),),
+        evidence=(
+            Evidence(
+                action="add learning rates below 2^−12",
+                size=128,
+                log2_lr=(-13.0, -14.0),
+                runs=6,
+                cost=0.2,
+            ),
+        ),
     )
 
 
@@ -147,19 +167,40 @@ def edges(scheme: str) -> SchemeAnswer:
         verdict="inconclusive",
         reason="The lowest loss at width 1024 lies at the smallest rate tried.",
         covers=COVERS,
-        regret=Regret(1024, True, 0.021, 0.004, None, 0.01, -5.2, 3.2),
+        regret=Regret(
+            size=1024,
+            measured=True,
+            estimate=0.021,
+            low=0.004,
+            high=None,
+            tolerance=0.01,
+            log2_lr=-5.2,
+            best_loss=3.2,
+        ),
         drift=None,
         optima=(
             optimum(scheme, 128),
-            Optimum(256, -1.0, -2.0, None, "edge"),
-            Optimum(512, -12.0, None, -11.0, "edge"),
-            Optimum(1024, -12.0, None, None, "edge"),
+            Optimum(size=256, log2_lr=-1.0, low=-2.0, high=None, status="edge"),
+            Optimum(size=512, log2_lr=-12.0, low=None, high=-11.0, status="edge"),
+            Optimum(size=1024, log2_lr=-12.0, low=None, high=None, status="edge"),
         ),
         prediction=None,
         fits=(fit(scheme, 128),),
         evidence=(
-            Evidence("add learning rates below 2^−12 at width 512", 512, (-14.0, -13.0), 6, 0.1),
-            Evidence("add seeds: 5 per learning rate at width 1024", 1024, (-13.0,), 2, 0.31),
+            Evidence(
+                action="add learning rates below 2^−12 at width 512",
+                size=512,
+                log2_lr=(-14.0, -13.0),
+                runs=6,
+                cost=0.1,
+            ),
+            Evidence(
+                action="add seeds: 5 per learning rate at width 1024",
+                size=1024,
+                log2_lr=(-13.0,),
+                runs=2,
+                cost=0.31,
+            ),
         ),
     )
 
@@ -170,7 +211,7 @@ def report(*schemes: str, title: str = "Small transformer on wikitext") -> Repor
         facts=FACTS,
         table=RunTable(tuple(row for scheme in schemes for row in runs(scheme))),
         answers=tuple(answer(scheme) for scheme in schemes),
-        target_width=8192,
+        target=8192,
     )
 
 
@@ -192,7 +233,7 @@ def at_edges() -> Report:
         facts=FACTS,
         table=RunTable((*runs("μP"), *runs("SP"))),
         answers=(answer("μP"), edges("SP")),
-        target_width=8192,
+        target=8192,
         notes=(
             "The batched engine failed its check on this machine; every run used the loop.",
             "Width 1024 has a batch of 64, the target's is 512: not covered.",
@@ -202,20 +243,20 @@ def at_edges() -> Report:
 
 def all_diverged() -> Report:
     rows = tuple(
-        Observation(row.scheme, row.width, row.lr, row.seed, None, diverged=True)
+        Observation(row.scheme, row.size, row.lr, row.seed, None, diverged=True)
         for row in runs("SP")
     )
     return Report("Nothing finished", FACTS, RunTable(rows), (nothing("SP"),), 4096)
 
 
 def half_diverged() -> Report:
-    lost = tuple(Observation("SP", row.width, row.lr, row.seed, None, True) for row in runs("SP"))
+    lost = tuple(Observation("SP", row.size, row.lr, row.seed, None, True) for row in runs("SP"))
     return Report(
         title="One scheme diverged",
         facts=FACTS,
         table=RunTable((*runs("μP"), *lost)),
         answers=(answer("μP"), nothing("SP")),
-        target_width=8192,
+        target=8192,
     )
 
 
@@ -234,7 +275,7 @@ def sparse() -> Report:
 def decades() -> Report:
     """Return losses over many decades, as a regression has them."""
     rows = tuple(
-        Observation(row.scheme, row.width, row.lr, row.seed, row.loss and 10 ** (4 * row.loss - 18))
+        Observation(row.scheme, row.size, row.lr, row.seed, row.loss and 10 ** (4 * row.loss - 18))
         for row in runs("SP")
     )
     return Report("Regression", FACTS, RunTable(rows), (nothing("SP"),), 4096)

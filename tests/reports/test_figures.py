@@ -25,15 +25,15 @@ def loss(report: Report) -> Figure:
 
 
 def optimum(report: Report) -> Figure:
-    return optimum_figure(report.answers, target_width=report.target_width)
+    return optimum_figure(report.answers, target=report.target)
 
 
 def with_loss(report: Report, change: Callable[[Observation], float | None]) -> Report:
     rows = tuple(
-        Observation(row.scheme, row.width, row.lr, row.seed, change(row), row.diverged)
+        Observation(row.scheme, row.size, row.lr, row.seed, change(row), row.diverged)
         for row in report.table.observations
     )
-    return Report(report.title, (), RunTable(rows), report.answers, report.target_width)
+    return Report(report.title, (), RunTable(rows), report.answers, report.target)
 
 
 def dots(figure: Figure) -> Iterator[dict[str, Any]]:
@@ -181,11 +181,11 @@ def test_no_two_pieces_overlap(draw: Callable[[Report], Figure], columns: int) -
 def test_an_edge_points_to_where_the_optimum_must_be(
     low: float | None, high: float | None, symbols: list[str]
 ) -> None:
-    answer = edge_answer(Optimum(256, -6.0, low, high, "edge"))
+    answer = edge_answer(Optimum(size=256, log2_lr=-6.0, low=low, high=high, status="edge"))
     traces = loss_figure(RunTable(synthetic.runs("SP")), [answer]).traces
     (strip,) = (t for t in traces if "only a bound" in str(t.get("text")))
     assert strip["marker"]["symbol"] == symbols
-    arrows = [t for t in optimum_figure([answer], target_width=512).traces if "text" in t]
+    arrows = [t for t in optimum_figure([answer], target=512).traces if "text" in t]
     ways = {t["marker"]["symbol"][1] for t in arrows}
     assert ("triangle-up" in ways) == (high is None)
     assert ("triangle-down" in ways) == (low is None)
@@ -210,9 +210,9 @@ def edge_answer(edge: Optimum) -> SchemeAnswer:
 def test_the_prediction_ends_where_it_says() -> None:
     # 2^-6 with 2^-7 … 2^-4: one octave below, two above
     answer = synthetic.answer("μP")
-    told = Prediction(4096, 2.0**-6, 2.0**-7, 2.0**-4, "")
+    told = Prediction(size=4096, lr=2.0**-6, low=2.0**-7, high=2.0**-4, assumption="")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
-    figure = optimum_figure([changed], target_width=4096)
+    figure = optimum_figure([changed], target=4096)
     (point,) = (t for t in figure.traces if "predicted" in t.get("text", ""))
     assert (point["x"], point["y"]) == ([12.0], [-6.0])
     assert point["error_y"]["arrayminus"] == [1.0]
@@ -221,9 +221,9 @@ def test_the_prediction_ends_where_it_says() -> None:
 
 def test_a_prediction_without_bounds_is_drawn_without_bars() -> None:
     answer = synthetic.answer("μP")
-    told = Prediction(4096, 2.0**-6, 0.0, math.inf, "")
+    told = Prediction(size=4096, lr=2.0**-6, low=0.0, high=math.inf, assumption="")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
-    figure = optimum_figure([changed], target_width=4096)
+    figure = optimum_figure([changed], target=4096)
     json.dumps(figure.traces, allow_nan=False)
 
 

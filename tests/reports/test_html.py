@@ -131,7 +131,7 @@ def poisoned(text: str) -> Report:
         facts=((text, text), (text, text)),
         table=RunTable(rows),
         answers=tuple(answers),
-        target_width=clean.target_width,
+        target=clean.target,
         notes=(text, text),
     )
 
@@ -233,7 +233,12 @@ def test_runs_without_an_answer_are_refused() -> None:
 
 def test_optima_without_runs_are_told() -> None:
     answer = synthetic.nothing("μP", widths=())
-    lone = SchemeAnswer(**(vars(answer) | {"optima": (Optimum(64, -3.0, -4.0, -2.0, "ok"),)}))
+    lone = SchemeAnswer(
+        **(
+            vars(answer)
+            | {"optima": (Optimum(size=64, log2_lr=-3.0, low=-4.0, high=-2.0, status="ok"),)}
+        )
+    )
     text = read(render(Report("", (), RunTable(()), (lone,), 128))).text
     assert "64 2^−3 (0.12) 2^−4 to 2^−2 (0.062 to 0.25) ok 0 0" in text
 
@@ -323,7 +328,7 @@ FEW = tuple(row for row in synthetic.runs("SP") if row.lr in {2.0**-8, 2.0**-7})
 def along(axis: AxisName, rows: tuple[Observation, ...]) -> Page:
     """Read the page of what the statistics say of runs along an axis."""
     table = RunTable(rows)
-    answers = tuple(judge(table, target_width=8192, axis=axis).values())
+    answers = tuple(judge(table, target=8192, axis=axis).values())
     return read(render(Report("Runs", (), table, answers, 8192)))
 
 

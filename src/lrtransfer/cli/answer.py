@@ -8,19 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from ..statistics.answer import (
-    Interval,
-    Optimum,
-    Quality,
-    Regret,
-    SchemeAnswer,
-    axis_of,
-)
+from ..statistics.answer import Interval, Optimum, Quality, Regret, SchemeAnswer, axis_of
 from ..statistics.axis import AXES, Axis
-from ..statistics.columns import seed_noise
+from ..statistics.curves.columns import seed_noise
 from ..statistics.transfer import Judgement
-from ..sweeps.describe import measure
-from ..sweeps.result import StudyResult, warnings
+from ..study.describe import describe_measurement
+from ..sweeps.result import StudyResult, list_warnings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,20 +25,20 @@ def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
 
     `low` and `high` of an optimum are log2 learning rates, those of the prediction learning rates
     and those of the drift octaves per doubling; null where there is no bound. `axis` of a scheme
-    says what is varied: along another axis than width, every `width` is the size along that axis.
+    says what is varied: every `size` is a size along it.
     """
     return {
         "study": result.study.name,
         "runs": asdict(result.counts),
         "schemes": schemes_document(result.answers),
-        "arms": {
-            arm.name: {"scheme": arm.scheme, "values": dict(arm.values)}
-            for arm in result.study.arms
+        "variants": {
+            variant.name: {"scheme": variant.scheme, "values": dict(variant.values)}
+            for variant in result.study.variants
         },
         "comparisons": [asdict(comparison) for comparison in result.answers.comparisons],
         "confirmations": [asdict(confirmation) for confirmation in result.confirmations],
         "choices": list(result.choices),
-        "warnings": warnings(result),
+        "warnings": list_warnings(result),
         "report": report,
     }
 
@@ -96,8 +89,8 @@ def as_text(result: StudyResult, page: Path | None) -> None:
     )
     for line in result.choices:
         console.print(f"  {escape(line)}")
-    console.print(f"{measure(result.study)}, {noise(result)}.")
-    for note in warnings(result):
+    console.print(f"{describe_measurement(result.study)}, {noise(result)}.")
+    for note in list_warnings(result):
         console.print(f"[bold]Warning:[/] {escape(note)}")
     if page:
         console.print(f"Report: {escape(str(page))}", soft_wrap=True)
@@ -125,7 +118,7 @@ def _optima_table(answers: Collection[SchemeAnswer]) -> "Table":
         table.add_column(header, no_wrap=True)
     for answer in answers:
         for optimum in answer.optima:
-            table.add_row(escape(answer.scheme), str(optimum.width), *_cells(optimum))
+            table.add_row(escape(answer.scheme), str(optimum.size), *_cells(optimum))
         table.add_section()
     return table
 
@@ -145,8 +138,8 @@ def print_comparisons(judgement: Judgement, *, console: "Console") -> None:
             f"{what} {_difference(interval, scale, unit)}"
             for what, interval, scale, unit in (
                 ("drift", c.drift, 1.0, " octaves per doubling"),
-                (f"regret at {size} {c.width}", c.regret, 100.0, " %"),
-                (f"best loss at {size} {c.width}", c.best_loss, 1.0, ""),
+                (f"regret at {size} {c.size}", c.regret, 100.0, " %"),
+                (f"best loss at {size} {c.size}", c.best_loss, 1.0, ""),
             )
             if interval is not None
         ]
@@ -171,14 +164,19 @@ def _regret(regret: Regret) -> str:
 
 def _quality(quality: Quality, axis: Axis) -> Iterator[str]:
     """Yield the three axes as far as they are known."""
-    if quality.scatter is not None:
-        yield f"optima scatter by {quality.scatter:.2g} octaves about their line"
+    if quality.scatter == 0:
+        yield "optima show no scatter about their line beyond their own intervals"
+    elif quality.scatter is not None:
+        yield (
+            f"optima scatter about their line by {quality.scatter:.2g} octaves beyond their own "
+            "intervals"
+        )
     for regret, what in (
-        (quality.extrapolation, f"the rate that {axis.less} {axis.plural} predict costs"),
+        (quality.extrapolation, f"the rate that {axis.smaller} {axis.plural} predict costs"),
         (quality.penalty, "the base's rate is expected to cost"),
     ):
         if regret is not None:
-            yield f"{what} {100 * regret.estimate:.2g} % at {axis.name} {regret.width}"
+            yield f"{what} {100 * regret.estimate:.2g} % at {axis.name} {regret.size}"
 
 
 def _bound(value: float | None) -> str:
@@ -201,7 +199,7 @@ def _verdict_lines(answer: SchemeAnswer, target: int) -> Iterator[str]:
         yield f"learning rate for {axis.name} {target}: cannot be said from these runs"
     for regret in answer.regrets:
         kind = "regret" if regret.measured else "regret expected"
-        yield f"{kind} at {axis.name} {regret.width}: {_regret(regret)}"
+        yield f"{kind} at {axis.name} {regret.size}: {_regret(regret)}"
     if quality := "; ".join(_quality(answer.quality, axis)):
         yield f"quality: {quality}"
     yield answer.covers

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..errors import ConfigError
-from ..sweeps.named_code import load_batch, load_callable
+from ..runs.user_code.load import load_batch, load_callable
 from .command import Command, print_json, wide_console
 from .options import Json, option, read_list, read_number, read_scheme, read_whole
 

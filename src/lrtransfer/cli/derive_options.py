@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ..settings import Option, Settings
-from ..sweeps.study import Study
+from ..study.study import Study
 from .study_options import OPTIONS_FILE, StudyOption
 
 

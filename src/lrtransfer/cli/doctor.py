@@ -85,15 +85,15 @@ def _find_processor(folder: Path) -> str:
 
 
 def _count_cores(folder: Path) -> int:
-    from ..sweeps.local import default_workers
+    from ..executors.local import count_cores
 
-    return default_workers()
+    return count_cores()
 
 
 def _describe_corpus(folder: Path) -> str:
-    from ..data.corpus import standard_library
+    from ..data.corpus import read_standard_library
 
-    corpus = standard_library()
+    corpus = read_standard_library()
     return f"{len(corpus.train) + len(corpus.held_out):,} bytes, {corpus.digest[:12]}"
 
 

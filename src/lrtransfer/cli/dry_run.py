@@ -4,8 +4,9 @@ import math
 from dataclasses import asdict
 
 from ..statistics.axis import AXES
-from ..sweeps.estimate import Estimate, RunCost, SizeCost
-from ..sweeps.study import Study
+from ..study.search import AdaptiveSearch
+from ..study.study import Study
+from ..sweeps.cost import Estimate, RunCost, SizeCost
 from .command import print_json, wide_console
 
 
@@ -15,13 +16,13 @@ def print_estimate(study: Study, found: Estimate, *, as_json: bool) -> None:
         print_json({
             "study": study.name,
             "runs": [
-                {"scheme": p.scheme, "width": p.size, "lr": p.run.lr, "seed": p.run.seed}
+                {"scheme": p.variant, "size": p.size, "lr": p.run.lr, "seed": p.run.seed}
                 | asdict(cost)
                 for p, cost in found.runs
             ],
             "finished": found.finished,
             "along": study.along,
-            "widths": [_document(cost) for cost in found.sizes],
+            "sizes": [_document(cost) for cost in found.sizes],
             "total": {
                 "runs": len(found.runs),
                 "flops": found.flops,
@@ -37,7 +38,7 @@ def print_estimate(study: Study, found: Estimate, *, as_json: bool) -> None:
 
 
 def _document(cost: SizeCost) -> dict[str, float | None]:
-    return {"width": cost.width, "runs": cost.runs, **asdict(cost.each)}
+    return {"size": cost.size, "runs": cost.runs, **asdict(cost.each)}
 
 
 def _print_table(study: Study, found: Estimate) -> None:
@@ -60,7 +61,7 @@ def _print_table(study: Study, found: Estimate) -> None:
         console.print(f"All {found.finished} runs are finished.")
     else:
         low, high = (f"2^{math.log2(rate):.4g}" for rate in (rates[0], rates[-1]))
-        first = "first round: " if study.design == "adaptive" else ""
+        first = "first round: " if isinstance(study.search, AdaptiveSearch) else ""
         console.print(
             f"{first}{len(found.runs)} runs, {len(rates)} learning rates from {low} to {high}; "
             f"{found.finished} more are finished."
@@ -75,12 +76,12 @@ def _print_table(study: Study, found: Estimate) -> None:
     if target.each.flops is not None and flops:
         directly = target.runs * target.each.flops
         console.print(
-            f"The same {target.runs} runs at {axis} {target.width} itself: "
+            f"The same {target.runs} runs at {axis} {target.size} itself: "
             f"{directly:.3g} FLOPs, {directly / flops:.3g} times as many."
         )
-    if study.design == "adaptive":
-        limit = study.limit
-        console.print(f"Adaptive: it stops at {limit.amount:g} {limit.unit} at the latest.")
+    if isinstance(study.search, AdaptiveSearch):
+        budget = study.search.budget
+        console.print(f"Adaptive: it stops at {budget.amount:g} {budget.unit} at the latest.")
     if found.seconds is None:
         console.print("What the command costs is known once a run of each size has finished.")
 
@@ -88,7 +89,7 @@ def _print_table(study: Study, found: Estimate) -> None:
 def _row(size: SizeCost, *, note: str = "") -> tuple[str, ...]:
     cost: RunCost = size.each
     return (
-        f"{size.width}{note}",
+        f"{size.size}{note}",
         str(size.runs),
         "?" if cost.parameters is None else f"{cost.parameters:,}",
         "" if cost.tokens is None else f"{cost.tokens:,}",

@@ -71,6 +71,6 @@ def _read_template(kind: str, name: str) -> str:
 
 
 def _format_schema() -> str:
-    from ..sweeps.schema import study_schema
+    from ..study.schema import study_schema
 
     return json.dumps(study_schema(), indent=1) + "\n"

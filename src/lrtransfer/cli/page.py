@@ -4,9 +4,10 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..statistics.axis import AXES
-from ..sweeps import describe
-from ..sweeps.describe import tokens_per_step
-from ..sweeps.result import StudyResult, warnings
+from ..study import describe
+from ..study.model_work import ModelWork
+from ..study.program import Program
+from ..sweeps.result import StudyResult, list_warnings
 from .answer import as_document, as_text, noise
 from .command import print_json
 
@@ -47,8 +48,8 @@ def write_page(result: StudyResult, directory: Path) -> Path:
             facts=_facts(result),
             table=result.table,
             answers=tuple(result.answers.values()),
-            target_width=study.target,
-            notes=tuple(warnings(result)),
+            target=study.target,
+            notes=tuple(list_warnings(result)),
             choices=result.choices,
             confirmations=tuple(map(str, result.confirmations)),
         ),
@@ -61,8 +62,9 @@ def _tokens_per_parameter(result: StudyResult) -> str:
     """Say how far the sizes differ in data per parameter, which moves optima by itself."""
     study, shares = result.study, []
     for size, count in sorted(result.parameters.items()):
-        at_size = study.at(study.arms[0], size)
-        tokens = at_size.training.steps * (tokens_per_step(at_size) or 0)
+        work = study.work_at(study.variants[0], size)
+        assert isinstance(work, ModelWork)
+        tokens = work.training.steps * (work.tokens_per_step or 0)
         shares.append(f"{tokens / count:.2g} at {AXES[study.along].name} {size}")
     return ", ".join(shares)
 
@@ -70,24 +72,21 @@ def _tokens_per_parameter(result: StudyResult) -> str:
 def _facts(result: StudyResult) -> tuple[tuple[str, str], ...]:
     study, axis = result.study, AXES[result.study.along]
     common = (
-        *((("varied", describe.varied(study)),) if study.vary else ()),
+        *((("varied", describe.describe_varied(study)),) if study.vary else ()),
         ("noise of a run", noise(result)),
-        (axis.plural, ", ".join(map(str, study.measured)) + f" (base {study.base})"),
+        (axis.plural, ", ".join(map(str, study.measured_sizes)) + f" (base {study.base_size})"),
         ("seeds", f"{study.seeds} (study seed {study.study_seed})"),
     )
-    if study.trainer is not None:
-        return (
-            ("command", study.trainer.command),
-            ("loss", study.trainer.loss_from),
-            *common,
-        )
-    has_tokens = tokens_per_step(study) is not None
+    work = study.work
+    if isinstance(work, Program):
+        return (("command", work.command), ("loss", work.loss_from), *common)
+    has_tokens = work.tokens_per_step is not None
     return (
-        ("model", describe.model(study)),
-        ("data", describe.data(study)),
-        ("optimizer", describe.optimizer(study)),
-        ("training", describe.conditions(study)),
+        ("model", describe.describe_model(study)),
+        ("data", describe.describe_data(study)),
+        ("optimizer", describe.describe_optimizer(study)),
+        ("training", describe.describe_conditions(study)),
         *((("tokens per parameter", _tokens_per_parameter(result)),) if has_tokens else ()),
-        ("held-out loss", f"{describe.held_out(study)}, the same for all runs"),
+        ("held-out loss", f"{describe.describe_held_out(study)}, the same for all runs"),
         *common,
     )

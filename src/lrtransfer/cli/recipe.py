@@ -13,7 +13,7 @@ from .command import Command, print_json, wide_console
 from .options import Json, read_choices, read_scheme
 
 if TYPE_CHECKING:
-    from ..parametrization.recipe import Recipe
+    from ..parametrization.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class RecipeCommand(Command):
 
     def _recipe(self, scheme: str) -> "Recipe":
         from ..parametrization.parametrize import parametrize
-        from ..sweeps.named_code import load_batch, load_callable
+        from ..runs.user_code.load import load_batch, load_callable
 
         return parametrize(
             load_callable("build", self.build),

@@ -24,8 +24,8 @@ class ReportCommand(Command):
 
     def run(self) -> int:
         """Write the page, and print the answer and where the page is."""
-        from ..sweeps.tune import review
+        from ..sweeps.tune import review_study
         from .page import present
 
-        present(review(self.study), self.study, as_json=self.json)
+        present(review_study(self.study), self.study, as_json=self.json)
         return 0

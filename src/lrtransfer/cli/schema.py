@@ -19,7 +19,7 @@ class SchemaCommand(Command):
 
     def run(self) -> int:
         """Print the schema."""
-        from ..sweeps.schema import study_schema
+        from ..study.schema import study_schema
 
         print_json(study_schema())
         return 0

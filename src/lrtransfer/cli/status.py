@@ -24,10 +24,10 @@ class StatusCommand(Command):
 
     def run(self) -> int:
         """Count the runs and print."""
-        from ..sweeps.result import warnings
-        from ..sweeps.tune import review
+        from ..sweeps.result import list_warnings
+        from ..sweeps.tune import review_study
 
-        result = review(self.study)
+        result = review_study(self.study)
         counts = result.counts
         if self.json:
             verdicts = {name: answer.verdict for name, answer in result.answers.items()}
@@ -35,7 +35,7 @@ class StatusCommand(Command):
                 "study": result.study.name,
                 "runs": asdict(counts),
                 "verdicts": verdicts,
-                "warnings": warnings(result),
+                "warnings": list_warnings(result),
             })
             return 0
         print(
@@ -43,7 +43,7 @@ class StatusCommand(Command):
             f"{counts.diverged} diverged"
         )
         for name, answer in result.answers.items():
-            print(f"  {name}: {answer.verdict}" + (" so far" if warnings(result) else ""))
-        for note in warnings(result):
+            print(f"  {name}: {answer.verdict}" + (" so far" if list_warnings(result) else ""))
+        for note in list_warnings(result):
             print(f"  {note}")
         return 0

@@ -45,25 +45,25 @@ class TuneCommand(Command):
 
     def run(self) -> int:
         """Run the study, write its report, print the answer."""
-        from ..sweeps.study import load
-        from ..sweeps.tune import require_consent, tune, worker_count
+        from ..study.load import load
+        from ..sweeps.tune import count_workers, require_consent, run_study
         from .page import present
         from .progress import show_progress
 
         study = load(self.study, self.overrides())
         require_consent(study, allow_code=self.allow_code)
         asked = None if self.workers is None else read_whole("workers", self.workers)
-        workers = worker_count(study, asked)
+        workers = count_workers(study, asked)
         _require_folder(self.out)
         if self.dry_run:
-            from ..sweeps.estimate import estimate
+            from ..sweeps.estimate import estimate_cost
             from .dry_run import print_estimate
 
-            found = estimate(study, self.out, workers=workers)
+            found = estimate_cost(study, self.out, workers=workers)
             print_estimate(study, found, as_json=self.json)
             return 0
         with show_progress(sys.stderr) as listener:
-            result = tune(study, self.out, workers=workers, listener=listener)
+            result = run_study(study, self.out, workers=workers, listener=listener)
         present(result, self.out, as_json=self.json)
         return 0
 

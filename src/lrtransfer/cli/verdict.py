@@ -11,8 +11,8 @@ from .command import Command, print_json, wide_console
 from .options import Json, option, read_number, read_whole
 
 if TYPE_CHECKING:
+    from ..integrations.tables.runs import Runs
     from ..statistics.axis import AxisName
-    from ..statistics.exports import Runs
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class VerdictCommand(Command):
 
     A row per run: width, learning rate and loss, optionally seed, scheme, steps, batch and tokens.
 
-    Example: lrtransfer verdict runs.csv --columns width=d_model,loss=val_loss --target-width 4096
+    Example: lrtransfer verdict runs.csv --columns width=d_model,loss=val_loss --target 4096
 
     Example: lrtransfer verdict runs.csv --along steps --target 100000
     """
@@ -31,9 +31,9 @@ class VerdictCommand(Command):
     are."""
     along: Annotated[str | None, option("AXIS")] = None
     """What grows: width (by default), depth, batch or steps; its column holds the sizes."""
-    target_width: Annotated[str | None, option("N", "--target")] = None
+    target: Annotated[str | None, option("N", "--target-width")] = None
     """Width, or size along another axis, to find the learning rate for; by default the largest."""
-    base_width: Annotated[str | None, option("N", "--base")] = None
+    base: Annotated[str | None, option("N", "--base-width")] = None
     """Width, or size along another axis, whose optimum would be used; by default the smallest."""
     tolerance_regret: Annotated[str | None, option("SHARE")] = None
     """Share of the best loss up to which the rate is said to transfer; by default 0.01."""
@@ -49,15 +49,13 @@ class VerdictCommand(Command):
             raise TableError(
                 "tolerance: got --tolerance-regret and --tolerance-regret-abs, wanted one of them."
             )
-        from ..statistics.axis import checked_axis
-        from ..statistics.exports import read_runs
+        from ..integrations.tables.runs import read_runs
+        from ..statistics.axis import check_axis
 
-        axis = checked_axis("width" if self.along is None else self.along, "along")
+        axis = check_axis("width" if self.along is None else self.along, "along")
         options: dict[str, Any] = {
-            name: read_whole(
-                name if axis == "width" else name.removesuffix("_width"), text, least=1
-            )
-            for name in ("target_width", "base_width")
+            name: read_whole(name, text, least=1)
+            for name in ("target", "base")
             if (text := getattr(self, name)) is not None
         }
         if self.tolerance_regret is not None:
@@ -76,11 +74,9 @@ class VerdictCommand(Command):
         from ..statistics.transfer import judge
         from .answer import print_answers, print_comparisons, schemes_document
 
-        widest = max(row.width for row in runs.table.observations)
-        target = options.pop("target_width", widest)
-        answers = judge(
-            runs.table, target_width=target, conditions=runs.conditions, axis=axis, **options
-        )
+        largest = max(row.size for row in runs.table.observations)
+        target = options.pop("target", largest)
+        answers = judge(runs.table, target=target, conditions=runs.conditions, axis=axis, **options)
         if self.json:
             print_json({
                 "schemes": schemes_document(answers),

@@ -9,7 +9,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from ..checks.coordinates import CheckResult
-    from ..checks.judge import Finding
+    from ..checks.findings import Finding
 
 _SHOWN = ("name", "quantity", "step", "slope", "low", "high", "expected", "ok")
 _MARKS = {True: "ok", False: "[bold]outside[/]", None: "?"}

@@ -162,7 +162,7 @@ def optimum_text(optimum: Optimum) -> str:
     """Return the learning rate of an optimum: an estimate, a bound, or nothing.
 
     Example:
-        >>> optimum_text(Optimum(256, -6.0, None, -5.0, "edge"))
+        >>> optimum_text(Optimum(size=256, log2_lr=-6.0, low=None, high=-5.0, status="edge"))
         '≤ 2^−5 (0.031)'
     """
     if optimum.status == "ok":
@@ -178,7 +178,8 @@ def prediction_range_text(prediction: Prediction) -> str:
     """Return the predictive interval in powers of two and in decimals.
 
     Example:
-        >>> prediction_range_text(Prediction(4096, 0.014, 0.0078125, 0.022, "no bend"))
+        >>> prediction = Prediction(size=4096, lr=0.014, low=2**-7, high=0.022, assumption="")
+        >>> prediction_range_text(prediction)
         '2^−7 to 2^−5.5 (0.0078 to 0.022)'
     """
     return rate_range_text(log2_of(prediction.low), log2_of(prediction.high))
@@ -188,7 +189,8 @@ def regret_text(regret: Regret | None) -> str:
     """Return what the carried-over rate costs, with its interval.
 
     Example:
-        >>> regret_text(Regret(1024, True, 0.003, 0.0, 0.008, 0.01, -6.0, 3.2))
+        >>> regret_text(Regret(size=1024, measured=True, estimate=0.003, low=0.0, high=0.008,
+        ...                    tolerance=0.01, log2_lr=-6.0, best_loss=3.2))
         '0.30 % [0.00 %, 0.80 %]'
     """
     if regret is None:

@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from ..parametrization.recipe import Recipe, TensorRecipe
+    from ..parametrization.recipe.recipe import Recipe
+    from ..parametrization.recipe.tensor import TensorRecipe
 
 _NUMBERS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
 _HEADERS = {"init_std": "init std", "multiplier": "× forward", "weight_decay": "decay"}

@@ -1,37 +1,48 @@
 """What the statistics answer: plain frozen data, read by the command line and the reports.
 
 x = log2 learning rate; an octave is a factor of two in learning rate, a doubling a factor of two
-in width. Along another axis than width, `width` is the size along that axis. A bound that is not
-known is None, never NaN.
+in size: the width of a model, or what else is varied (`axis`). A bound that is not known is None,
+never NaN. Intervals hold the truth with 95 %, but for that of a regret, which names its quantiles.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from ..scaling import FloatArray
 from .axis import AXES, Axis, AxisName
-from .table import FloatArray
 
 VerdictName = Literal["transfers", "does not transfer", "inconclusive"]
 OptimumStatus = Literal["ok", "edge", "none"]
 Side = Literal["low", "high"]
 
+TAIL = 0.025  # share of the draws beyond either end of a 95 % interval
+# Where the interval of a measured regret ends, so that it never disagrees with the verdict: the
+# quantiles that "does not transfer" and "transfers" are decided by (`regret`).
+LOW_QUANTILE, HIGH_QUANTILE = 0.01, 0.95
+
 
 @dataclass(frozen=True)
 class Interval:
-    """State an estimate with its 95 % interval."""
+    """Estimate with its 95 % interval; in a `Comparison`, one that holds together with the others.
+
+    Attributes:
+        estimate: The estimate.
+        low: Lower end, None where there is no lower bound.
+        high: Upper end, None where there is no upper bound.
+    """
 
     estimate: float
     low: float | None
     high: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Optimum:
-    """State where the loss of one width is lowest.
+    """Learning rate at which the loss of one size is lowest.
 
     Attributes:
-        width: Width n.
+        size: Size n.
         log2_lr: Estimate of x*; at an edge, the rate of the lowest loss; None without a minimum.
         low: Lower end of the 95 % interval of x*; None where there is no lower bound.
         high: Upper end; None where there is no upper bound.
@@ -39,43 +50,49 @@ class Optimum:
             only a bound is known; `none` when fewer than three rates gave a finite loss.
     """
 
-    width: int
+    size: int
     log2_lr: float | None
     low: float | None
     high: float | None
     status: OptimumStatus
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CurveFit:
-    """Hold the fitted loss curve of one width with its 95 % band, all of shape (G,)."""
+    """Fitted loss curve of one size with its pointwise 95 % band, all of shape (G,)."""
 
-    width: int
+    size: int
     log2_lr: FloatArray
     loss: FloatArray
     low: FloatArray
     high: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Regret:
-    """State what the narrow width's optimum costs at a wider one, as a share of the best loss.
+    """Cost of using the base size's optimum at a larger size, as a share of the best loss there.
+
+    The interval of a measured regret runs from its 1 % to its 95 % quantile, not over the middle
+    95 %: these two decide the verdict. Where several looks at a growing table share the error of
+    one, both go outwards. That of an expected regret runs from 2.5 % to 97.5 %.
 
     Attributes:
-        width: Width at which the price is paid.
-        measured: Whether runs were made at that width; else it is expected from the prediction.
+        size: Size at which the price is paid.
+        measured: Whether runs were made at that size; else it is expected from the prediction.
         estimate: (loss at the rate used - best loss) / best loss; where the rate is only bounded,
             that of the best rate within the bound.
-        low: Lower end of its 95 % interval.
+        low: Lower end of its interval; 0 where the rate used may itself be the best.
         high: Upper end; None when the rate used lies outside the rates tried there.
         tolerance: The share up to which the rate is said to transfer.
-        log2_lr: The rate used: the optimum of the base width (or the narrowest measured).
-        best_loss: Lowest mean loss measured at the width, of which the shares are taken.
-        outside: Side on which the rate used lies beyond the rates tried at `width`, or None;
+        log2_lr: The rate used: the optimum of the base size (or the smallest measured).
+        best_loss: Lowest mean loss measured at the size, of which the shares are taken.
+        outside: Side on which the rate used lies beyond the rates tried at `size`, or None;
             then `estimate` is the regret of the nearest rate tried.
+        low_quantile: Quantile of the regret at which the interval begins, as a share.
+        high_quantile: Quantile at which it ends.
     """
 
-    width: int
+    size: int
     measured: bool
     estimate: float
     low: float | None
@@ -84,16 +101,29 @@ class Regret:
     log2_lr: float
     best_loss: float
     outside: Side | None = None
+    low_quantile: float = LOW_QUANTILE
+    high_quantile: float = HIGH_QUANTILE
+
+    @property
+    def level(self) -> str:
+        """Words for what the interval holds, from quantile to quantile.
+
+        Example:
+            >>> Regret(size=64, measured=True, estimate=0.1, low=0.0, high=0.2, tolerance=0.01,
+            ...        log2_lr=-6.0, best_loss=3.0).level
+            '1 to 95 %'
+        """
+        return f"{100 * self.low_quantile:.4g} to {100 * self.high_quantile:.4g} %"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """State the learning rate for the target width with its 95 % predictive interval.
+    """Learning rate for the target size with its 95 % predictive interval.
 
     `lr`, `low` and `high` are learning rates, not logarithms.
     """
 
-    width: int
+    size: int
     lr: float
     low: float
     high: float
@@ -102,29 +132,30 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Quality:
-    """Rate the transfer of a scheme on three axes, each None where the runs do not tell.
+    """Quality of a transfer on three axes, each None where the runs do not tell.
 
     Attributes:
-        scatter: Fit: how far optima lie from a straight line over log2 width beyond their own
-            intervals, a standard deviation in octaves.
-        extrapolation: Robustness: the regret at the widest width of the rate that the narrower
-            widths predict for it.
+        scatter: Fit: how far optima lie from a straight line over log2 size beyond what their own
+            intervals explain, a standard deviation in octaves. 0 does not say that the optima lie
+            on a line, but that they lie no farther from it than their intervals are wide.
+        extrapolation: Robustness: the regret at the largest size of the rate that the smaller
+            sizes predict for it.
         penalty: Asymptotic penalty: the regret expected of the base's optimum three doublings
-            beyond the widest width.
+            beyond the largest size.
     """
 
-    scatter: float | None
-    extrapolation: Regret | None
-    penalty: Regret | None
+    scatter: float | None = None
+    extrapolation: Regret | None = None
+    penalty: Regret | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Name runs that would settle an open answer.
+    """Runs that would settle an open answer.
 
     Attributes:
         action: What to do, for people.
-        width: Width at which to train.
+        size: Size at which to train.
         log2_lr: Learning rates to be tried, as log2.
         runs: Number of runs, all seeds counted.
         cost: What they cost, as a share of what the scheme's runs so far cost, if equally long
@@ -132,7 +163,7 @@ class Evidence:
     """
 
     action: str
-    width: int
+    size: int
     log2_lr: tuple[float, ...]
     runs: int
     cost: float
@@ -143,39 +174,41 @@ class Evidence:
         return f"{self.action}: {runs}, about {100 * self.cost:.2g} % of the training so far"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SchemeAnswer:
-    """Gather everything that is concluded for one scheme.
+    """Everything that is concluded for one scheme.
 
     Attributes:
         scheme: Name of the scheme.
-        verdict: Decided by the regret interval against the tolerance, by nothing else.
+        verdict: Decided by the interval of the regret against the tolerance, by nothing else:
+            its 95 % quantile must not exceed it ("transfers"), its 1 % quantile must ("does not
+            transfer").
         reason: One sentence for people: what decided, or what is missing.
         covers: What the verdict speaks of, and what it does not.
-        regret: Zero-shot regret at the target or the widest measured width, if it can be stated.
-        regrets: Zero-shot regret at every measured width but the base, where it can be stated; last
+        regret: Zero-shot regret at the target or the largest measured size, if it can be stated.
+        regrets: Zero-shot regret at every measured size but the base, where it can be stated; last
             what is expected at a target beyond them.
         quality: Fit, robustness and asymptotic penalty of the transfer.
-        drift: Slope of x* over log2 width, in octaves per doubling, if it can be stated.
-        optima: One per width, by increasing width.
+        drift: Slope of x* over log2 size, in octaves per doubling, if it can be stated.
+        optima: One per size, by increasing size.
         prediction: Learning rate for the target, if it can be stated.
-        fits: One fitted curve per width whose optimum is `ok`.
+        fits: One fitted curve per size whose optimum is `ok`.
         evidence: What would settle an open answer, the most useful first.
-        axis: What is varied; all that is called width here and below is the size along it.
+        axis: What is varied: sizes, here and below, are sizes along it.
     """
 
     scheme: str
     verdict: VerdictName
-    reason: str
-    covers: str
-    regret: Regret | None
-    drift: Interval | None
-    optima: tuple[Optimum, ...]
-    prediction: Prediction | None
-    fits: tuple[CurveFit, ...]
-    evidence: tuple[Evidence, ...]
+    reason: str = ""
+    covers: str = ""
+    regret: Regret | None = None
+    drift: Interval | None = None
+    optima: tuple[Optimum, ...] = ()
+    prediction: Prediction | None = None
+    fits: tuple[CurveFit, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     regrets: tuple[Regret, ...] = ()
-    quality: Quality = Quality(None, None, None)
+    quality: Quality = Quality()
     axis: AxisName = "width"
 
 
@@ -183,30 +216,30 @@ def axis_of(answers: Iterable[SchemeAnswer]) -> Axis:
     """Return the words for the axis that answers speak of; those for width if there is no answer.
 
     Example:
-        >>> axis_of([]).most
+        >>> axis_of([]).largest
         'widest'
     """
     return AXES[next((answer.axis for answer in answers), "width")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """State how one scheme differs from another, the reference: differences, this less that.
+    """Differences between one scheme and another, the reference: this one's value minus that one's.
 
     All intervals of one table hold together with 95 %.
 
     Attributes:
         scheme: Name.
         reference: Name of the scheme that it is compared with.
-        width: Widest width that both have, of which regret and best loss speak.
-        drift: Difference of the drifts, in octaves per doubling, from widths that both have.
+        size: Largest size that both have, of which regret and best loss speak.
+        drift: Difference of the drifts, in octaves per doubling, from sizes that both have.
         regret: Difference of the zero-shot regrets, as shares of the best losses.
         best_loss: Difference of the losses at the best rates, from seeds that both have.
     """
 
     scheme: str
     reference: str
-    width: int
+    size: int
     drift: Interval | None
     regret: Interval | None
     best_loss: Interval | None

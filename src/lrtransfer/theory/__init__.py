@@ -1,1 +1,1 @@
-"""Exact learning rates of deep linear networks, at finite and infinite width."""
+"""What is predicted about learning rates: float64 NumPy and exact arithmetic, no torch."""

@@ -30,7 +30,7 @@ class CurveCommand(Command):
     def run(self) -> int:
         """Compute and print."""
         from ...reports.theory.curve import curve_document, print_curve
-        from ...theory.curve import loss_curve
+        from ...theory.exact.curve import loss_curve
 
         steps, width = self.problem.step_count, read_width(self.width)
         curve = loss_curve(

@@ -27,7 +27,7 @@ class ExponentsCommand(Command):
     def run(self) -> int:
         """Compute and print."""
         from ...reports.theory.exponents import exponents_document, print_exponents
-        from ...theory.exponents import lr_scaling
+        from ...theory.exact.exponents import lr_scaling
 
         steps = read_whole("steps", self.problem.steps, least=1)
         scaling = lr_scaling(

@@ -40,7 +40,7 @@ class FluctuationCommand(Command):
         }
         width = None if self.band is None else read_whole("band", self.band, least=1)
         from ...reports.theory.fluctuation import fluctuation_document, print_fluctuation
-        from ...theory.fluctuation import fluctuation
+        from ...theory.exact.fluctuation import fluctuation
 
         result = fluctuation(self.problem.read_problem(), **settings)
         width = width or result.scatters[-1].width

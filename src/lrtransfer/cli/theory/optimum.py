@@ -12,7 +12,7 @@ from .problem import ProblemArguments, read_width
 from .rates import read_interval
 
 if TYPE_CHECKING:
-    from ...theory.deep_linear import Problem
+    from ...theory.exact.deep_linear import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class OptimumCommand(Command):
         self, problem: "Problem", steps: int, interval: tuple[float, float] | None, budget: float
     ) -> None:
         from ...reports.theory.optimum import limit_optimum_document, print_limit_optimum
-        from ...theory.optimum import limit_optimum
+        from ...theory.exact.optimum import limit_optimum
 
         optimum = limit_optimum(problem, steps=steps, interval=interval, budget=budget)
         if self.json:
@@ -68,7 +68,7 @@ class OptimumCommand(Command):
         seeds: int,
     ) -> None:
         from ...reports.theory.optimum import finite_optima_document, print_finite_optima
-        from ...theory.finite_optimum import finite_optima
+        from ...theory.exact.finite_optimum import finite_optima
 
         optima = finite_optima(problem, width=width, steps=steps, seeds=seeds, interval=interval)
         if self.json:

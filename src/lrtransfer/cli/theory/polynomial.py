@@ -32,7 +32,7 @@ class PolynomialCommand(Command):
             "seed": read_whole("seed", self.seed, least=0),
         }
         from ...reports.theory.polynomial import polynomial_document, print_polynomial
-        from ...theory.polynomial import loss_polynomial
+        from ...theory.exact.polynomial import loss_polynomial
 
         polynomial = loss_polynomial(self.problem.read_problem(), **settings)
         if self.json:

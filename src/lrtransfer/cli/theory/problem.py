@@ -10,7 +10,7 @@ from ...errors import UserError
 from ..options import option, read_number, read_rows, read_whole
 
 if TYPE_CHECKING:
-    from ...theory.deep_linear import Problem
+    from ...theory.exact.deep_linear import Problem
     from ...theory.regression import Regression
 
 
@@ -52,7 +52,7 @@ class ProblemOptions:
         Raises:
             UserError: If an option cannot be used, or two exclude each other.
         """
-        from ...theory.deep_linear import Problem
+        from ...theory.exact.deep_linear import Problem
 
         data = self._load_data()
         return Problem(
@@ -90,11 +90,11 @@ class ProblemOptions:
         return ROLES if names == ("all",) else names
 
     def _draw_batches(self, data: "Regression") -> Any:
-        from ...theory.regression import shuffled_batches
+        from ...theory.regression import shuffle_batches
 
         if self.batch_size is None:
             return None
-        return shuffled_batches(
+        return shuffle_batches(
             data,
             size=read_whole("batch_size", self.batch_size),
             steps=self.step_count,
@@ -107,7 +107,7 @@ ProblemArguments = Annotated[ProblemOptions, tyro.conf.arg(name="")]
 
 
 def _draw_data(text: str) -> "Regression":
-    from ...theory.regression import synthetic
+    from ...theory.regression import draw_regression
 
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 4:
@@ -115,7 +115,7 @@ def _draw_data(text: str) -> "Regression":
             f"synthetic: got {text!r}, wanted N,d,noise,seed: four numbers, such as 500,10,0.1,0."
         )
     count, dimension, noise, seed = parts
-    return synthetic(
+    return draw_regression(
         count=read_whole("synthetic", count),
         dimension=read_whole("synthetic", dimension),
         noise=read_number("synthetic", noise),

@@ -7,7 +7,8 @@ from ...errors import UserError
 from ..options import read_list, read_number, read_whole
 
 if TYPE_CHECKING:
-    from ...theory.regression import FloatArray
+    from ...scaling import FloatArray
+
 
 _MOST = 100_000  # rates of one range
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from ...theory.curve import Curve
+    from ...theory.exact.curve import Curve
 
 
 def curve_document(curve: "Curve") -> dict[str, Any]:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from ...theory.exponents import LrScaling
+    from ...theory.exact.exponents import LrScaling
 
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from ...scaling import Exponent
-    from ...theory.fluctuation import Fluctuation
+    from ...theory.exact.fluctuation import Fluctuation
 
 
 def fluctuation_document(fluctuation: "Fluctuation", width: int) -> dict[str, Any]:

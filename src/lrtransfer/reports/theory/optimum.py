@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from ...theory.finite_optimum import FiniteOptima
-    from ...theory.optimum import LimitOptimum
+    from ...theory.exact.finite_optimum import FiniteOptima
+    from ...theory.exact.optimum import LimitOptimum
 
 _UNIQUE = {
     True: "The minimiser is unique: the assumption of Theorem 3 holds for these data.",

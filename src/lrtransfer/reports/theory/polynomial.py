@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from ...theory.polynomial import LossPolynomial
+    from ...theory.exact.polynomial import LossPolynomial
 
 
 def polynomial_document(polynomial: "LossPolynomial") -> dict[str, Any]:
