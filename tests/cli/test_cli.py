@@ -320,6 +320,6 @@ def test_a_study_in_which_nothing_trains_is_an_error(
 def test_a_defect_is_distinguished_from_bad_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("lrtransfer.sweeps.tune.review", lambda directory: 1 / 0)
+    monkeypatch.setattr("lrtransfer.sweeps.tune.review_study", lambda directory: 1 / 0)
     assert main(["status", str(tmp_path)]) == 70
     assert "defect of lrtransfer" in capsys.readouterr().err
