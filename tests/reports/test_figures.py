@@ -10,7 +10,7 @@ import pytest
 from lrtransfer.reports.figures import Figure, loss_figure, optimum_figure
 from lrtransfer.reports.html import Report
 from lrtransfer.reports.notation import log2_of, loss_text, range_text, rate_text, share_text
-from lrtransfer.reports.panels import spaced, whole_ticks, width_colours
+from lrtransfer.reports.plotly.grid import spaced, whole_ticks, width_colours
 from lrtransfer.statistics.answer import Optimum, Prediction, SchemeAnswer
 from lrtransfer.statistics.table import Observation, RunTable
 

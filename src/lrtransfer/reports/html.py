@@ -23,9 +23,9 @@ from ..statistics.answer import SchemeAnswer, axis_of
 from ..statistics.table import RunTable
 from .cells import gather
 from .figures import Figure, loss_figure, optimum_figure
-from .loss_panels import every_run, shown_losses
+from .figures.loss import every_run, shown_losses
 from .notation import loss_text
-from .panels import width_colours
+from .plotly.grid import width_colours
 from .tables import comparison, headline, optimum_table, run_means
 
 # plotly adds <style> elements and style attributes while it draws, hence 'unsafe-inline' there;

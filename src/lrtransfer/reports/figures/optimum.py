@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..statistics.answer import Optimum, Prediction, SchemeAnswer, axis_of
-from .notation import (
+from ...statistics.answer import Optimum, Prediction, SchemeAnswer, axis_of
+from ..notation import (
     drift_text,
     log2_of,
     optimum_text,
@@ -17,7 +17,7 @@ from .notation import (
     rate_text,
     tick_text,
 )
-from .panels import (
+from ..plotly.grid import (
     INK,
     MUTED,
     Figure,

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from .cells import Cell
-from .panels import numbers
+from ..cells import Cell
+from ..plotly.grid import numbers
 
 _LOG_RATIO = 30.0  # a linear axis cannot show two valleys whose depths differ by more
 _USUAL_QUANTILE = 0.6

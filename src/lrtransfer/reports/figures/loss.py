@@ -12,12 +12,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..statistics.answer import CurveFit, Optimum, SchemeAnswer, axis_of
-from ..statistics.table import RunTable
-from .cells import Cell, gather
-from .loss_axis import LossAxis, loss_axis
-from .notation import loss_text, optimum_text, rate_range_text, rate_text, tick_text
-from .panels import (
+from ...statistics.answer import CurveFit, Optimum, SchemeAnswer, axis_of
+from ...statistics.table import RunTable
+from ..cells import Cell, gather
+from ..notation import loss_text, optimum_text, rate_range_text, rate_text, tick_text
+from ..plotly.grid import (
     CLEAR,
     INK,
     Figure,
@@ -39,6 +38,7 @@ from .panels import (
     whole_ticks,
     width_colours,
 )
+from .loss_axis import LossAxis, loss_axis
 
 _OFF_SCALE, _LOSS, _OPTIMUM = range(3)
 _LOSS_HEIGHT = 280
