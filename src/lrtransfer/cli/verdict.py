@@ -77,8 +77,9 @@ class Verdict(Command):
     def _judge(self, runs: "Runs", axis: "AxisName", options: dict[str, Any]) -> None:
         from rich.markup import escape
 
+        from ..reports.document import schemes_document
+        from ..reports.text import print_answers, print_comparisons
         from ..statistics.transfer import judge
-        from .answer import print_answers, print_comparisons, schemes_document
 
         widest = max(row.width for row in runs.table.observations)
         target = options.pop("target_width", widest)

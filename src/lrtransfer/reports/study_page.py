@@ -2,43 +2,18 @@
 
 from pathlib import Path
 
-from ..errors import UserError
 from ..statistics.axis import AXES
 from ..sweeps import describe
 from ..sweeps.describe import tokens_per_step
 from ..sweeps.result import StudyResult, warnings
-from .answer import as_document, as_text, noise
-from .command import print_json
+from .html import Report, write
+from .text import noise
 
 PAGE_NAME = "report.html"
 
 
-def present(result: StudyResult, directory: Path, *, as_json: bool) -> None:
-    """Write the report, and print the answer, also when the report cannot be written.
-
-    Raises:
-        UserError: If the report cannot be written; the answer has then been printed.
-    """
-    try:
-        page, problem = write_page(result, directory), None
-    except OSError as error:
-        page, problem = None, error
-    if as_json:
-        report = page.relative_to(directory).as_posix() if page else None
-        print_json(as_document(result, report=report))
-    else:
-        as_text(result, page)
-    if problem:
-        raise UserError(
-            f"{directory / PAGE_NAME}: got '{problem.strerror}', wanted a file that can be "
-            "written. Free it, then run `lrtransfer report`; the runs are kept."
-        )
-
-
 def write_page(result: StudyResult, directory: Path) -> Path:
     """Write the report into the study's folder and return its path."""
-    from ..reports.html import Report, write
-
     study = result.study
     path = directory / PAGE_NAME
     write(

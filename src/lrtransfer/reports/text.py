@@ -1,10 +1,9 @@
-"""The answer of a study, as a JSON document and as tables for people."""
+"""Answers as text for people."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
@@ -27,50 +26,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def as_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
-    """Return the answer as the JSON document of `tune --json`.
-
-    `low` and `high` of an optimum are log2 learning rates, those of the prediction learning rates
-    and those of the drift octaves per doubling; null where there is no bound. `axis` of a scheme
-    says what is varied: along another axis than width, every `width` is the size along that axis.
-    """
-    return {
-        "study": result.study.name,
-        "runs": asdict(result.counts),
-        "schemes": schemes_document(result.answers),
-        "arms": {
-            arm.name: {"scheme": arm.scheme, "values": dict(arm.values)}
-            for arm in result.study.arms
-        },
-        "comparisons": [asdict(comparison) for comparison in result.answers.comparisons],
-        "confirmations": [asdict(confirmation) for confirmation in result.confirmations],
-        "choices": list(result.choices),
-        "warnings": warnings(result),
-        "report": report,
-    }
-
-
-def schemes_document(answers: Mapping[str, SchemeAnswer]) -> dict[str, Any]:
-    """Return what is concluded for each scheme, as in the JSON document of `tune --json`."""
-    return {name: _scheme(answer) for name, answer in answers.items()}
-
-
-def _scheme(answer: SchemeAnswer) -> dict[str, Any]:
-    return {
-        "axis": answer.axis,
-        "verdict": answer.verdict,
-        "reason": answer.reason,
-        "covers": answer.covers,
-        "regret": asdict(answer.regret) if answer.regret else None,
-        "regrets": [asdict(regret) for regret in answer.regrets],
-        "quality": asdict(answer.quality),
-        "drift": asdict(answer.drift) if answer.drift else None,
-        "optima": [asdict(optimum) for optimum in answer.optima],
-        "prediction": asdict(answer.prediction) if answer.prediction else None,
-        "evidence": [{"text": str(e), **asdict(e)} for e in answer.evidence],
-    }
-
-
 def noise(result: StudyResult) -> str:
     """Say how much the held-out loss of one run scatters between seeds."""
     curves = [curve for scheme in result.answers for curve in result.table.curves(scheme)]
@@ -80,7 +35,7 @@ def noise(result: StudyResult) -> str:
     return f"standard deviation {deviation:.2g} between seeds, beside each seed's own shift"
 
 
-def as_text(result: StudyResult, page: Path | None) -> None:
+def print_study(result: StudyResult, page: Path | None) -> None:
     """Print the optima as a table, then each scheme's verdict with what it rests on."""
     from rich.console import Console
 

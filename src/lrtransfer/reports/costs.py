@@ -1,49 +1,20 @@
-"""What a study would cost, as a table or as JSON."""
+"""What a study would cost, as a table for people."""
 
 import math
-from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from ..statistics.axis import AXES
 from ..sweeps.estimate import Estimate, RunCost, SizeCost
 from ..sweeps.study import Study
-from .command import print_json, wide_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def print_estimate(study: Study, found: Estimate, *, as_json: bool) -> None:
-    """Print every run in JSON, or each width in a table, and what is unknown."""
-    if as_json:
-        print_json({
-            "study": study.name,
-            "runs": [
-                {"scheme": p.scheme, "width": p.size, "lr": p.run.lr, "seed": p.run.seed}
-                | asdict(cost)
-                for p, cost in found.runs
-            ],
-            "finished": found.finished,
-            "along": study.along,
-            "widths": [_document(cost) for cost in found.sizes],
-            "total": {
-                "runs": len(found.runs),
-                "flops": found.flops,
-                "hours": None if found.seconds is None else found.seconds / 3600,
-                "disk": found.disk,
-                "workers": found.workers,
-            },
-            "confirming": None if found.confirming is None else _document(found.confirming),
-            "target_directly": _document(found.target),
-        })
-        return
-    _print_table(study, found)
-
-
-def _document(cost: SizeCost) -> dict[str, float | None]:
-    return {"width": cost.width, "runs": cost.runs, **asdict(cost.each)}
-
-
-def _print_table(study: Study, found: Estimate) -> None:
+def print_estimate(study: Study, found: Estimate, *, console: "Console") -> None:
+    """Print the cost of each size in a table, and what is unknown."""
     from rich.table import Table
 
-    console = wide_console()
     axis = AXES[study.along].name
     headers = (axis, "runs", "parameters", "tokens", "FLOPs", "time", "memory")
     title = f"{study.name}: each run of a {axis}; nothing was trained"
