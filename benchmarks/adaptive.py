@@ -99,7 +99,7 @@ def settings(**changes: object) -> Study:
 def judged(truth: Truth, runs: Iterable[tuple[int, float, int]], *, looks: int = 1) -> Judgement:
     """Judge the outcomes of runs (width, log2 learning rate, seed)."""
     table = RunTable(tuple(truth.run(*run) for run in runs))
-    return judge(table, target_width=TARGET, base_width=WIDTHS[0], looks=looks, seed=truth.seed)
+    return judge(table, target=TARGET, base=WIDTHS[0], looks=looks, seed=truth.seed)
 
 
 def carried_out(truth: Truth, study: Study) -> tuple[Judgement, int]:

@@ -21,8 +21,8 @@ import numpy as np
 
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
 from lrtransfer.statistics.landscapes import LANDSCAPES, Landscape, loss_shape, simulate
-from lrtransfer.statistics.optimum import fit_widths, optima
-from lrtransfer.statistics.regret import RateUsed, Ruling, rule
+from lrtransfer.statistics.optimum import fit_sizes, optima
+from lrtransfer.statistics.regret import Decision, RateUsed, decide
 from lrtransfer.statistics.table import FloatArray, LossCurve, Observation, RunTable
 from lrtransfer.statistics.transfer import judge
 
@@ -115,7 +115,7 @@ def tally(
                 seeds=seeds,
                 noise=regime.noise,
                 spacing=regime.spacing,
-                width=width,
+                size=width,
             )
             for width in WIDTHS
         ]
@@ -125,7 +125,7 @@ def tally(
     return counts
 
 
-def rulings(name: str, regret: float, *, seeds: int, count: int, seed: int) -> Iterator[Ruling]:
+def decisions(name: str, regret: float, *, seeds: int, count: int, seed: int) -> Iterator[Decision]:
     """Yield verdicts on a rate whose true regret is known, in tolerances."""
     land = LANDSCAPES[name]
     for i in range(count):
@@ -141,10 +141,10 @@ def rulings(name: str, regret: float, *, seeds: int, count: int, seed: int) -> I
             yield verdict_at(x, curve, seed=i)
 
 
-def verdict_at(x: float, curve: LossCurve, *, seed: int) -> Ruling:
+def verdict_at(x: float, curve: LossCurve, *, seed: int) -> Decision:
     """Judge a rate on one curve."""
-    (fit,) = fit_widths([curve], seed=seed)
-    return rule(RateUsed(1, x, x, x), fit, tolerance=TOLERANCE, at_target=True)
+    (fit,) = fit_sizes([curve], seed=seed)
+    return decide(RateUsed(1, x, x, x), fit, tolerance=TOLERANCE, at_target=True)
 
 
 def print_coverage(names: Sequence[str], seeds: Sequence[int], options: argparse.Namespace) -> None:
@@ -204,14 +204,16 @@ def _verdict_counts(name: str, seeds: int, options: argparse.Namespace) -> Float
     """Count both closed verdicts, all verdicts, intervals that hold the truth, all intervals."""
     counts = np.zeros((len(REGRETS), 5))
     for row, regret in zip(counts, REGRETS, strict=True):
-        for found in rulings(name, regret, seeds=seeds, count=options.verdicts, seed=options.seed):
+        for found in decisions(
+            name, regret, seeds=seeds, count=options.verdicts, seed=options.seed
+        ):
             yes, no = found.verdict == "transfers", found.verdict == "does not transfer"
             row += (yes, no, 1, _holds(found, regret * TOLERANCE), found.regret is not None)
     print(_shares(name, counts), flush=True)
     return counts
 
 
-def _holds(found: Ruling, truth: float) -> bool:
+def _holds(found: Decision, truth: float) -> bool:
     if found.regret is None or found.regret.low is None:
         return False
     high = found.regret.high
@@ -318,7 +320,7 @@ def _judge_study(
                 Observation(name, width, 2.0**rate, s, float(value))
                 for rate, value in zip(x, loss + error, strict=True)
             ]
-    answer = judge(RunTable(tuple(rows)), target_width=STUDY_TARGET)[name]
+    answer = judge(RunTable(tuple(rows)), target=STUDY_TARGET)[name]
     used = answer.optima[0].log2_lr
     if used is None or answer.optima[0].status != "ok":
         counts.undecided += 1

@@ -59,7 +59,7 @@ def study(
 def fixed_effect(found: tuple[Optimum, ...]) -> tuple[float, float] | None:
     """Fit a line as if optima scattered by their own intervals alone: a control."""
     known = [
-        (math.log2(o.width), o.log2_lr, (o.high - o.low) / (2 * NORMAL))
+        (math.log2(o.size), o.log2_lr, (o.high - o.low) / (2 * NORMAL))
         for o in found
         if o.log2_lr is not None and o.low is not None and o.high is not None
     ]
@@ -89,7 +89,7 @@ def prediction_row(number: int, *, name: str) -> list[tuple[float, float]]:
     found, truth = study(number, widths=widths, trend=TRENDS[name], scatter=0.07)
     row = []
     for beyond in BEYOND:
-        prediction = predict(found, width=NARROWEST * 2 ** (widths - 1 + beyond))
+        prediction = predict(found, size=NARROWEST * 2 ** (widths - 1 + beyond))
         if prediction is None:
             row.append((math.nan, math.nan))
             continue

@@ -44,10 +44,10 @@ def test_all_kinds_of_tables_give_the_same(tmp_path: Path) -> None:
 
 
 def test_options_are_those_of_the_command() -> None:
-    found = lt.verdict(ROWS, target_width=4096, base_width=128, absolute_tolerance=0.06)
+    found = lt.verdict(ROWS, target=4096, base=128, absolute_tolerance=0.06)
     prediction = found.suggestion()["all"]
     assert prediction is not None
-    assert prediction.width == found.target == 4096
+    assert prediction.size == found.target == 4096
     regret = found.answers["all"].regret
     assert regret is not None
     assert regret.tolerance == pytest.approx(0.02, rel=0.02)
@@ -56,14 +56,14 @@ def test_options_are_those_of_the_command() -> None:
 
 def test_sizes_may_be_those_of_another_axis() -> None:
     rows = [{**row, "steps": 10 * row["d_model"], "d_model": 256} for row in ROWS]
-    found = lt.verdict(rows, along="steps", target_width=40_000, base_width=1280)
+    found = lt.verdict(rows, along="steps", target=40_000, base=1280)
     answer = found.answers["all"]
     assert answer.axis == "steps"
-    assert [optimum.width for optimum in answer.optima] == [640, 1280, 2560, 5120]
+    assert [optimum.size for optimum in answer.optima] == [640, 1280, 2560, 5120]
     assert answer.reason.startswith("The optimum of training length 1280 ")
     assert "width 256" in answer.covers
     assert found.target == 40_000
-    same = lt.verdict(found.table, along="steps", target_width=40_000, base_width=1280)
+    same = lt.verdict(found.table, along="steps", target=40_000, base=1280)
     assert same.answers["all"].reason == answer.reason
     texts = [trace.hovertemplate or "" for trace in found.plot().data]
     assert any(text.startswith("training length 640, seed") for text in texts)
@@ -78,8 +78,8 @@ def test_what_is_no_table_is_one_error(runs: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"target_width": "1024"}, "target_width: got '1024'"),
-        ({"target_width": 1024.5}, "target_width: got 1024.5"),
+        ({"target": "1024"}, "target: got '1024'"),
+        ({"target": 1024.5}, "target: got 1024.5"),
         ({"tolerance": "0.1"}, "tolerance: got '0.1'"),
         ({"columns": ["loss"]}, "columns: got"),
         ({"along": "size"}, "along: got 'size', wanted .* width, depth, batch, steps"),

@@ -32,7 +32,7 @@ class Answer:
     Attributes:
         table: The outcome of every run.
         judgement: One answer per scheme, and their comparisons.
-        target: Width, or size along another axis, the learning rate is wanted for.
+        target: Size the learning rate is wanted for.
         warnings: What to know before believing it, one line each.
         result: Everything else about a study; None for runs made elsewhere.
     """
@@ -120,8 +120,8 @@ def tune(
 def verdict(
     runs: Any,
     *,
-    target_width: int | None = None,
-    base_width: int | None = None,
+    target: int | None = None,
+    base: int | None = None,
     tolerance: float = 0.01,
     absolute_tolerance: float | None = None,
     columns: Mapping[str, str] | None = None,
@@ -133,13 +133,13 @@ def verdict(
         runs: A file, as `lrtransfer verdict` takes it; a data frame of pandas or polars; rows as
             mappings; or a `RunTable`. A loss of NaN is a run that diverged; leave out the rows of
             runs that were not made, or give None.
-        target_width: Width the learning rate is wanted for; by default the widest.
-        base_width: Width whose optimum would be used; by default the narrowest.
+        target: Size the learning rate is wanted for; by default the largest.
+        base: Size whose optimum would be used; by default the smallest.
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
         absolute_tolerance: The same in units of the loss.
         columns: Names of columns by field, such as `{"loss": "val/loss"}`.
-        along: What is varied. Along "depth", "batch" or "steps" the sizes are those of that field
-            (in a `RunTable`, its widths), and `target_width` and `base_width` are sizes along it.
+        along: What is varied: the field whose values are the sizes, "width", "depth", "batch" or
+            "steps". A `RunTable` has its sizes already.
 
     Raises:
         TableError: If the runs or an option cannot be used.
@@ -147,19 +147,19 @@ def verdict(
     Example:
         >>> rows = [{"width": w, "lr": 2.0**x, "loss": 3 + (x + 6.3) ** 2 / 16}
         ...         for w in (64, 128, 256) for x in range(-10, -2)]
-        >>> answer = verdict(rows, target_width=1024)
+        >>> answer = verdict(rows, target=1024)
         >>> answer.verdict, round(answer.suggestion()["all"].lr, 3)
         ({'all': 'transfers'}, 0.013)
     """
     _require_mapping(columns)
     along = checked_axis(along, "along")
     found = _read(runs, columns, along)
-    widest = max((row.width for row in found.table.observations), default=1)
-    target = widest if target_width is None else _whole("target_width", target_width)
+    largest = max((row.size for row in found.table.observations), default=1)
+    target = largest if target is None else _whole("target", target)
     judgement = judge(
         found.table,
-        target_width=target,
-        base_width=None if base_width is None else _whole("base_width", base_width),
+        target=target,
+        base=None if base is None else _whole("base", base),
         tolerance=_number("tolerance", tolerance),
         absolute_tolerance=(
             None

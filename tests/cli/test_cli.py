@@ -59,15 +59,13 @@ def test_tune_json_is_one_document_of_the_promised_form(study: Path, tmp_path: P
     for scheme in answer["schemes"].values():
         assert scheme["verdict"] in {"transfers", "does not transfer", "inconclusive"}
         assert "3 steps of 32 tokens" in scheme["covers"]
-        assert [o["width"] for o in scheme["optima"]] == [16, 32, 48]
-        assert all(
-            set(o) == {"width", "log2_lr", "low", "high", "status"} for o in scheme["optima"]
-        )
+        assert [o["size"] for o in scheme["optima"]] == [16, 32, 48]
+        assert all(set(o) == {"size", "log2_lr", "low", "high", "status"} for o in scheme["optima"])
         assert {o["status"] for o in scheme["optima"]} <= {"ok", "edge", "none"}
         for key, fields in {
-            "regret": {"width", "measured", "estimate", "low", "high", "tolerance"},
+            "regret": {"size", "measured", "estimate", "low", "high", "tolerance"},
             "drift": {"estimate", "low", "high"},
-            "prediction": {"width", "lr", "low", "high"},
+            "prediction": {"size", "lr", "low", "high"},
         }.items():
             assert scheme[key] is None or fields <= set(scheme[key])
     page = tmp_path / "out" / answer["report"]

@@ -53,7 +53,7 @@ def test_the_model_trains_as_the_study_says(written: Path) -> None:
     done = call(*command, "--out", "quick", at=written)
     assert done.returncode == 0, done.stderr
     (answer,) = json.loads(done.stdout)["schemes"].values()
-    assert [o["width"] for o in answer["optima"]] == [64, 128]
+    assert [o["size"] for o in answer["optima"]] == [64, 128]
     assert answer["regret"]["best_loss"] < 2.3  # guessing one of ten classes costs log 10
 
 

@@ -43,10 +43,10 @@ def test_a_steady_optimum_transfers(capsys: pytest.CaptureFixture[str]) -> None:
     answer = document(capsys, write_runs("runs.csv", drift=0), "--target-width", "1024")
     found = answer["schemes"]["all"]
     assert found["verdict"] == "transfers"
-    told = [(regret["width"], regret["measured"]) for regret in found["regrets"]]
+    told = [(regret["size"], regret["measured"]) for regret in found["regrets"]]
     assert told == [(128, True), (256, True), (1024, False)]
     assert found["regret"] == found["regrets"][1]
-    assert found["prediction"]["width"] == 1024
+    assert found["prediction"]["size"] == 1024
     assert "read width from column 'd_model'" in answer["warnings"]
 
 
@@ -80,7 +80,7 @@ def test_schemes_do_not_depend_on_each_other(capsys: pytest.CaptureFixture[str])
     assert list(both) == ["mup", "sp"]
     assert both["mup"] == document(capsys, "mup.csv")["schemes"]["mup"]
     (comparison,) = document(capsys, "both.csv")["comparisons"]
-    assert (comparison["scheme"], comparison["reference"], comparison["width"]) == (
+    assert (comparison["scheme"], comparison["reference"], comparison["size"]) == (
         "sp",
         "mup",
         256,
@@ -156,8 +156,8 @@ def test_the_axis_is_width_unless_told(
         (["none.csv"], "No such file"),
         (["runs.csv", "--columns", "width"], "columns: got 'width', wanted FIELD=NAME"),
         (["runs.csv", "--columns", "width=size"], "got width=size, wanted a column"),
-        (["runs.csv", "--base-width", "99"], "got base_width=99"),
-        (["runs.csv", "--target-width", "0"], "target_width: got 0, wanted at least 1"),
+        (["runs.csv", "--base-width", "99"], "got base=99"),
+        (["runs.csv", "--target-width", "0"], "target: got 0, wanted at least 1"),
         (["runs.csv", "--along", "size"], "along: got 'size', wanted the axis that grows"),
         (["runs.csv", "--along", "depth"], "wanted also depth. Name them"),
         (["runs.csv", "--along", "steps", "--target", "0"], "target: got 0, wanted at least 1"),

@@ -82,7 +82,7 @@ def fit(scheme: str, width: int) -> CurveFit:
     x = np.linspace(-12, min(centre + 3.2, -1), 120)
     loss = np.array([valley(float(at), centre=centre, floor=floor_of(width)) for at in x])
     half = 0.006 + 0.004 * np.abs(x - centre)
-    return CurveFit(width=width, log2_lr=x, loss=loss, low=loss - half, high=loss + half)
+    return CurveFit(size=width, log2_lr=x, loss=loss, low=loss - half, high=loss + half)
 
 
 def optimum(scheme: str, width: int) -> Optimum:
@@ -93,7 +93,7 @@ def optimum(scheme: str, width: int) -> Optimum:
 def prediction(scheme: str, *, target: int = 8192) -> Prediction:
     centre = centre_of(scheme, target)
     return Prediction(
-        width=target,
+        size=target,
         lr=2.0**centre,
         low=2.0 ** (centre - 1.1),
         high=2.0 ** (centre + 0.9),
@@ -170,7 +170,7 @@ def report(*schemes: str, title: str = "Small transformer on wikitext") -> Repor
         facts=FACTS,
         table=RunTable(tuple(row for scheme in schemes for row in runs(scheme))),
         answers=tuple(answer(scheme) for scheme in schemes),
-        target_width=8192,
+        target=8192,
     )
 
 
@@ -192,7 +192,7 @@ def at_edges() -> Report:
         facts=FACTS,
         table=RunTable((*runs("μP"), *runs("SP"))),
         answers=(answer("μP"), edges("SP")),
-        target_width=8192,
+        target=8192,
         notes=(
             "The batched engine failed its check on this machine; every run used the loop.",
             "Width 1024 has a batch of 64, the target's is 512: not covered.",
@@ -202,20 +202,20 @@ def at_edges() -> Report:
 
 def all_diverged() -> Report:
     rows = tuple(
-        Observation(row.scheme, row.width, row.lr, row.seed, None, diverged=True)
+        Observation(row.scheme, row.size, row.lr, row.seed, None, diverged=True)
         for row in runs("SP")
     )
     return Report("Nothing finished", FACTS, RunTable(rows), (nothing("SP"),), 4096)
 
 
 def half_diverged() -> Report:
-    lost = tuple(Observation("SP", row.width, row.lr, row.seed, None, True) for row in runs("SP"))
+    lost = tuple(Observation("SP", row.size, row.lr, row.seed, None, True) for row in runs("SP"))
     return Report(
         title="One scheme diverged",
         facts=FACTS,
         table=RunTable((*runs("μP"), *lost)),
         answers=(answer("μP"), nothing("SP")),
-        target_width=8192,
+        target=8192,
     )
 
 
@@ -234,7 +234,7 @@ def sparse() -> Report:
 def decades() -> Report:
     """Return losses over many decades, as a regression has them."""
     rows = tuple(
-        Observation(row.scheme, row.width, row.lr, row.seed, row.loss and 10 ** (4 * row.loss - 18))
+        Observation(row.scheme, row.size, row.lr, row.seed, row.loss and 10 ** (4 * row.loss - 18))
         for row in runs("SP")
     )
     return Report("Regression", FACTS, RunTable(rows), (nothing("SP"),), 4096)

@@ -25,15 +25,15 @@ def loss(report: Report) -> Figure:
 
 
 def optimum(report: Report) -> Figure:
-    return optimum_figure(report.answers, target_width=report.target_width)
+    return optimum_figure(report.answers, target=report.target)
 
 
 def with_loss(report: Report, change: Callable[[Observation], float | None]) -> Report:
     rows = tuple(
-        Observation(row.scheme, row.width, row.lr, row.seed, change(row), row.diverged)
+        Observation(row.scheme, row.size, row.lr, row.seed, change(row), row.diverged)
         for row in report.table.observations
     )
-    return Report(report.title, (), RunTable(rows), report.answers, report.target_width)
+    return Report(report.title, (), RunTable(rows), report.answers, report.target)
 
 
 def dots(figure: Figure) -> Iterator[dict[str, Any]]:
@@ -185,7 +185,7 @@ def test_an_edge_points_to_where_the_optimum_must_be(
     traces = loss_figure(RunTable(synthetic.runs("SP")), [answer]).traces
     (strip,) = (t for t in traces if "only a bound" in str(t.get("text")))
     assert strip["marker"]["symbol"] == symbols
-    arrows = [t for t in optimum_figure([answer], target_width=512).traces if "text" in t]
+    arrows = [t for t in optimum_figure([answer], target=512).traces if "text" in t]
     ways = {t["marker"]["symbol"][1] for t in arrows}
     assert ("triangle-up" in ways) == (high is None)
     assert ("triangle-down" in ways) == (low is None)
@@ -212,7 +212,7 @@ def test_the_prediction_ends_where_it_says() -> None:
     answer = synthetic.answer("μP")
     told = Prediction(4096, 2.0**-6, 2.0**-7, 2.0**-4, "")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
-    figure = optimum_figure([changed], target_width=4096)
+    figure = optimum_figure([changed], target=4096)
     (point,) = (t for t in figure.traces if "predicted" in t.get("text", ""))
     assert (point["x"], point["y"]) == ([12.0], [-6.0])
     assert point["error_y"]["arrayminus"] == [1.0]
@@ -223,7 +223,7 @@ def test_a_prediction_without_bounds_is_drawn_without_bars() -> None:
     answer = synthetic.answer("μP")
     told = Prediction(4096, 2.0**-6, 0.0, math.inf, "")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
-    figure = optimum_figure([changed], target_width=4096)
+    figure = optimum_figure([changed], target=4096)
     json.dumps(figure.traces, allow_nan=False)
 
 

@@ -131,7 +131,7 @@ def poisoned(text: str) -> Report:
         facts=((text, text), (text, text)),
         table=RunTable(rows),
         answers=tuple(answers),
-        target_width=clean.target_width,
+        target=clean.target,
         notes=(text, text),
     )
 
@@ -323,7 +323,7 @@ FEW = tuple(row for row in synthetic.runs("SP") if row.lr in {2.0**-8, 2.0**-7})
 def along(axis: AxisName, rows: tuple[Observation, ...]) -> Page:
     """Read the page of what the statistics say of runs along an axis."""
     table = RunTable(rows)
-    answers = tuple(judge(table, target_width=8192, axis=axis).values())
+    answers = tuple(judge(table, target=8192, axis=axis).values())
     return read(render(Report("Runs", (), table, answers, 8192)))
 
 

@@ -30,7 +30,7 @@ def text_of(answer: SchemeAnswer) -> str:
 
 
 def judged(axis: AxisName, **options: Any) -> dict[str, SchemeAnswer]:
-    return dict(judge(EVERYTHING, target_width=4096, axis=axis, **options))
+    return dict(judge(EVERYTHING, target=4096, axis=axis, **options))
 
 
 def of_width(text: str) -> list[str]:
@@ -40,7 +40,7 @@ def of_width(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("axis", OTHERS)
-@pytest.mark.parametrize("options", [{}, {"base_width": 512}, {"base_width": 128}])
+@pytest.mark.parametrize("options", [{}, {"base": 512}, {"base": 128}])
 def test_no_sentence_speaks_of_width(axis: AxisName, options: dict[str, int]) -> None:
     text = "\n".join(map(text_of, judged(axis, **options).values()))
     assert of_width(text) == []
@@ -61,7 +61,7 @@ def test_numbers_do_not_depend_on_the_axis(axis: AxisName) -> None:
             assert other.prediction is not None
             assumption = other.prediction.assumption
             assert replace(one.prediction, assumption=assumption) == other.prediction
-        found, wanted = ([(e.width, e.log2_lr, e.runs) for e in a.evidence] for a in (one, other))
+        found, wanted = ([(e.size, e.log2_lr, e.runs) for e in a.evidence] for a in (one, other))
         assert found == wanted
 
 
@@ -70,9 +70,9 @@ def test_numbers_do_not_depend_on_the_axis(axis: AxisName) -> None:
 )
 def test_runs_cost_in_proportion_to_a_power_of_the_size(axis: AxisName, power: int) -> None:
     (wanted,) = judged(axis)["alone"].evidence
-    so_far = sum(row.width**power for row in ALONE)
-    assert wanted.width == 128
-    assert wanted.cost == pytest.approx(wanted.runs * wanted.width**power / so_far)
+    so_far = sum(row.size**power for row in ALONE)
+    assert wanted.size == 128
+    assert wanted.cost == pytest.approx(wanted.runs * wanted.size**power / so_far)
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_sentences_are_these(axis: AxisName, name: str, plural: str, most: str) 
     assert edge.evidence[0].action == (f"add learning rates above 2**-3 at {name} 64 (scheme edge)")
     assert alone.reason == f"Scheme alone has no runs at a second {name} beside 64."
     assert alone.evidence[0].action == f"add runs at {name} 128 (scheme alone)"
-    lacking = judged(axis, base_width=128)["alone"]
+    lacking = judged(axis, base=128)["alone"]
     assert lacking.reason == f"Scheme alone has no runs at {name} 128."
     assert lacking.evidence[0].action == (
         f"add the base {name}'s runs at {name} 128 (scheme alone)"
     )
-    (wanted,) = judge(table(runs("two", still, widths=(64, 256))), target_width=256, axis=axis)[
+    (wanted,) = judge(table(runs("two", still, widths=(64, 256))), target=256, axis=axis)[
         "two"
     ].evidence
     assert wanted.action == (
@@ -165,11 +165,11 @@ def test_axis_is_written_as_json() -> None:
             {},
             r"got {name} 64 alone .* at least two {plural}: transfer is between {plural}\.",
         ),
-        (runs("a", still), {"target_width": 0}, r"got target {name} 0, wanted a positive {name}\."),
+        (runs("a", still), {"target": 0}, r"got target=0, wanted a positive {name}\."),
         (
             runs("a", still),
-            {"base_width": 65},
-            r"got base {name} 65, wanted one of the measured {plural} 64, 128",
+            {"base": 65},
+            r"got base=65, wanted one of the measured {plural} 64, 128",
         ),
         ([Observation("a", 0, 0.1, 0, 3.0)], {}, r"{name} 0, lr 0.1, .* wanted a positive {name} "),
     ],
@@ -179,7 +179,7 @@ def test_errors_name_the_axis(
 ) -> None:
     words = AXES[axis]
     pattern = message.format(name=words.name, plural=words.plural)
-    arguments = {"target_width": 512} | options
+    arguments = {"target": 512} | options
     with pytest.raises(TableError, match=pattern) as caught:
         judge(RunTable(tuple(rows)), axis=axis, **arguments)  # type: ignore[arg-type]
     assert of_width(str(caught.value)) == []
@@ -187,4 +187,4 @@ def test_errors_name_the_axis(
 
 def test_unknown_axis_is_refused() -> None:
     with pytest.raises(TableError, match=r"judge, axis: got 'size', wanted .* width, depth, batch"):
-        judge(EVERYTHING, target_width=512, axis="size")  # type: ignore[arg-type]
+        judge(EVERYTHING, target=512, axis="size")  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ NAN, INF = np.nan, np.inf
 
 def reduced(rows: list[list[float]], *, width: int = 64) -> Columns:
     loss = np.array(rows)
-    return columns(LossCurve(width=width, log2_lr=np.arange(-9.0, loss.shape[1] - 9.0), loss=loss))
+    return columns(LossCurve(size=width, log2_lr=np.arange(-9.0, loss.shape[1] - 9.0), loss=loss))
 
 
 def test_residuals_by_hand() -> None:

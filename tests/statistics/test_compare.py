@@ -21,7 +21,7 @@ def judged(*schemes: tuple[str, float, float], seeds: int = 5, seed: int = 0) ->
                     loss = floor + (x + 7 - drift * k) ** 2 / 16
                     loss += shared[s] + 0.003 * noise.standard_normal()
                     rows.append(Observation(name, width, 2.0**x, s, loss))
-    return judge(RunTable(tuple(rows)), target_width=512)
+    return judge(RunTable(tuple(rows)), target=512)
 
 
 def true_regret(judgement: Judgement, scheme: str, drift: float) -> float:
@@ -33,7 +33,7 @@ def true_regret(judgement: Judgement, scheme: str, drift: float) -> float:
 
 def test_differences_are_found() -> None:
     (found,) = judged(("mup", 0.0, 3.0), ("sp", -0.7, 3.1)).comparisons
-    assert (found.scheme, found.reference, found.width) == ("sp", "mup", 512)
+    assert (found.scheme, found.reference, found.size) == ("sp", "mup", 512)
     for interval, truth in ((found.drift, -0.7), (found.best_loss, 0.1)):
         assert interval is not None
         assert interval.low is not None
@@ -97,7 +97,7 @@ def test_pairs_are_of_equal_seeds() -> None:
         for x in range(-12, -2)
         for s in seeds
     ]
-    (found,) = judge(RunTable(tuple(rows)), target_width=128).comparisons
+    (found,) = judge(RunTable(tuple(rows)), target=128).comparisons
     assert found.best_loss is not None
     assert found.best_loss.low == pytest.approx(0.1, abs=0.01)
     assert found.best_loss.high == pytest.approx(0.1, abs=0.01)
@@ -121,7 +121,7 @@ def test_schemes_without_a_common_width_are_not_compared() -> None:
         for x in range(-12, -2)
         for s in range(2)
     ]
-    assert judge(RunTable(tuple(rows)), target_width=512).comparisons == ()
+    assert judge(RunTable(tuple(rows)), target=512).comparisons == ()
 
 
 @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])

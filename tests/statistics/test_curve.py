@@ -51,7 +51,7 @@ def test_draws_follow_the_dense_posterior(monkeypatch: pytest.MonkeyPatch, stret
     rng = np.random.default_rng(3)
     loss = 3 + (np.arange(7) - 3.2) ** 2 / 16 + 0.05 * rng.standard_normal((2, 7))
     loss[1, 2] = np.nan  # so that the columns' errors are correlated
-    data = columns(LossCurve(width=64, log2_lr=np.arange(-9.0, -2.0), loss=loss))
+    data = columns(LossCurve(size=64, log2_lr=np.arange(-9.0, -2.0), loss=loss))
     found = draw_curves(data, Residuals(0.0, 0.0), rng=rng, draws=40_000)
     at = found.log2_lr[::13]
     scale = float(np.quantile(data.loss, 0.6) - data.loss.min())
@@ -106,7 +106,7 @@ def test_cliff_is_drawn_uniformly() -> None:
     rng = np.random.default_rng(0)
     x = np.arange(-9.0, -1.0)
     loss = np.where(x > -4.0, np.inf, 3 + (x + 5) ** 2 / 16)[None]
-    data = columns(LossCurve(width=64, log2_lr=x, loss=loss))
+    data = columns(LossCurve(size=64, log2_lr=x, loss=loss))
     found = draw_curves(data, data.residuals, rng=rng, draws=4000)
     alive = np.isfinite(found.loss).mean(axis=0)
     x = found.log2_lr
@@ -118,14 +118,14 @@ def test_cliff_is_drawn_uniformly() -> None:
 
 def test_all_rates_are_among_the_points() -> None:
     x = np.log2([1e-4, 3e-4, 1e-3, 1.1e-3, 3e-3, 1e-2, 3e-2])
-    data = columns(LossCurve(width=64, log2_lr=x, loss=(3 + (x + 8) ** 2)[None]))
+    data = columns(LossCurve(size=64, log2_lr=x, loss=(3 + (x + 8) ** 2)[None]))
     found = draw_curves(data, data.residuals, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(found.log2_lr[found.at_columns], x)
     assert np.diff(found.log2_lr).max() <= module.STEP + 1e-12
 
 
 def test_equal_losses_are_no_accident() -> None:
-    data = columns(LossCurve(width=64, log2_lr=np.arange(-9.0, -1.0), loss=np.full((2, 8), 3.0)))
+    data = columns(LossCurve(size=64, log2_lr=np.arange(-9.0, -1.0), loss=np.full((2, 8), 3.0)))
     found = draw_curves(data, data.residuals, rng=np.random.default_rng(0))
     np.testing.assert_allclose(found.loss, 3.0, atol=1e-6)
 
@@ -134,7 +134,7 @@ def test_many_equal_losses_beside_a_steep_side() -> None:
     # Losses printed with two digits: no height over most of the rates.
     loss = np.array([[9.0, 3.01, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 8.0]] * 2)
     loss[1, 3] += 0.01
-    data = columns(LossCurve(width=64, log2_lr=np.arange(-9.0, 0.0), loss=loss))
+    data = columns(LossCurve(size=64, log2_lr=np.arange(-9.0, 0.0), loss=loss))
     found = draw_curves(data, data.residuals, rng=np.random.default_rng(0))
     assert np.isfinite(found.loss).all()
     assert np.median(found.loss[:, found.at_columns], axis=0) == pytest.approx(data.loss, rel=0.05)

@@ -6,7 +6,7 @@ import pytest
 from lrtransfer.statistics import design as module
 from lrtransfer.statistics.design import Addition, Arm, RateGoal, RegretGoal, choose
 from lrtransfer.statistics.landscapes import loss_shape
-from lrtransfer.statistics.optimum import fit_widths
+from lrtransfer.statistics.optimum import fit_sizes
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 BASE, WIDE = ("mup", 64), ("mup", 256)
@@ -16,7 +16,7 @@ RATES = np.arange(-48, -7) / 4.0
 def arm(key: tuple[str, int], x: FloatArray, *, best: float, cost: float = 1.0) -> Arm:
     """Return the arm of a skewed valley tried at these rates by seed 0."""
     loss = 3 + loss_shape("skew", x - best)
-    (fit,) = fit_widths([LossCurve(key[1], x, loss[None])])
+    (fit,) = fit_sizes([LossCurve(key[1], x, loss[None])])
     assert fit.draws is not None
     return Arm(fit.draws, {0: frozenset(x.tolist())}, RATES, cost)
 
@@ -82,7 +82,7 @@ def test_a_goal_without_its_curves_asks_for_nothing() -> None:
 def test_beside_a_cliff_a_run_tells_its_side() -> None:
     x = np.arange(-12.0, -3.0)
     loss = np.where(x > -6, np.inf, 3 + loss_shape("falling", x + 5.5))
-    (fit,) = fit_widths([LossCurve(256, x, loss[None])])
+    (fit,) = fit_sizes([LossCurve(256, x, loss[None])])
     assert fit.draws is not None
     made = Arm(fit.draws, {0: frozenset(x.tolist())}, RATES, 1.0)
     addition = Addition(WIDE, (-5.5,), 0, 1.0, 1.0)

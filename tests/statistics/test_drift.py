@@ -29,7 +29,7 @@ def test_only_known_optima_count() -> None:
     none = Optimum(2**13, None, None, None, "none")
     assert drift_of([*line(-0.2), edge, none]) == drift_of(line(-0.2))
     assert drift_of([*line(0.0, widths=2), edge, none]) is None
-    assert predict([*line(0.0, widths=2), edge], width=4096) is None
+    assert predict([*line(0.0, widths=2), edge], size=4096) is None
 
 
 def test_prediction_by_hand() -> None:
@@ -38,7 +38,7 @@ def test_prediction_by_hand() -> None:
     # Bend: half of (16 - sum h_i d_i^2) = (16 - 2) / 2 = 7 octaves per unit of bend.
     statistical = 3.182 * 0.05 * math.sqrt(1.8)
     bend = 1.96 * BEND * 7
-    found = predict(line(-0.5), width=2**11)
+    found = predict(line(-0.5), size=2**11)
     assert found is not None
     assert math.log2(found.lr) == pytest.approx(-6 - 5.5)
     assert math.log2(found.high / found.lr) == pytest.approx(
@@ -49,14 +49,14 @@ def test_prediction_by_hand() -> None:
 
 
 def test_prediction_at_the_middle_needs_little_bend() -> None:
-    near, far = (predict(line(0.0), width=2**i) for i in (7, 12))
+    near, far = (predict(line(0.0), size=2**i) for i in (7, 12))
     assert near is not None
     assert far is not None
     assert near.high / near.low < far.high / far.low
 
 
 def test_prediction_that_says_nothing_is_not_made() -> None:
-    assert predict(line(0.0, widths=3, half=2.0), width=2**16) is None
+    assert predict(line(0.0, widths=3, half=2.0), size=2**16) is None
 
 
 def test_interval_of_no_width_weighs_no_more_than_the_grid() -> None:

@@ -36,7 +36,7 @@ def expected(
                 loss = 3 + 2.0 ** (curvature * k) * shape(np.array(x + 7 - drift * k))
                 loss += 0.001 * rng.standard_normal()
                 rows.append(Observation("mup", width, 2.0**x, seed, float(loss)))
-    answer = judge(RunTable(tuple(rows)), target_width=target)["mup"]
+    answer = judge(RunTable(tuple(rows)), target=target)["mup"]
     told = [regret for regret in answer.regrets if not regret.measured]
     assert len(told) <= 1
     return told[0] if told else None
@@ -48,7 +48,7 @@ def test_the_interval_holds_the_truth(drift: float, curvature: float) -> None:
     assert found is not None
     assert found.low is not None
     assert found.high is not None
-    assert found.width == 2048
+    assert found.size == 2048
     truth = 2.0 ** (5 * curvature) / 16 * (found.log2_lr + 7 - 5 * drift) ** 2 / 3
     assert found.low <= truth <= found.high
     assert found.low <= found.estimate <= found.high

@@ -205,7 +205,7 @@ def test_sizes_are_read_from_the_column_of_the_axis(
     along: AxisName, column: str, tmp_path: Path
 ) -> None:
     runs = read_along(along, tmp_path, f"{column},lr,loss\n8,0.1,2\n16,0.1,3\n")
-    assert [row.width for row in runs.table.observations] == [8, 16]
+    assert [row.size for row in runs.table.observations] == [8, 16]
     assert runs.conditions == ""
     assert runs.warnings == (() if column == along else (f"read {along} from column {column!r}",))
 
@@ -213,7 +213,7 @@ def test_sizes_are_read_from_the_column_of_the_axis(
 def test_the_column_of_the_axis_may_be_named(tmp_path: Path) -> None:
     text = "width,tokens,lr,loss\n64,1000,0.1,2\n64,4000,0.1,3\n"
     runs = read_along("steps", tmp_path, text, steps="tokens")
-    assert [row.width for row in runs.table.observations] == [1000, 4000]
+    assert [row.size for row in runs.table.observations] == [1000, 4000]
     assert runs.conditions == "width 64"
 
 
@@ -284,7 +284,7 @@ def test_runs_of_another_width_than_most_at_their_depth_are_left_out(tmp_path: P
     finished = [(2, 64, 0.1), (2, 64, 0.2), (2, 128, 0.1), (4, 64, 0.1)]
     text = "depth,width,lr,loss\n" + "".join(f"{d},{w},{lr},2\n" for d, w, lr in finished)
     runs = read_along("depth", tmp_path, text + "2,128,0.4,nan\n2,64,0.8,nan\n")
-    assert [(row.width, row.lr, row.diverged) for row in runs.table.observations] == [
+    assert [(row.size, row.lr, row.diverged) for row in runs.table.observations] == [
         (2, 0.1, False),
         (2, 0.2, False),
         (2, 0.8, True),

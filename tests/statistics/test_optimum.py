@@ -5,7 +5,7 @@ import pytest
 
 from lrtransfer.statistics.answer import Optimum
 from lrtransfer.statistics.landscapes import LANDSCAPES, loss_shape, simulate
-from lrtransfer.statistics.optimum import fit_widths, minima_of, optima
+from lrtransfer.statistics.optimum import fit_sizes, minima_of, optima
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 NAN, INF = np.nan, np.inf
@@ -14,7 +14,7 @@ NAN, INF = np.nan, np.inf
 def best_of(loss: object, *, start: float = -9.0) -> Optimum:
     losses = np.atleast_2d(np.asarray(loss, dtype=np.float64))
     x = np.arange(start, start + losses.shape[1])
-    (found,) = optima([LossCurve(width=64, log2_lr=x, loss=losses)])
+    (found,) = optima([LossCurve(size=64, log2_lr=x, loss=losses)])
     return found
 
 
@@ -95,7 +95,7 @@ def test_bracket_at_the_end_is_a_bound() -> None:
     [([3.0, 2.0, INF], -7.0), ([INF, INF, INF], -9.0), ([3.0, 2.0, NAN], None)],
 )
 def test_two_finite_rates_show_no_optimum(loss: list[float], high: float | None) -> None:
-    assert best_of(loss) == Optimum(width=64, log2_lr=None, low=None, high=high, status="none")
+    assert best_of(loss) == Optimum(size=64, log2_lr=None, low=None, high=high, status="none")
 
 
 def test_nan_never_wins() -> None:
@@ -197,7 +197,7 @@ def _simulated(name: str, seeds: int) -> list[tuple[Optimum, float]]:
         rng = np.random.default_rng([study, seeds])
         noise = (0.002, 0.008, 0.03)[study % 3]
         drawn = [
-            simulate(name, rng=rng, seeds=seeds, noise=noise, width=width) for width in (1, 2, 3)
+            simulate(name, rng=rng, seeds=seeds, noise=noise, size=width) for width in (1, 2, 3)
         ]
         found = optima([curve for curve, _ in drawn], seed=study)
         pairs += zip(found, (truth for _, truth in drawn), strict=True)
@@ -231,7 +231,7 @@ def test_a_steep_side_does_not_hide_the_valley_of_one_seed() -> None:
 @pytest.mark.parametrize(("spacing", "stretch"), [(1.0, 1.0), (2.0, 1.3)])
 def test_intervals_between_sparse_rates_are_stretched(spacing: float, stretch: float) -> None:
     x = np.arange(-12.0, -1.9, spacing)
-    (fit,) = fit_widths([LossCurve(64, x, (3 + loss_shape("skew", x + 7.1))[None])])
+    (fit,) = fit_sizes([LossCurve(64, x, (3 + loss_shape("skew", x + 7.1))[None])])
     found = fit.optimum
     assert fit.draws is not None
     assert found.log2_lr is not None

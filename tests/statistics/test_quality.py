@@ -18,7 +18,7 @@ def quality(optima: tuple[float, ...], *, seeds: int = 3) -> Quality:
             for seed in range(seeds):
                 loss = 3 + (x - best) ** 2 / 16 + 0.001 * rng.standard_normal()
                 rows.append(Observation("mup", width, 2.0**x, seed, loss))
-    return judge(RunTable(tuple(rows)), target_width=WIDTHS[-1])["mup"].quality
+    return judge(RunTable(tuple(rows)), target=WIDTHS[-1])["mup"].quality
 
 
 def test_optima_on_a_line_fit_and_extrapolate() -> None:
@@ -26,7 +26,7 @@ def test_optima_on_a_line_fit_and_extrapolate() -> None:
     assert found.scatter is not None
     assert found.scatter < 0.02
     assert found.extrapolation is not None
-    assert found.extrapolation.width == 1024
+    assert found.extrapolation.size == 1024
     assert found.extrapolation.estimate < 1e-4
 
 
@@ -45,7 +45,7 @@ def test_a_kink_is_paid_at_the_widest_width() -> None:
 def test_the_penalty_is_that_of_the_drift() -> None:
     found = quality((-6, -6.2, -6.4, -6.6, -6.8)).penalty
     assert found is not None
-    assert found.width == 8 * 1024
+    assert found.size == 8 * 1024
     assert found.low is not None
     assert found.low <= (7 * 0.2) ** 2 / 16 / 3
     assert found.high is None or found.high >= (7 * 0.2) ** 2 / 16 / 3

@@ -5,17 +5,17 @@ import pytest
 
 from lrtransfer.statistics.answer import Optimum
 from lrtransfer.statistics.landscapes import simulate
-from lrtransfer.statistics.optimum import WidthFit, fit_widths
-from lrtransfer.statistics.regret import RateUsed, Ruling, rate_used, regret_draws, rule
+from lrtransfer.statistics.optimum import SizeFit, fit_sizes
+from lrtransfer.statistics.regret import Decision, RateUsed, decide, rate_used, regret_draws
 from lrtransfer.statistics.table import FloatArray, LossCurve
 
 INF = np.inf
 
 
-def fitted(loss: object, *, start: float = -9.0) -> WidthFit:
+def fitted(loss: object, *, start: float = -9.0) -> SizeFit:
     losses = np.atleast_2d(np.asarray(loss, dtype=np.float64))
     curve = LossCurve(512, np.arange(start, start + losses.shape[1]), losses)
-    (fit,) = fit_widths([curve])
+    (fit,) = fit_sizes([curve])
     return fit
 
 
@@ -26,8 +26,8 @@ def parabola(best: float = -5.0, *, noise: float = 0.001) -> FloatArray:
     )
 
 
-def ruled(x: float, fit: WidthFit, *, tolerance: float = 0.01) -> Ruling:
-    return rule(RateUsed(64, x, x, x), fit, tolerance=tolerance, at_target=True)
+def ruled(x: float, fit: SizeFit, *, tolerance: float = 0.01) -> Decision:
+    return decide(RateUsed(64, x, x, x), fit, tolerance=tolerance, at_target=True)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_regret_at_the_tolerance_is_open() -> None:
 def test_looks_share_the_error_of_one() -> None:
     fit, used = fitted(parabola(noise=0.03)), RateUsed(64, -4.0, -4.0, -4.0)
     once, often = (
-        rule(used, fit, tolerance=0.01, at_target=True, looks=looks).regret for looks in (1, 10)
+        decide(used, fit, tolerance=0.01, at_target=True, looks=looks).regret for looks in (1, 10)
     )
     assert fit.draws is not None
     draws = regret_draws(used, fit.draws)
@@ -120,9 +120,9 @@ def test_four_rates_can_only_bring_bad_news() -> None:
 def test_bounded_rate_is_bad_when_all_it_may_be_is_bad() -> None:
     fit = fitted(parabola())
     bad = RateUsed(64, -2.0, -3.0, INF)
-    assert rule(bad, fit, tolerance=0.01, at_target=True).verdict == "does not transfer"
+    assert decide(bad, fit, tolerance=0.01, at_target=True).verdict == "does not transfer"
     open_ = RateUsed(64, -2.0, -5.5, INF)
-    found = rule(open_, fit, tolerance=0.01, at_target=True)
+    found = decide(open_, fit, tolerance=0.01, at_target=True)
     assert found.verdict == "inconclusive"
     assert found.regret is not None
     assert found.regret.high is None
@@ -151,7 +151,7 @@ def test_verdict_agrees_with_interval(name: str) -> None:
     for i in range(12):
         rng = np.random.default_rng([i, 21])
         curve, best = simulate(name, rng=rng, noise=0.01)
-        (fit,) = fit_widths([curve])
+        (fit,) = fit_sizes([curve])
         found = ruled(best + rng.uniform(-2, 0.5), fit)
         if found.regret is None:
             continue

@@ -63,7 +63,7 @@ def same(one: SchemeAnswer, other: SchemeAnswer) -> bool:
 
 
 def test_optimum_that_stays_transfers() -> None:
-    answer = judge(table(runs("mup", still)), target_width=4096)["mup"]
+    answer = judge(table(runs("mup", still)), target=4096)["mup"]
     assert answer.verdict == "transfers"
     assert answer.evidence == ()
     assert [o.status for o in answer.optima] == ["ok"] * 4
@@ -74,12 +74,12 @@ def test_optimum_that_stays_transfers() -> None:
     assert answer.prediction is not None
     assert answer.prediction.low < 2**-6.4 < answer.prediction.high
     assert answer.regret is not None
-    assert (answer.regret.width, answer.regret.measured) == (512, True)
+    assert (answer.regret.size, answer.regret.measured) == (512, True)
     assert "the widest measured" in answer.reason
 
 
 def test_optimum_that_moves_does_not_transfer() -> None:
-    answer = judge(table(runs("sp", moving)), target_width=512)["sp"]
+    answer = judge(table(runs("sp", moving)), target=512)["sp"]
     assert answer.verdict == "does not transfer"
     assert answer.drift is not None
     assert answer.drift.low is not None
@@ -91,7 +91,7 @@ def test_optimum_that_moves_does_not_transfer() -> None:
     assert answer.regret.estimate == pytest.approx(2.1**2 / 48, rel=0.1)
     # the prediction is still the regression's, though the target was measured
     assert answer.prediction is not None
-    assert answer.prediction.width == 512
+    assert answer.prediction.size == 512
     assert answer.prediction.low < 2**-7.5 < answer.prediction.high
 
 
@@ -99,18 +99,18 @@ def test_optimum_at_the_lower_edge_of_the_widest_is_bad_enough() -> None:
     def falling(log2_width: float) -> float:
         return -6.5 - 1.6 * (log2_width - 6)
 
-    answer = judge(table(runs("sp", falling, cliff=5.0)), target_width=2048)["sp"]
+    answer = judge(table(runs("sp", falling, cliff=5.0)), target=2048)["sp"]
     assert answer.optima[-1].status == "edge"
     assert answer.verdict == "does not transfer"
     assert open_edges(answer) == ((512, "low"),)
     first = answer.evidence[0]
     assert first.action == "add learning rates below 2**-11 at width 512 (scheme sp)"
-    assert (first.width, first.log2_lr) == (512, (-13.0, -12.0))
+    assert (first.size, first.log2_lr) == (512, (-13.0, -12.0))
     assert first.runs == 2 * len({row.seed for row in table(runs("sp", falling)).observations})
 
 
 def test_optimum_of_the_base_at_the_edge_is_open() -> None:
-    answer = judge(table(runs("mup", lambda _: -2.5)), target_width=512)["mup"]
+    answer = judge(table(runs("mup", lambda _: -2.5)), target=512)["mup"]
     assert answer.verdict == "inconclusive"
     assert open_edges(answer) == tuple((width, "high") for width in WIDTHS)
     first = answer.evidence[0]
@@ -119,8 +119,8 @@ def test_optimum_of_the_base_at_the_edge_is_open() -> None:
 
 def test_rate_used_beyond_the_target_grid_asks_for_it() -> None:
     rows = runs("sp", moving, widths=(64, 512))
-    rows = [r for r in rows if r.width == 64 or r.lr <= 2**-6]
-    answer = judge(table(rows), target_width=512)["sp"]
+    rows = [r for r in rows if r.size == 64 or r.lr <= 2**-6]
+    answer = judge(table(rows), target=512)["sp"]
     assert answer.verdict == "inconclusive"
     assert {o.status for o in answer.optima} == {"ok"}
     assert open_edges(answer) == ((512, "high"),)
@@ -129,25 +129,25 @@ def test_rate_used_beyond_the_target_grid_asks_for_it() -> None:
 
 def test_thin_evidence_asks_for_more() -> None:
     rows = runs("mup", still, seeds=1, noise=0.05)
-    answer = judge(table(rows), target_width=512, tolerance=0.001)["mup"]
+    answer = judge(table(rows), target=512, tolerance=0.001)["mup"]
     assert answer.verdict == "inconclusive"
     assert any(line.action.startswith("add learning rates halfway") for line in answer.evidence)
     assert any(line.action.startswith("add seeds: 3 per learning rate") for line in answer.evidence)
 
 
 def test_two_widths_give_a_verdict_but_no_trend() -> None:
-    answer = judge(table(runs("mup", still, widths=(64, 256))), target_width=256)["mup"]
+    answer = judge(table(runs("mup", still, widths=(64, 256))), target=256)["mup"]
     assert answer.verdict == "transfers"
     assert (answer.drift, answer.prediction) == (None, None)
     (wanted,) = answer.evidence
     assert "2 widths do not determine the target's learning rate" in wanted.action
-    assert wanted.width == 32
+    assert wanted.size == 32
 
 
 def test_base_width_is_the_one_asked_for() -> None:
     rows = table(runs("sp", moving))
-    narrow = judge(rows, target_width=512)["sp"].regret
-    near = judge(rows, target_width=512, base_width=256)["sp"].regret
+    narrow = judge(rows, target=512)["sp"].regret
+    near = judge(rows, target=512, base=256)["sp"].regret
     assert narrow is not None
     assert near is not None
     assert near.log2_lr == pytest.approx(moving(8.0), abs=0.1)
@@ -155,17 +155,17 @@ def test_base_width_is_the_one_asked_for() -> None:
 
 
 def test_base_as_widest_has_nothing_to_be_judged_at() -> None:
-    answer = judge(table(runs("sp", moving)), target_width=4096, base_width=512)["sp"]
+    answer = judge(table(runs("sp", moving)), target=4096, base=512)["sp"]
     assert answer.verdict == "inconclusive"
     (wanted,) = answer.evidence
-    assert wanted.width == 1024
-    rest = sum(row.width**2 for row in table(runs("sp", moving)).observations)
+    assert wanted.size == 1024
+    rest = sum(row.size**2 for row in table(runs("sp", moving)).observations)
     assert wanted.cost == pytest.approx(wanted.runs * 1024**2 / rest)
 
 
 def test_covers_says_what_is_not_covered() -> None:
     answer = judge(
-        table(runs("mup", still)), target_width=4096, conditions="200 steps of 1,024 tokens, AdamW"
+        table(runs("mup", still)), target=4096, conditions="200 steps of 1,024 tokens, AdamW"
     )["mup"]
     assert answer.covers == (
         "Covered: width only, between the measured widths 64 and 512, at these conditions: "
@@ -176,26 +176,26 @@ def test_covers_says_what_is_not_covered() -> None:
 
 def test_other_schemes_change_no_bit() -> None:
     mine, other = runs("mup", still), runs("sp", moving, seeds=2, noise=0.02)
-    alone = judge(table(mine), target_width=1024)["mup"]
-    assert same(judge(table(other, mine), target_width=1024)["mup"], alone)
+    alone = judge(table(mine), target=1024)["mup"]
+    assert same(judge(table(other, mine), target=1024)["mup"], alone)
 
 
 def test_name_of_the_scheme_changes_no_number() -> None:
-    one = judge(table(runs("a", still)), target_width=1024)["a"]
-    other = judge(table(runs("b", still)), target_width=1024)["b"]
+    one = judge(table(runs("a", still)), target=1024)["a"]
+    other = judge(table(runs("b", still)), target=1024)["b"]
     assert (one.optima, one.regret, one.drift) == (other.optima, other.regret, other.drift)
 
 
 def test_order_of_rows_changes_no_bit() -> None:
     rows = runs("mup", still) + runs("sp", moving)
     shuffled = random.Random(3).sample(rows, len(rows))
-    one, other = (judge(table(r), target_width=1024) for r in (rows, shuffled))
+    one, other = (judge(table(r), target=1024) for r in (rows, shuffled))
     assert all(same(one[scheme], other[scheme]) for scheme in ("mup", "sp"))
 
 
 def test_row_given_twice_counts_once() -> None:
     rows = runs("mup", still)
-    one, other = (judge(table(r), target_width=1024)["mup"] for r in (rows, rows + rows))
+    one, other = (judge(table(r), target=1024)["mup"] for r in (rows, rows + rows))
     assert same(one, other)
 
 
@@ -203,13 +203,13 @@ def test_row_given_twice_counts_once() -> None:
 def test_loss_of_a_diverged_run_is_not_read(loss: float | None) -> None:
     one, other = ([Observation("mup", w, 0.5, 0, v, True) for w in WIDTHS] for v in (loss, None))
     rows = runs("mup", still)
-    found, wanted = (judge(table(rows, extra), target_width=1024)["mup"] for extra in (one, other))
+    found, wanted = (judge(table(rows, extra), target=1024)["mup"] for extra in (one, other))
     assert same(found, wanted)
-    assert same(judge(table(rows, one, other), target_width=1024)["mup"], wanted)
+    assert same(judge(table(rows, one, other), target=1024)["mup"], wanted)
 
 
 def test_no_numpy_numbers_reach_the_reader() -> None:
-    answer = judge(table(runs("sp", moving)), target_width=4096)["sp"]
+    answer = judge(table(runs("sp", moving)), target=4096)["sp"]
     numbers = [answer.regret, answer.drift, answer.prediction, *answer.optima]
     kinds = {type(v) for part in numbers for v in vars(part).values()}
     assert kinds <= {int, float, str, bool, type(None)}
@@ -220,9 +220,9 @@ def test_no_numpy_numbers_reach_the_reader() -> None:
     [
         ([], {}, "got a table without runs, wanted runs at two or more widths. Add"),
         (runs("a", still, widths=(64,)), {}, "got width 64 alone .* wanted at least two .* Add"),
-        (runs("a", still), {"target_width": 0}, "got target_width=0, wanted a positive .* Give"),
+        (runs("a", still), {"target": 0}, "got target=0, wanted a positive .* Give"),
         (runs("a", still), {"tolerance": 0.0}, "got tolerance=0.0, wanted a positive .* Give"),
-        (runs("a", still), {"base_width": 65}, "got base_width=65, wanted .* 64, 128, .* Choose"),
+        (runs("a", still), {"base": 65}, "got base=65, wanted .* 64, 128, .* Choose"),
         ([Observation("a", 64, -6.0, 0, 3.0)], {}, "lr -6.0, .* positive learning rate .* Correct"),
         ([Observation("a", 0, 0.1, 0, 3.0)], {}, "width 0, .* wanted a positive width .* Correct"),
         (
@@ -245,20 +245,20 @@ def test_no_numpy_numbers_reach_the_reader() -> None:
 def test_bad_tables_are_refused(
     rows: list[Observation], options: dict[str, float], message: str
 ) -> None:
-    arguments = {"target_width": 512} | options
+    arguments = {"target": 512} | options
     with pytest.raises(TableError, match=message):
         judge(RunTable(tuple(rows)), **arguments)  # type: ignore[arg-type]
 
 
 def test_scheme_with_one_width_beside_others_is_open() -> None:
-    answers = judge(table(runs("mup", still), runs("sp", moving, widths=(64,))), target_width=512)
+    answers = judge(table(runs("mup", still), runs("sp", moving, widths=(64,))), target=512)
     assert answers["mup"].verdict == "transfers"
     assert answers["sp"].verdict == "inconclusive"
-    assert [wanted.width for wanted in answers["sp"].evidence] == [128]
+    assert [wanted.size for wanted in answers["sp"].evidence] == [128]
 
 
 def test_nothing_trains() -> None:
     rows = [Observation("sp", w, 2.0**x, 0, None, True) for w in (64, 128) for x in RATES]
-    answer = judge(table(rows), target_width=128)["sp"]
+    answer = judge(table(rows), target=128)["sp"]
     assert answer.verdict == "inconclusive"
     assert open_edges(answer) == ((64, "low"), (128, "low"))

@@ -114,7 +114,7 @@ def test_failures_are_tried_again(finished: tuple[Study, Path, StudyResult]) -> 
     tries = {len((run / "calls").read_text()) for run in folders(directory)}
     assert tries == {1, 2}
     # The run that fails the first time alone has a result.
-    kept = [r for r in result.table.observations if (r.width, r.lr, r.seed) == (256, 2.0**-7, 1)]
+    kept = [r for r in result.table.observations if (r.size, r.lr, r.seed) == (256, 2.0**-7, 1)]
     assert len(kept) == 1
 
 

@@ -56,7 +56,7 @@ def test_the_target_is_trained_where_the_base_optimum_is(
     confirmed: tuple[Path, StudyResult],
 ) -> None:
     _, result = confirmed
-    at_target = [row for row in result.table.observations if row.width == 1024]
+    at_target = [row for row in result.table.observations if row.size == 1024]
     assert not result.failures
     assert {row.lr for row in at_target} == {2.0**-6, 2.0**-5, 2.0**-4}
     assert len(at_target) == 2 * 3 * 2
@@ -81,7 +81,7 @@ def test_foretold_and_measured_stand_side_by_side(confirmed: tuple[Path, StudyRe
 def test_the_answer_stays_that_of_the_sweep(confirmed: tuple[Path, StudyResult]) -> None:
     _, result = confirmed
     assert result.answers["stays"].verdict == "transfers"
-    assert [o.width for o in result.answers["stays"].optima] == [64, 128, 256]
+    assert [o.size for o in result.answers["stays"].optima] == [64, 128, 256]
 
 
 def test_a_review_shows_the_same_and_writes_nothing(confirmed: tuple[Path, StudyResult]) -> None:

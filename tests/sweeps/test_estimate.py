@@ -49,7 +49,7 @@ def test_everything_is_counted(found: Estimate) -> None:
         assert cost.seconds > 0
         assert cost.memory is not None
         assert cost.memory > 5e7
-    assert (found.target.width, found.target.runs) == (64, 7)
+    assert (found.target.size, found.target.runs) == (64, 7)
     assert found.seconds is not None
 
 
@@ -100,7 +100,7 @@ def test_json_lists_every_run(small: Study, found: Estimate) -> None:
     told = estimate_document(small, found)
     assert len(told["runs"]) == told["total"]["runs"] == 35
     assert set(told["runs"][0]) == {
-        "scheme", "width", "lr", "seed", "parameters", "tokens", "flops", "seconds", "memory",
+        "scheme", "size", "lr", "seed", "parameters", "tokens", "flops", "seconds", "memory",
     }  # fmt: skip
     assert told["total"]["flops"] == pytest.approx(sum(run["flops"] for run in told["runs"]))
 

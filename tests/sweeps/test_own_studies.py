@@ -72,15 +72,15 @@ def test_sizes_along_an_axis_are_its_settings(along: str, tmp_path: Path) -> Non
     study = AT_ONE_WIDTH | {"along": along, "sizes": (2, 4), "target": 16, "width": 16}
     result = tune(load(None, study), tmp_path, workers=1)
     (answer,) = result.answers.values()
-    assert [optimum.width for optimum in answer.optima] == [2, 4]
+    assert [optimum.size for optimum in answer.optima] == [2, 4]
     assert answer.axis == along
     other = {"batch": "steps", "steps": "batch"}[along]
     plain = AT_ONE_WIDTH | {"widths": (16, 32), "base_width": 16, "schemes": ("mup",)}
     plain |= {"training": {along: 2, other: SMALL["training"][other]}}
     reused = tune(load(None, plain), tmp_path, workers=1)
     assert reused.counts.reused == 7  # width 16 at size 2
-    losses = {row.lr: row.loss for row in result.table.observations if row.width == 2}
-    again = {row.lr: row.loss for row in reused.table.observations if row.width == 16}
+    losses = {row.lr: row.loss for row in result.table.observations if row.size == 2}
+    again = {row.lr: row.loss for row in reused.table.observations if row.size == 16}
     assert losses == again
 
 
@@ -92,7 +92,7 @@ def test_a_program_gets_the_values_of_both_axes(tmp_path: Path) -> None:
     assert set(result.answers) == {"all, decay 0", "all, decay 0.5"}
     said = {path.read_text().split()[0:2][1] for path in (tmp_path / "runs").glob("*.txt")}
     assert said == {"0", "0.5"}
-    assert {row.width: row.loss for row in result.table.observations} == {2: 2.2, 4: 2.4}
+    assert {row.size: row.loss for row in result.table.observations} == {2: 2.2, 4: 2.4}
 
 
 OWN_MODEL = """
@@ -181,7 +181,7 @@ def test_a_size_that_cannot_train_costs_that_size_only(
     module.write_text("import os, torch\n" + OWN_MODEL.replace("    return", fails))
     study = load(None, own | {"schemes": ("mup",), "widths": (16, 24, 32)})
     result = tune(study, tmp_path / "out", workers=1)
-    assert {row.width for row in result.table.observations} == {16, 24}
+    assert {row.size for row in result.table.observations} == {16, 24}
     assert result.counts.finished == 14
     assert 1 <= len(result.failures) <= 3  # no more are tried
 

@@ -180,7 +180,7 @@ def test_own_code_that_prints_needs_values_or_has_just_enough_data(
     study = own_study(own, build, batches=f"{name}:batches", steps=steps)
     found = estimate(study, tmp_path / "out", workers=1)
     sizes = (*found.sizes, found.target)
-    assert [size.width for size in sizes] == [8, 16, 32]
+    assert [size.size for size in sizes] == [8, 16, 32]
     assert [size.each.parameters for size in sizes] == [10 * n + 3 for n in (8, 16, 32)]
     # Steps of 8 examples: 9 n weights, less the gradient of the data.
     wanted = [steps * 8 * (6 * 9 * n - 2 * 6 * n) for n in (8, 16, 32)]

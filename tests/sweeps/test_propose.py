@@ -114,7 +114,7 @@ def judged(study: Study, cells: Cells, noise: float) -> Judgement:
         for (scheme, width), chosen in cells.items()
         for index, seed in chosen
     )
-    return judge(RunTable(rows), target_width=1024, base_width=64, looks=looks(study))
+    return judge(RunTable(rows), target=1024, base=64, looks=looks(study))
 
 
 def carried_out(study: Study, *, noise: float = 0.01) -> tuple[list[Cells], list[str], Judgement]:

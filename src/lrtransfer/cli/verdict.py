@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ..statistics.exports import Runs
 
 
-def _size(short: str) -> Any:
-    """Describe an option that is a size, known by a name that fits every axis, too."""
-    return tyro.conf.arg(metavar="N", aliases=(short,), help_behavior_hint="")
+def _size(alias: str) -> Any:
+    """Describe an option that is a size; along the width it has a longer name, too."""
+    return tyro.conf.arg(metavar="N", aliases=(alias,), help_behavior_hint="")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Verdict(Command):
 
     A row per run: width, learning rate and loss, optionally seed, scheme, steps, batch and tokens.
 
-    Example: lrtransfer verdict runs.csv --columns width=d_model,loss=val_loss --target-width 4096
+    Example: lrtransfer verdict runs.csv --columns width=d_model,loss=val_loss --target 4096
 
     Example: lrtransfer verdict runs.csv --along steps --target 100000
     """
@@ -37,9 +37,9 @@ class Verdict(Command):
     come."""
     along: Annotated[str | None, option("AXIS")] = None
     """What is varied: width (by default), depth, batch or steps; its column holds the sizes."""
-    target_width: Annotated[str | None, _size("--target")] = None
+    target: Annotated[str | None, _size("--target-width")] = None
     """Width, or size along the axis, to find the learning rate for; by default the largest."""
-    base_width: Annotated[str | None, _size("--base")] = None
+    base: Annotated[str | None, _size("--base-width")] = None
     """Width, or size along the axis, whose optimum would be used; by default the least."""
     tolerance_regret: Annotated[str | None, option("SHARE")] = None
     """Share of the best loss up to which the rate is said to transfer; by default 0.01."""
@@ -60,8 +60,8 @@ class Verdict(Command):
 
         axis = checked_axis("width" if self.along is None else self.along, "along")
         options: dict[str, Any] = {
-            name: at_least(1)(name if axis == "width" else name.removesuffix("_width"), text)
-            for name in ("target_width", "base_width")
+            name: at_least(1)(name, text)
+            for name in ("target", "base")
             if (text := getattr(self, name)) is not None
         }
         if self.tolerance_regret is not None:
@@ -81,11 +81,9 @@ class Verdict(Command):
         from ..reports.text import print_answers, print_comparisons
         from ..statistics.transfer import judge
 
-        widest = max(row.width for row in runs.table.observations)
-        target = options.pop("target_width", widest)
-        answers = judge(
-            runs.table, target_width=target, conditions=runs.conditions, axis=axis, **options
-        )
+        largest = max(row.size for row in runs.table.observations)
+        target = options.pop("target", largest)
+        answers = judge(runs.table, target=target, conditions=runs.conditions, axis=axis, **options)
         if self.json:
             print_json({
                 "schemes": schemes_document(answers),

@@ -79,7 +79,7 @@ def gather(table: RunTable, scheme: str) -> tuple[Cell, ...]:
     groups: dict[tuple[int, float], list[Observation]] = defaultdict(list)
     for row in table.observations:
         if row.scheme == scheme:
-            groups[row.width, row.lr].append(row)
+            groups[row.size, row.lr].append(row)
     return tuple(_cell(*key, groups[key]) for key in sorted(groups))
 
 

@@ -46,7 +46,7 @@ def print_estimate(study: Study, found: Estimate, *, console: "Console") -> None
     if target.each.flops is not None and flops:
         directly = target.runs * target.each.flops
         console.print(
-            f"The same {target.runs} runs at {axis} {target.width} itself: "
+            f"The same {target.runs} runs at {axis} {target.size} itself: "
             f"{directly:.3g} FLOPs, {directly / flops:.3g} times as many."
         )
     if study.design == "adaptive":
@@ -59,7 +59,7 @@ def print_estimate(study: Study, found: Estimate, *, console: "Console") -> None
 def _row(size: SizeCost, *, note: str = "") -> tuple[str, ...]:
     cost: RunCost = size.each
     return (
-        f"{size.width}{note}",
+        f"{size.size}{note}",
         str(size.runs),
         "?" if cost.parameters is None else f"{cost.parameters:,}",
         "" if cost.tokens is None else f"{cost.tokens:,}",

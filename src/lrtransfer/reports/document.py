@@ -15,7 +15,7 @@ def study_document(result: StudyResult, *, report: str | None) -> dict[str, Any]
 
     `low` and `high` of an optimum are log2 learning rates, those of the prediction learning rates
     and those of the drift octaves per doubling; null where there is no bound. `axis` of a scheme
-    says what is varied: along another axis than width, every `width` is the size along that axis.
+    says what is varied: every `size` is a size along it.
     """
     return {
         "study": result.study.name,
@@ -59,12 +59,12 @@ def estimate_document(study: Study, found: Estimate) -> dict[str, Any]:
     return {
         "study": study.name,
         "runs": [
-            {"scheme": p.scheme, "width": p.size, "lr": p.run.lr, "seed": p.run.seed} | asdict(cost)
+            {"scheme": p.scheme, "size": p.size, "lr": p.run.lr, "seed": p.run.seed} | asdict(cost)
             for p, cost in found.runs
         ],
         "finished": found.finished,
         "along": study.along,
-        "widths": [_size_document(cost) for cost in found.sizes],
+        "sizes": [_size_document(cost) for cost in found.sizes],
         "total": {
             "runs": len(found.runs),
             "flops": found.flops,
@@ -78,4 +78,4 @@ def estimate_document(study: Study, found: Estimate) -> dict[str, Any]:
 
 
 def _size_document(cost: SizeCost) -> dict[str, float | None]:
-    return {"width": cost.width, "runs": cost.runs, **asdict(cost.each)}
+    return {"size": cost.size, "runs": cost.runs, **asdict(cost.each)}

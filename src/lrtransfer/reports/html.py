@@ -46,7 +46,7 @@ class Report:
         facts: Label and value of what was held fixed or recorded.
         table: The runs.
         answers: What was concluded, one per scheme, in the order of the page.
-        target_width: The width whose learning rate is wanted.
+        target: The width whose learning rate is wanted.
         notes: Warnings for people.
         choices: Why runs were added to the first ones, one line each.
         confirmations: What was foretold beside what was measured at the target, one line each.
@@ -56,7 +56,7 @@ class Report:
     facts: tuple[tuple[str, str], ...]
     table: RunTable
     answers: tuple[SchemeAnswer, ...]
-    target_width: int
+    target: int
     notes: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     confirmations: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ def _figures(report: Report) -> dict[str, Figure]:
         return {}
     figures = {"figure-loss": loss_figure(report.table, report.answers)}
     if _any_optimum(report):
-        figure = optimum_figure(report.answers, target_width=report.target_width)
+        figure = optimum_figure(report.answers, target=report.target)
         figures["figure-optimum"] = figure
     return figures
 
@@ -155,7 +155,7 @@ def _content(report: Report) -> dict[str, object]:
     shown = shown_losses(table, answers)
     above = sum(loss > shown.high for cell in cells for loss in cell.losses)
     optima = [optimum for answer in answers for optimum in answer.optima]
-    widths = {cell.width for cell in cells} | {optimum.width for optimum in optima}
+    widths = {cell.width for cell in cells} | {optimum.size for optimum in optima}
     return {
         "title": report.title,
         "facts": report.facts,
@@ -163,9 +163,9 @@ def _content(report: Report) -> dict[str, object]:
         "choices": report.choices,
         "confirmations": report.confirmations,
         "axis": axis_of(answers),
-        "target_width": report.target_width,
-        "headlines": [headline(a, target_width=report.target_width) for a in answers],
-        "comparison": comparison(answers, target_width=report.target_width),
+        "target": report.target,
+        "headlines": [headline(a, target=report.target) for a in answers],
+        "comparison": comparison(answers, target=report.target),
         "optima": [optimum_table(table, answer) for answer in answers],
         "evidence": [
             (answer.scheme, [*map(str, answer.evidence)]) for answer in answers if answer.evidence

@@ -22,7 +22,7 @@ def write_page(result: StudyResult, directory: Path) -> Path:
             facts=_facts(result),
             table=result.table,
             answers=tuple(result.answers.values()),
-            target_width=study.target,
+            target=study.target,
             notes=tuple(warnings(result)),
             choices=result.choices,
             confirmations=tuple(map(str, result.confirmations)),

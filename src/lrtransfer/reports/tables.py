@@ -95,12 +95,12 @@ class RunMeans:
     rows: tuple[RunRow, ...]
 
 
-def headline(answer: SchemeAnswer, *, target_width: int) -> Headline:
+def headline(answer: SchemeAnswer, *, target: int) -> Headline:
     """Return what the top of the page says about one scheme.
 
     Arguments:
         answer: What was concluded for the scheme.
-        target_width: The width whose learning rate is wanted.
+        target: The width whose learning rate is wanted.
     """
     symbol, kind = _SYMBOLS[answer.verdict]
     prediction = answer.prediction
@@ -112,18 +112,18 @@ def headline(answer: SchemeAnswer, *, target_width: int) -> Headline:
         rate=None if prediction is None else rate_text(log2_of(prediction.lr)),
         interval=None if prediction is None else prediction_range_text(prediction),
         assumption=None if prediction is None else prediction.assumption,
-        width=target_width if prediction is None else prediction.width,
+        width=target if prediction is None else prediction.size,
         reason=answer.reason,
         covers=answer.covers,
     )
 
 
-def comparison(answers: Sequence[SchemeAnswer], *, target_width: int) -> tuple[ComparisonRow, ...]:
+def comparison(answers: Sequence[SchemeAnswer], *, target: int) -> tuple[ComparisonRow, ...]:
     """Return the numbers behind the answers, one quantity a row, one scheme a column.
 
     Arguments:
         answers: What was concluded for each scheme.
-        target_width: The width whose learning rate is wanted.
+        target: The width whose learning rate is wanted.
     """
     size = axis_of(answers).name
     quantities: dict[str, Callable[[SchemeAnswer], str]] = {
@@ -132,7 +132,7 @@ def comparison(answers: Sequence[SchemeAnswer], *, target_width: int) -> tuple[C
         f"measured at {size}": _regret_width_text,
         "tolerance": _tolerance_text,
         "drift, octaves per doubling, 95 %": lambda answer: drift_text(answer.drift),
-        f"predicted for {size} {target_width}": _predicted_text,
+        f"predicted for {size} {target}": _predicted_text,
         "its 95 % interval": _predicted_range_text,
     }
     return tuple(
@@ -148,9 +148,7 @@ def _carried_text(answer: SchemeAnswer) -> str:
 def _regret_width_text(answer: SchemeAnswer) -> str:
     if answer.regret is None:
         return NOTHING
-    return (
-        str(answer.regret.width) if answer.regret.measured else f"{answer.regret.width} (no runs)"
-    )
+    return str(answer.regret.size) if answer.regret.measured else f"{answer.regret.size} (no runs)"
 
 
 def _tolerance_text(answer: SchemeAnswer) -> str:
@@ -173,7 +171,7 @@ def optimum_table(table: RunTable, answer: SchemeAnswer) -> OptimumTable:
         answer: What was concluded for the scheme.
     """
     cells = gather(table, answer.scheme)
-    optima = {optimum.width: optimum for optimum in answer.optima}
+    optima = {optimum.size: optimum for optimum in answer.optima}
     widths = sorted({*optima, *(cell.width for cell in cells)})
     rows = (
         _optimum_row(width, optima.get(width), [cell for cell in cells if cell.width == width])

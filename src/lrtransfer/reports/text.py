@@ -80,7 +80,7 @@ def _optima_table(answers: Collection[SchemeAnswer]) -> "Table":
         table.add_column(header, no_wrap=True)
     for answer in answers:
         for optimum in answer.optima:
-            table.add_row(escape(answer.scheme), str(optimum.width), *_cells(optimum))
+            table.add_row(escape(answer.scheme), str(optimum.size), *_cells(optimum))
         table.add_section()
     return table
 
@@ -100,8 +100,8 @@ def print_comparisons(judgement: Judgement, *, console: "Console") -> None:
             f"{what} {_difference(interval, scale, unit)}"
             for what, interval, scale, unit in (
                 ("drift", c.drift, 1.0, " octaves per doubling"),
-                (f"regret at {size} {c.width}", c.regret, 100.0, " %"),
-                (f"best loss at {size} {c.width}", c.best_loss, 1.0, ""),
+                (f"regret at {size} {c.size}", c.regret, 100.0, " %"),
+                (f"best loss at {size} {c.size}", c.best_loss, 1.0, ""),
             )
             if interval is not None
         ]
@@ -133,7 +133,7 @@ def _quality(quality: Quality, axis: Axis) -> Iterator[str]:
         (quality.penalty, "the base's rate is expected to cost"),
     ):
         if regret is not None:
-            yield f"{what} {100 * regret.estimate:.2g} % at {axis.name} {regret.width}"
+            yield f"{what} {100 * regret.estimate:.2g} % at {axis.name} {regret.size}"
 
 
 def _bound(value: float | None) -> str:
@@ -156,7 +156,7 @@ def _verdict_lines(answer: SchemeAnswer, target: int) -> Iterator[str]:
         yield f"learning rate for {axis.name} {target}: cannot be said from these runs"
     for regret in answer.regrets:
         kind = "regret" if regret.measured else "regret expected"
-        yield f"{kind} at {axis.name} {regret.width}: {_regret(regret)}"
+        yield f"{kind} at {axis.name} {regret.size}: {_regret(regret)}"
     if quality := "; ".join(_quality(answer.quality, axis)):
         yield f"quality: {quality}"
     yield answer.covers

@@ -1,8 +1,8 @@
 """What the statistics answer: plain frozen data, read by the command line and the reports.
 
 x = log2 learning rate; an octave is a factor of two in learning rate, a doubling a factor of two
-in width. Along another axis than width, `width` is the size along that axis. A bound that is not
-known is None, never NaN.
+in size: the width of a model, or what else is varied (`axis`). A bound that is not known is None,
+never NaN.
 """
 
 from collections.abc import Iterable
@@ -28,10 +28,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Optimum:
-    """State where the loss of one width is lowest.
+    """State where the loss of one size is lowest.
 
     Attributes:
-        width: Width n.
+        size: Size n.
         log2_lr: Estimate of x*; at an edge, the rate of the lowest loss; None without a minimum.
         low: Lower end of the 95 % interval of x*; None where there is no lower bound.
         high: Upper end; None where there is no upper bound.
@@ -39,7 +39,7 @@ class Optimum:
             only a bound is known; `none` when fewer than three rates gave a finite loss.
     """
 
-    width: int
+    size: int
     log2_lr: float | None
     low: float | None
     high: float | None
@@ -48,9 +48,9 @@ class Optimum:
 
 @dataclass(frozen=True, eq=False)
 class CurveFit:
-    """Hold the fitted loss curve of one width with its 95 % band, all of shape (G,)."""
+    """Hold the fitted loss curve of one size with its 95 % band, all of shape (G,)."""
 
-    width: int
+    size: int
     log2_lr: FloatArray
     loss: FloatArray
     low: FloatArray
@@ -59,23 +59,23 @@ class CurveFit:
 
 @dataclass(frozen=True)
 class Regret:
-    """State what the narrow width's optimum costs at a wider one, as a share of the best loss.
+    """State what the narrow size's optimum costs at a wider one, as a share of the best loss.
 
     Attributes:
-        width: Width at which the price is paid.
-        measured: Whether runs were made at that width; else it is expected from the prediction.
+        size: Size at which the price is paid.
+        measured: Whether runs were made at that size; else it is expected from the prediction.
         estimate: (loss at the rate used - best loss) / best loss; where the rate is only bounded,
             that of the best rate within the bound.
         low: Lower end of its 95 % interval.
         high: Upper end; None when the rate used lies outside the rates tried there.
         tolerance: The share up to which the rate is said to transfer.
-        log2_lr: The rate used: the optimum of the base width (or the narrowest measured).
-        best_loss: Lowest mean loss measured at the width, of which the shares are taken.
-        outside: Side on which the rate used lies beyond the rates tried at `width`, or None;
+        log2_lr: The rate used: the optimum of the base size (or the narrowest measured).
+        best_loss: Lowest mean loss measured at the size, of which the shares are taken.
+        outside: Side on which the rate used lies beyond the rates tried at `size`, or None;
             then `estimate` is the regret of the nearest rate tried.
     """
 
-    width: int
+    size: int
     measured: bool
     estimate: float
     low: float | None
@@ -88,12 +88,12 @@ class Regret:
 
 @dataclass(frozen=True)
 class Prediction:
-    """State the learning rate for the target width with its 95 % predictive interval.
+    """State the learning rate for the target size with its 95 % predictive interval.
 
     `lr`, `low` and `high` are learning rates, not logarithms.
     """
 
-    width: int
+    size: int
     lr: float
     low: float
     high: float
@@ -105,12 +105,12 @@ class Quality:
     """Rate the transfer of a scheme on three axes, each None where the runs do not tell.
 
     Attributes:
-        scatter: Fit: how far optima lie from a straight line over log2 width beyond their own
+        scatter: Fit: how far optima lie from a straight line over log2 size beyond their own
             intervals, a standard deviation in octaves.
-        extrapolation: Robustness: the regret at the widest width of the rate that the narrower
-            widths predict for it.
+        extrapolation: Robustness: the regret at the widest size of the rate that the narrower
+            sizes predict for it.
         penalty: Asymptotic penalty: the regret expected of the base's optimum three doublings
-            beyond the widest width.
+            beyond the widest size.
     """
 
     scatter: float | None
@@ -124,7 +124,7 @@ class Evidence:
 
     Attributes:
         action: What to do, for people.
-        width: Width at which to train.
+        size: Size at which to train.
         log2_lr: Learning rates to be tried, as log2.
         runs: Number of runs, all seeds counted.
         cost: What they cost, as a share of what the scheme's runs so far cost, if equally long
@@ -132,7 +132,7 @@ class Evidence:
     """
 
     action: str
-    width: int
+    size: int
     log2_lr: tuple[float, ...]
     runs: int
     cost: float
@@ -152,16 +152,16 @@ class SchemeAnswer:
         verdict: Decided by the regret interval against the tolerance, by nothing else.
         reason: One sentence for people: what decided, or what is missing.
         covers: What the verdict speaks of, and what it does not.
-        regret: Zero-shot regret at the target or the widest measured width, if it can be stated.
-        regrets: Zero-shot regret at every measured width but the base, where it can be stated; last
+        regret: Zero-shot regret at the target or the widest measured size, if it can be stated.
+        regrets: Zero-shot regret at every measured size but the base, where it can be stated; last
             what is expected at a target beyond them.
         quality: Fit, robustness and asymptotic penalty of the transfer.
-        drift: Slope of x* over log2 width, in octaves per doubling, if it can be stated.
-        optima: One per width, by increasing width.
+        drift: Slope of x* over log2 size, in octaves per doubling, if it can be stated.
+        optima: One per size, by increasing size.
         prediction: Learning rate for the target, if it can be stated.
-        fits: One fitted curve per width whose optimum is `ok`.
+        fits: One fitted curve per size whose optimum is `ok`.
         evidence: What would settle an open answer, the most useful first.
-        axis: What is varied; all that is called width here and below is the size along it.
+        axis: What is varied: sizes, here and below, are sizes along it.
     """
 
     scheme: str
@@ -198,15 +198,15 @@ class Comparison:
     Attributes:
         scheme: Name.
         reference: Name of the scheme that it is compared with.
-        width: Widest width that both have, of which regret and best loss speak.
-        drift: Difference of the drifts, in octaves per doubling, from widths that both have.
+        size: Widest size that both have, of which regret and best loss speak.
+        drift: Difference of the drifts, in octaves per doubling, from sizes that both have.
         regret: Difference of the zero-shot regrets, as shares of the best losses.
         best_loss: Difference of the losses at the best rates, from seeds that both have.
     """
 
     scheme: str
     reference: str
-    width: int
+    size: int
     drift: Interval | None
     regret: Interval | None
     best_loss: Interval | None

@@ -20,8 +20,8 @@ BoolArray = npt.NDArray[np.bool_]
 # Seed offsets are a priori this many noise variances wide: flat for all purposes, yet two groups
 # of seeds without a common learning rate stay comparable (badly) instead of making P singular.
 OFFSET_VARIANCE = 1e4
-# How much a residual of another width counts beside one of the width itself: widths differ in
-# noise, but a width with one seed has none of its own.
+# How much a residual of another size counts beside one of the size itself: sizes differ in
+# noise, but a size with one seed has none of its own.
 POOLING = 0.3
 
 
@@ -35,23 +35,23 @@ class Residuals:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Hold the column effects of one width: the curve between its nearest diverged columns.
+    """Hold the column effects of one size: the curve between its nearest diverged columns.
 
     Attributes:
-        width: Width n.
+        size: Size n.
         log2_lr: Rates x of the finite columns, increasing, shape (K,).
         loss: Column effects m at the mean of the seed offsets, shape (K,).
         covariance: Covariance of `loss` in units of the noise variance of one run, shape (K, K).
         best_loss: The lowest column effect (where runs are missing, no lower than any run).
         residuals: What the column effects and the seed offsets leave.
         seeds: Number of seeds S with a finite loss.
-        runs: Number of runs made at the width, those that diverged too.
+        runs: Number of runs made at the size, those that diverged too.
         span: Octaves from the lowest to the highest rate tried, diverged or not.
         diverged_below: Nearest diverged rate to the left of the curve, or None.
         diverged_above: Nearest diverged rate to the right, or None.
     """
 
-    width: int
+    size: int
     log2_lr: FloatArray
     loss: FloatArray
     covariance: FloatArray
@@ -77,7 +77,7 @@ class Columns:
 
 
 def columns(curve: LossCurve) -> Columns:
-    r"""Reduce the runs of one width to column effects and seed residuals.
+    r"""Reduce the runs of one size to column effects and seed residuals.
 
     .. math:: P = \sum_s \Big(\mathrm{diag}(o_s) - \tfrac{\kappa}{1 + \kappa n_s} o_s o_s^\top\Big),
               \qquad P\,m = \sum_s \Big(o_s \ell_s - \tfrac{\kappa}{1 + \kappa n_s}
@@ -90,7 +90,7 @@ def columns(curve: LossCurve) -> Columns:
     seen from the lowest mean loss, are no part of the curve.
 
     Arguments:
-        curve: Losses of one width, shape (S, K); +inf diverged, NaN not run.
+        curve: Losses of one size, shape (S, K); +inf diverged, NaN not run.
 
     Returns:
         The column effects. `loss` may be empty.
@@ -98,7 +98,7 @@ def columns(curve: LossCurve) -> Columns:
     Example:
         >>> import numpy as np
         >>> loss = np.array([[3.0, 2.0, 2.5, np.inf], [3.2, 2.2, 2.7, np.inf]])
-        >>> curve = columns(LossCurve(width=64, log2_lr=np.arange(-9.0, -5.0), loss=loss))
+        >>> curve = columns(LossCurve(size=64, log2_lr=np.arange(-9.0, -5.0), loss=loss))
         >>> curve.loss.round(3), curve.diverged_above
         (array([3.1, 2.1, 2.6]), -6.0)
     """
@@ -112,7 +112,7 @@ def columns(curve: LossCurve) -> Columns:
     loss = np.where(seen, curve.loss[np.ix_(rows, keep)], 0.0)
     effects, covariance, residuals = _two_way(loss, seen)
     return Columns(
-        width=curve.width,
+        size=curve.size,
         log2_lr=curve.log2_lr[keep],
         loss=effects,
         covariance=covariance,
@@ -141,12 +141,12 @@ def seed_noise(curves: Sequence[LossCurve]) -> float | None:
     return math.sqrt(sum(r.sum_of_squares for r in residuals) / dof) if dof else None
 
 
-def pooled_residuals(widths: Sequence[Columns], own: int) -> Residuals:
-    """Return the residuals of one width (by index) with a discounted share of all the others'."""
-    weight = [1.0 if i == own else POOLING for i in range(len(widths))]
+def pooled_residuals(sizes: Sequence[Columns], own: int) -> Residuals:
+    """Return the residuals of one size (by index) with a discounted share of all the others'."""
+    weight = [1.0 if i == own else POOLING for i in range(len(sizes))]
     return Residuals(
-        sum(w * c.residuals.sum_of_squares for w, c in zip(weight, widths, strict=True)),
-        sum(w * c.residuals.dof for w, c in zip(weight, widths, strict=True)),
+        sum(w * c.residuals.sum_of_squares for w, c in zip(weight, sizes, strict=True)),
+        sum(w * c.residuals.dof for w, c in zip(weight, sizes, strict=True)),
     )
 
 

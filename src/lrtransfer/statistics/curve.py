@@ -46,7 +46,7 @@ DRAWS = 1000
 
 @dataclass(frozen=True, eq=False)
 class CurveDraws:
-    """Hold draws from the posterior over the loss curve of one width.
+    """Hold draws from the posterior over the loss curve of one size.
 
     Attributes:
         columns: What the curve was fitted to.
@@ -69,8 +69,8 @@ def draw_curves(
     """Draw loss curves from the posterior of the module's model.
 
     Arguments:
-        columns: Column effects of one width, K >= 3.
-        residuals: Seed residuals to judge the noise by, of this width and its neighbours.
+        columns: Column effects of one size, K >= 3.
+        residuals: Seed residuals to judge the noise by, of this size and its neighbours.
         rng: Source of all randomness.
         draws: Number of curves D.
 

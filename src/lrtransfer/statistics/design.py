@@ -1,6 +1,6 @@
 r"""Which runs narrow an open answer most.
 
-The curves drawn for a width are an ensemble: a run not yet made, at rate c with noise σ, is seen on
+The curves drawn for a size are an ensemble: a run not yet made, at rate c with noise σ, is seen on
 each of them, and all are moved as if the run had given what the ensemble expects,
 
 .. math:: f_d \leftarrow f_d + \frac{\mathrm{cov}(f, f(c))}{\mathrm{var} f(c) + \sigma^2}
@@ -23,11 +23,11 @@ from .curve import CurveDraws, IntArray
 from .optimum import minima_of, rise_at
 from .table import FloatArray
 
-Key = tuple[str, int]  # scheme and width
+Key = tuple[str, int]  # scheme and size
 Curves = Mapping[Key, CurveDraws]
 
 DRAWS = 400  # curves per ensemble: enough to rank runs
-MOST_RATES = 16  # candidates per width and seed
+MOST_RATES = 16  # candidates per size and seed
 NEW_SEED_RATES = 3  # one run of a new seed only tells the seed's own shift
 WORST = 4.0  # regrets beyond so many tolerances are all equally bad
 
@@ -51,10 +51,10 @@ class Arm:
 
 @dataclass(frozen=True)
 class Addition:
-    """Name runs of one seed at one width that are chosen together.
+    """Name runs of one seed at one size that are chosen together.
 
     Attributes:
-        key: Scheme and width.
+        key: Scheme and size.
         log2_lr: Their rates.
         seed: Their seed.
         before: Spread of the answer without them, as a share of what is wanted.
@@ -84,7 +84,7 @@ class Goal(Protocol):
 
 @dataclass(frozen=True)
 class RegretGoal:
-    """Narrow the regret of the base's optimum at a wider width, up to a few tolerances."""
+    """Narrow the regret of the base's optimum at a wider size, up to a few tolerances."""
 
     base: Key
     wide: Key
@@ -104,7 +104,7 @@ class RegretGoal:
         return float(regret.std()) / self.tolerance
 
     def interest(self, curves: Curves, key: Key) -> tuple[float, float]:
-        """Return the range of both optima at the wide width, of its own at the base."""
+        """Return the range of both optima at the wide size, of its own at the base."""
         ranges = [_range(curves[k]) for k in {key, self.base}]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 

@@ -1,7 +1,7 @@
-r"""How the optimum moves with width, and where it may be at the target.
+r"""How the optimum moves with size, and where it may be at the target.
 
-:math:`x^* = \log_2` of the best learning rate, :math:`L = \log_2` width. The drift is the slope of
-x* over L. One-width intervals leave out how much x* scatters about any line, so that the line is
+:math:`x^* = \log_2` of the best learning rate, :math:`L = \log_2` size. The drift is the slope of
+x* over L. One-size intervals leave out how much x* scatters about any line, so that the line is
 fitted by random effects (`scaling`).
 """
 
@@ -22,7 +22,7 @@ NORMAL = 1.96  # half a 95 % interval in standard deviations
 
 
 def drift_of(optima: Sequence[Optimum]) -> Interval | None:
-    """Return the slope of x* over log2 width, in octaves per doubling, with its interval.
+    """Return the slope of x* over log2 size, in octaves per doubling, with its interval.
 
     Arguments:
         optima: Optima of one scheme; those that are not `ok` are left out.
@@ -51,10 +51,8 @@ def scatter_of(optima: Sequence[Optimum]) -> float | None:
     return None if line is None else line.scatter
 
 
-def predict(
-    optima: Sequence[Optimum], *, width: int, axis: AxisName = "width"
-) -> Prediction | None:
-    r"""Return the learning rate for a width from the trend of the optima.
+def predict(optima: Sequence[Optimum], *, size: int, axis: AxisName = "width") -> Prediction | None:
+    r"""Return the learning rate for a size from the trend of the optima.
 
     With :math:`\hat x = \sum_i h_i x_i` the line's value at the target :math:`L_0`, a bend b in
     :math:`x^*(L) = a + sL + \tfrac{b}{2} L^2` moves truth and line apart by
@@ -65,8 +63,8 @@ def predict(
 
     Arguments:
         optima: Optima of one scheme; those that are not `ok` are left out.
-        width: Width to predict for.
-        axis: What is called width here, for the assumption's words.
+        size: Size to predict for.
+        axis: What is varied, for the assumption's words.
 
     Returns:
         The prediction, or None with fewer than three optima or if it is uncertain by more than a
@@ -74,16 +72,16 @@ def predict(
 
     Example:
         >>> flat = [Optimum(2**i, -6.0, -6.1, -5.9, "ok") for i in range(5, 9)]
-        >>> found = predict(flat, width=4096)
+        >>> found = predict(flat, size=4096)
         >>> round(found.lr, 6), round(found.high / found.lr, 1)
         (0.015625, 3.5)
     """
-    spread = _spread(optima, width)
+    spread = _spread(optima, size)
     if spread is None:
         return None
     half = float(np.hypot(spread.line, NORMAL * spread.bend))
     return Prediction(
-        width=width,
+        size=size,
         lr=2.0**spread.value,
         low=2.0 ** (spread.value - half),
         high=2.0 ** (spread.value + half),
@@ -96,51 +94,51 @@ def octaves_either_way(prediction: Prediction | None) -> float | None:
     return None if prediction is None else float(np.log2(prediction.high / prediction.low)) / 2
 
 
-def target_leverage(widths: Sequence[int], *, target: int) -> FloatArray:
+def target_leverage(sizes: Sequence[int], *, target: int) -> FloatArray:
     """Return h with (prediction at the target) = Σ h x*, of optima known equally well.
 
     Arguments:
-        widths: Widths measured, at least three, increasing or not.
-        target: Width to predict for.
+        sizes: Sizes measured, at least three, increasing or not.
+        target: Size to predict for.
 
     Returns:
-        h by increasing width, shape (W,).
+        h by increasing size, shape (W,).
 
     Example:
         >>> target_leverage([64, 128, 256], target=512).round(3)
         array([-0.667,  0.333,  1.333])
     """
-    x = np.log2(np.sort(np.asarray(widths, dtype=np.float64)))
+    x = np.log2(np.sort(np.asarray(sizes, dtype=np.float64)))
     return fit_line(x, np.zeros_like(x), sd=np.ones_like(x)).leverage(float(np.log2(target)))
 
 
-def least_octaves(widths: Sequence[int], *, target: int) -> float:
+def least_octaves(sizes: Sequence[int], *, target: int) -> float:
     """Return half the predictive interval that a possible bend leaves, were all optima known.
 
     Example:
         >>> round(least_octaves([64, 128, 256, 512], target=1024), 2)
         0.29
     """
-    x = np.log2(np.sort(np.asarray(widths, dtype=np.float64)))
-    lack = (np.log2(target) ** 2 - target_leverage(widths, target=target) @ x**2) / 2
+    x = np.log2(np.sort(np.asarray(sizes, dtype=np.float64)))
+    lack = (np.log2(target) ** 2 - target_leverage(sizes, target=target) @ x**2) / 2
     return float(abs(NORMAL * BEND * lack))
 
 
 def draw_optima(
-    optima: Sequence[Optimum], *, width: int, count: int, rng: np.random.Generator
+    optima: Sequence[Optimum], *, size: int, count: int, rng: np.random.Generator
 ) -> FloatArray | None:
-    """Draw x* at a width from what `predict` states as an interval.
+    """Draw x* at a size from what `predict` states as an interval.
 
     Arguments:
         optima: Optima of one scheme.
-        width: Width to predict for.
+        size: Size to predict for.
         count: Number of draws.
         rng: Their source.
 
     Returns:
         x*, shape (count,); None where there is no prediction.
     """
-    spread = _spread(optima, width)
+    spread = _spread(optima, size)
     if spread is None:
         return None
     scatter = rng.standard_t(spread.dof, count) * spread.line / spread.quantile
@@ -166,11 +164,11 @@ class _Spread:
     quantile: float
 
 
-def _spread(optima: Sequence[Optimum], width: int) -> _Spread | None:
+def _spread(optima: Sequence[Optimum], size: int) -> _Spread | None:
     line = _line(optima)
     if line is None:
         return None
-    at = np.log2(width)
+    at = np.log2(size)
     value, low, _ = line.predict(at)
     lack = (at**2 - line.leverage(at) @ line.x**2) / 2
     if np.hypot(value - low, NORMAL * BEND * lack) > WIDEST:
@@ -180,7 +178,7 @@ def _spread(optima: Sequence[Optimum], width: int) -> _Spread | None:
 
 def _line(optima: Sequence[Optimum]) -> LineFit | None:
     known = [
-        (np.log2(o.width), o.log2_lr, (o.high - o.low) / (2 * NORMAL))
+        (np.log2(o.size), o.log2_lr, (o.high - o.low) / (2 * NORMAL))
         for o in optima
         if o.status == "ok" and o.log2_lr is not None and o.low is not None and o.high is not None
     ]

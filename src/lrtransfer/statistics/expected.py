@@ -1,14 +1,14 @@
 r"""What the base optimum is expected to cost at a target that was not measured.
 
-A curve g drawn for the widest measured width is moved to where the target's optimum may be, and its
-height is scaled by the trend of the curvature over the widths:
+A curve g drawn for the widest measured size is moved to where the target's optimum may be, and its
+height is scaled by the trend of the curvature over the sizes:
 
 .. math:: r = 2^{c\,(L_0 - L_w)}\, \frac{g(x_g + \hat x - x_0) - g(x_g)}{\ell_{best}}
 
 with :math:`\hat x` the rate used, :math:`x_0` the target's optimum (drawn from its prediction),
-:math:`x_g` the minimum of g, L = log2 width, and c the change of log2 curvature per doubling. The
-curvature of a width is what its curve rises by one octave beside the minimum, as a share of the
-best loss; c has the prior N(0, 0.25²). Shares are of the best loss of the widest measured width.
+:math:`x_g` the minimum of g, L = log2 size, and c the change of log2 curvature per doubling. The
+curvature of a size is what its curve rises by one octave beside the minimum, as a share of the
+best loss; c has the prior N(0, 0.25²). Shares are of the best loss of the widest measured size.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ import numpy as np
 
 from .answer import Regret
 from .drift import draw_optima
-from .optimum import WidthFit, minima_of, rise_at
+from .optimum import SizeFit, minima_of, rise_at
 from .regret import RateUsed
 from .table import FloatArray
 
@@ -27,18 +27,18 @@ TAIL = 0.025  # share of the regrets beyond either end of the interval
 
 def expected_regret(
     used: RateUsed,
-    fits: Sequence[WidthFit],
+    fits: Sequence[SizeFit],
     *,
-    width: int,
+    size: int,
     tolerance: float,
     rng: np.random.Generator,
 ) -> Regret | None:
-    """Return the regret to be expected at a width that was not measured.
+    """Return the regret to be expected at a size that was not measured.
 
     Arguments:
         used: The rate, exactly known.
-        fits: Fits of all measured widths.
-        width: The target.
+        fits: Fits of all measured sizes.
+        size: The target.
         tolerance: Largest regret of a rate that transfers, for the record.
         rng: Source of the draws.
 
@@ -47,15 +47,15 @@ def expected_regret(
         0 where it may be the target's best; None where there is no prediction for the target or no
         curve to move.
     """
-    widest = max(fits, key=lambda fit: fit.columns.width)
+    widest = max(fits, key=lambda fit: fit.columns.size)
     curves = widest.draws
     if curves is None or widest.optimum.status != "ok" or not used.exact:
         return None
     count = len(curves.loss)
-    at = draw_optima([fit.optimum for fit in fits], width=width, count=count, rng=rng)
+    at = draw_optima([fit.optimum for fit in fits], size=size, count=count, rng=rng)
     if at is None:
         return None
-    doublings = np.log2(width / widest.columns.width)
+    doublings = np.log2(size / widest.columns.size)
     scale = 2.0 ** (doublings * _curvature_trend(fits, count, rng))
     excess = scale * rise_at(curves, minima_of(curves) + used.log2_lr - at)
     known = np.where(np.isnan(excess), np.inf, excess) / widest.columns.best_loss
@@ -67,7 +67,7 @@ def expected_regret(
     first, last = np.quantile(at, (TAIL, 1 - TAIL))
     may_be_best = first <= used.log2_lr <= last
     return Regret(
-        width=width,
+        size=size,
         measured=False,
         estimate=estimate,
         low=0.0 if may_be_best else low,
@@ -78,11 +78,9 @@ def expected_regret(
     )
 
 
-def _curvature_trend(fits: Sequence[WidthFit], count: int, rng: np.random.Generator) -> FloatArray:
-    """Draw c from its prior and the curvatures of the widths."""
-    known = [
-        (np.log2(fit.columns.width), *rise) for fit in fits if (rise := _rise(fit)) is not None
-    ]
+def _curvature_trend(fits: Sequence[SizeFit], count: int, rng: np.random.Generator) -> FloatArray:
+    """Draw c from its prior and the curvatures of the sizes."""
+    known = [(np.log2(fit.columns.size), *rise) for fit in fits if (rise := _rise(fit)) is not None]
     if len(known) < 2:
         return rng.normal(0, CHANGE, count)
     x, y, sd = np.array(known).T
@@ -93,7 +91,7 @@ def _curvature_trend(fits: Sequence[WidthFit], count: int, rng: np.random.Genera
     return rng.normal(weights @ (centred * y) / precision, precision**-0.5, count)
 
 
-def _rise(fit: WidthFit) -> tuple[float, float] | None:
+def _rise(fit: SizeFit) -> tuple[float, float] | None:
     """Return log2 of what the curve rises in an octave, with its standard deviation."""
     if fit.draws is None or fit.optimum.status != "ok":
         return None

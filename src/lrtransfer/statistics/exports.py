@@ -122,7 +122,7 @@ def read_runs(
     Arguments:
         path: CSV, JSON lines, JSON or Parquet.
         columns: Names of the columns by field, for those that are not known by their usual names.
-        along: Axis whose field is the size of a run: it becomes the `width` of its observation.
+        along: Axis whose field is the size of a run: it becomes the `size` of its observation.
 
     Raises:
         TableError: If the file or a column cannot be used, or a cell is no number.
@@ -152,7 +152,7 @@ def runs_of(
         >>> runs_of([{"d_model": 64, "lr": 0.01, "loss": 3.2}], name="mine").table.schemes
         ('all',)
         >>> found = runs_of([{"steps": 500, "lr": 0.01, "loss": 3.2}], name="mine", along="steps")
-        >>> found.table.observations[0].width
+        >>> found.table.observations[0].size
         500
     """
     along = checked_axis(along, "along")
@@ -295,7 +295,7 @@ def _one_setting(runs: list[_Run], along: AxisName) -> tuple[list[_Run], list[st
     """
     groups: dict[tuple[str, int], list[_Run]] = defaultdict(list)
     for run in runs:
-        groups[run.observation.scheme, run.observation.width].append(run)
+        groups[run.observation.scheme, run.observation.size].append(run)
     settings = {key: _usual_setting(group) for key, group in groups.items()}
     kept, dropped = list[_Run](), 0
     for key, group in groups.items():
@@ -384,7 +384,7 @@ def _numbered(runs: list[_Run]) -> tuple[tuple[Observation, ...], list[str]]:
     for run in runs:
         row = run.observation
         if not run.has_seed:
-            key = (row.scheme, row.width, row.lr)
+            key = (row.scheme, row.size, row.lr)
             row = replace(row, seed=seen[key])
             seen[key] += 1
             numbered |= seen[key] > 1

@@ -115,10 +115,10 @@ def simulate(
     seeds: int = 3,
     noise: float = 0.01,
     spacing: float = 1.0,
-    width: int = 256,
+    size: int = 256,
     floor: float = 3.0,
 ) -> tuple[LossCurve, float]:
-    """Draw the runs of one width on a landscape, and return them with the true optimum.
+    """Draw the runs of one size on a landscape, and return them with the true optimum.
 
     Arguments:
         name: A key of `LANDSCAPES`.
@@ -126,7 +126,7 @@ def simulate(
         seeds: Number of seeds S.
         noise: Standard deviation of a run in units of R; a seed's offset has twice that.
         spacing: Octaves between learning rates.
-        width: Width to label the curve with.
+        size: Size to label the curve with.
         floor: Loss at the optimum; R is 1.
 
     Returns:
@@ -148,7 +148,7 @@ def simulate(
     if land.cliff is not None:
         loss = np.where(d > land.cliff, np.inf, loss)
     loss = np.where(rng.random(loss.shape) < land.missing, np.nan, loss)
-    return LossCurve(width=width, log2_lr=x, loss=loss), best
+    return LossCurve(size=size, log2_lr=x, loss=loss), best
 
 
 def _noise(land: Landscape, d: FloatArray, seeds: int, rng: np.random.Generator) -> FloatArray:

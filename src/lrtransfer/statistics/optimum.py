@@ -1,4 +1,4 @@
-"""Where the loss of each width is lowest, with an interval that refuses at the edge of the grid.
+"""Where the loss of each size is lowest, with an interval that refuses at the edge of the grid.
 
 x = log2 learning rate, x* its value at the lowest loss. The interval holds the middle 95 % of the
 minima of the drawn curves; an interval that touches a finite end of the rates tried is no interval
@@ -24,21 +24,21 @@ STRAY = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class WidthFit:
-    """Hold what is known of one width: its columns, its optimum and the curves drawn, if any."""
+class SizeFit:
+    """Hold what is known of one size: its columns, its optimum and the curves drawn, if any."""
 
     columns: Columns
     optimum: Optimum
     draws: CurveDraws | None
 
 
-def fit_widths(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[WidthFit, ...]:
-    """Fit the curves of one scheme, the seed noise pooled over its widths.
+def fit_sizes(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[SizeFit, ...]:
+    """Fit the curves of one scheme, the seed noise pooled over its sizes.
 
     Arguments:
-        curves: One loss curve per width.
-        seed: Seed of the posterior draws. Each width has its own stream, so that its draws do not
-            depend on which other widths there are.
+        curves: One loss curve per size.
+        seed: Seed of the posterior draws. Each size has its own stream, so that its draws do not
+            depend on which other sizes there are.
 
     Returns:
         One fit per curve, in the order given.
@@ -47,19 +47,19 @@ def fit_widths(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[WidthFit,
     fits = []
     for i, column in enumerate(reduced):
         if len(column.log2_lr) < 3:
-            fits.append(WidthFit(column, _no_optimum(column), None))
+            fits.append(SizeFit(column, _no_optimum(column), None))
             continue
-        rng = np.random.default_rng([seed, column.width])
+        rng = np.random.default_rng([seed, column.size])
         draws = draw_curves(column, pooled_residuals(reduced, i), rng=rng)
-        fits.append(WidthFit(column, optimum_of(draws), draws))
+        fits.append(SizeFit(column, optimum_of(draws), draws))
     return tuple(fits)
 
 
 def optima(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[Optimum, ...]:
-    """Return the optimal learning rate of each width with its 95 % interval, or a bound.
+    """Return the optimal learning rate of each size with its 95 % interval, or a bound.
 
     Arguments:
-        curves: One loss curve per width, all of one scheme.
+        curves: One loss curve per size, all of one scheme.
         seed: Seed of the posterior draws.
 
     Returns:
@@ -68,11 +68,11 @@ def optima(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[Optimum, ...]
     Example:
         >>> x = np.arange(-10.0, -2.0)
         >>> loss = 3 + (x + 6.3) ** 2 / 16 + np.array([[0.0], [0.02]])
-        >>> (best,) = optima([LossCurve(width=128, log2_lr=x, loss=loss)])
+        >>> (best,) = optima([LossCurve(size=128, log2_lr=x, loss=loss)])
         >>> best.status, round(best.log2_lr, 1)
         ('ok', -6.3)
     """
-    return tuple(fit.optimum for fit in fit_widths(curves, seed=seed))
+    return tuple(fit.optimum for fit in fit_sizes(curves, seed=seed))
 
 
 def optimum_of(draws: CurveDraws) -> Optimum:
@@ -81,8 +81,8 @@ def optimum_of(draws: CurveDraws) -> Optimum:
     low, estimate, high = _coarse(draws) if is_coarse(column) else _fine(draws)
     if low is None or high is None:
         estimate = float(column.log2_lr[column.loss.argmin()])
-        return Optimum(column.width, estimate, low, high, status="edge")
-    return Optimum(column.width, estimate, low, high, status="ok")
+        return Optimum(column.size, estimate, low, high, status="edge")
+    return Optimum(column.size, estimate, low, high, status="ok")
 
 
 def is_coarse(column: Columns) -> bool:
@@ -157,4 +157,4 @@ def _coarse(draws: CurveDraws) -> tuple[float | None, float, float | None]:
 
 
 def _no_optimum(column: Columns) -> Optimum:
-    return Optimum(column.width, None, column.diverged_below, column.diverged_above, status="none")
+    return Optimum(column.size, None, column.diverged_below, column.diverged_above, status="none")

@@ -1,10 +1,10 @@
-r"""What it costs to use the narrow width's optimum at a wider one, and the verdict on it.
+r"""What it costs to use the narrow size's optimum at a wider one, and the verdict on it.
 
-With :math:`\hat x` the optimum of the base width and f a loss curve drawn for the wide one,
+With :math:`\hat x` the optimum of the base size and f a loss curve drawn for the wide one,
 
 .. math:: r = \frac{f(\hat x) - \min_x f(x)}{\ell_{best}}, \qquad p = P(r \le \text{tolerance}),
 
-where :math:`\ell_{best}` is the lowest mean loss measured at the wide width. "Transfers" needs
+where :math:`\ell_{best}` is the lowest mean loss measured at the wide size. "Transfers" needs
 p >= .95, "does not transfer" p <= .01: the minimum of a wiggly curve lies too low, which inflates
 the regret of a flat valley, so that the bad news needs the stronger evidence. The interval of the
 regret ends at these two quantiles, so that verdict and interval never disagree.
@@ -18,14 +18,14 @@ from .answer import Optimum, Regret, Side, VerdictName
 from .axis import AXES, Axis, AxisName
 from .columns import Columns
 from .curve import CurveDraws
-from .optimum import FINE_RATES, WidthFit
+from .optimum import FINE_RATES, SizeFit
 from .table import FloatArray
 
 LOW, HIGH = 0.01, 0.95  # quantiles of the regret
 
 
 @dataclass(frozen=True)
-class Ruling:
+class Decision:
     """State a verdict, the sentence that explains it, and the regret it rests on, if any."""
 
     verdict: VerdictName
@@ -38,13 +38,13 @@ class RateUsed:
     """Hold the optimum that would be used: one rate, or everything from `low` to `high`.
 
     Attributes:
-        width: Width it is the optimum of.
+        size: Size it is the optimum of.
         log2_lr: The rate; of a bounded optimum, that of the lowest loss.
         low: Least rate it may be, -inf if not bounded.
         high: Largest rate it may be.
     """
 
-    width: int
+    size: int
     log2_lr: float
     low: float
     high: float
@@ -59,53 +59,53 @@ class RateUsed:
         bound = power(self.log2_lr)
         if not self.exact:
             bound = f"<= {power(self.high)}" if np.isinf(self.low) else f">= {power(self.low)}"
-        return f"The optimum of {axis.name} {self.width} ({bound})"
+        return f"The optimum of {axis.name} {self.size} ({bound})"
 
 
 def rate_used(optimum: Optimum) -> RateUsed | None:
-    """Return what is known of the rate that the optimum of a width tells to use, if anything."""
+    """Return what is known of the rate that the optimum of a size tells to use, if anything."""
     x, low, high = optimum.log2_lr, optimum.low, optimum.high
     if x is None or (low is None and high is None):
         return None
     if optimum.status == "ok":
-        return RateUsed(optimum.width, x, x, x)
+        return RateUsed(optimum.size, x, x, x)
     return RateUsed(
-        optimum.width, x, -np.inf if low is None else low, np.inf if high is None else high
+        optimum.size, x, -np.inf if low is None else low, np.inf if high is None else high
     )
 
 
-def rule(
+def decide(
     used: RateUsed,
-    wide: WidthFit,
+    wide: SizeFit,
     *,
     tolerance: float,
     at_target: bool,
     looks: int = 1,
     axis: AxisName = "width",
-) -> Ruling:
-    """Decide whether the optimum of one width may be used at another.
+) -> Decision:
+    """Decide whether the optimum of one size may be used at another.
 
     Arguments:
         used: The rate; where it is only bounded, the verdict can be "does not transfer" alone:
             when no rate within the bound is good enough, taking for granted that the loss does
             not fall again beyond the rates tried.
-        wide: Fit of the width where it would be used.
+        wide: Fit of the size where it would be used.
         tolerance: Largest regret, as a share of the best loss, of a rate that transfers.
         at_target: Whether `wide` is the target itself.
         looks: How many verdicts on growing tables share the error of one.
-        axis: What is called width here, for the reason's words.
+        axis: What is varied, for the reason's words.
 
     Returns:
         The verdict with its reason.
     """
     words = AXES[axis]
-    rate, where = used.named(words), f"at {words.name} {wide.columns.width}"
+    rate, where = used.named(words), f"at {words.name} {wide.columns.size}"
     if not at_target:
         where += f", the {words.most} measured"
     if _diverges(used, wide):
-        return Ruling("does not transfer", f"{rate} diverges {where}.")
+        return Decision("does not transfer", f"{rate} diverges {where}.")
     if wide.draws is None:
-        return Ruling("inconclusive", f"Fewer than 3 learning rates gave a finite loss {where}.")
+        return Decision("inconclusive", f"Fewer than 3 learning rates gave a finite loss {where}.")
     regrets = regret_draws(used, wide.draws)
     low, estimate, high = (
         float(q)
@@ -115,7 +115,9 @@ def rule(
     )
     if not np.isfinite(estimate):
         gap = f"lies {where} between the last rate that trained and the first that diverged"
-        return Ruling("does not transfer" if low > tolerance else "inconclusive", f"{rate} {gap}.")
+        return Decision(
+            "does not transfer" if low > tolerance else "inconclusive", f"{rate} {gap}."
+        )
     optimum, outside = wide.optimum, _outside(used, wide.columns)
     if outside is not None or (low <= tolerance and may_be_best(used, optimum)):
         low = 0.0
@@ -127,7 +129,7 @@ def rule(
         and np.isfinite(high)
     )
     regret = Regret(
-        width=optimum.width,
+        size=optimum.size,
         measured=True,
         estimate=estimate,
         low=low,
@@ -138,7 +140,7 @@ def rule(
         outside=outside,
     )
     verdict, reason = _verdict(regret, low)
-    return Ruling(verdict, f"{rate} {reason} {where}; {percent(tolerance)} is allowed.", regret)
+    return Decision(verdict, f"{rate} {reason} {where}; {percent(tolerance)} is allowed.", regret)
 
 
 def _verdict(regret: Regret, low: float) -> tuple[VerdictName, str]:
@@ -167,7 +169,7 @@ def regret_draws(used: RateUsed, draws: CurveDraws) -> FloatArray:
     Arguments:
         used: The rate; where it is only bounded, the cheapest within the bound. Beyond the points
             drawn, the nearest one stands for it.
-        draws: Curves of the width where it would be used.
+        draws: Curves of the size where it would be used.
 
     Returns:
         Regrets as shares of the best loss measured, shape (D,); +inf beyond a drawn cliff.
@@ -212,7 +214,7 @@ def _interpolated(at: float, x: FloatArray, loss: FloatArray) -> FloatArray:
     return value
 
 
-def _diverges(used: RateUsed, wide: WidthFit) -> bool:
+def _diverges(used: RateUsed, wide: SizeFit) -> bool:
     """Tell whether every rate that may be meant diverged while another trained."""
     column = wide.columns
     above, below = column.diverged_above, column.diverged_below

@@ -1,6 +1,6 @@
 """The runs of a study as loss curves.
 
-S seeds, K learning rates. A curve belongs to one scheme and one width; its learning rates are
+S seeds, K learning rates. A curve belongs to one scheme and one size; its learning rates are
 kept as log2. Divergence is data: a diverged run is +inf, a run that was not made is NaN.
 """
 
@@ -19,7 +19,7 @@ class Observation:
     """State the outcome of one run: its final held-out loss, or that it diverged."""
 
     scheme: str
-    width: int
+    size: int
     lr: float
     seed: int
     loss: float | None
@@ -28,16 +28,16 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class LossCurve:
-    """Hold the final losses of one width under one scheme.
+    """Hold the final losses of one size under one scheme.
 
     Attributes:
-        width: Width n.
+        size: Size n.
         log2_lr: Learning rates as log2, increasing, shape (K,).
         loss: Final losses, shape (S, K); +inf where diverged, NaN where no run was made.
         seeds: Seeds of the rows of `loss`, S of them; empty where they are not known.
     """
 
-    width: int
+    size: int
     log2_lr: FloatArray
     loss: FloatArray
     seeds: tuple[int, ...] = ()
@@ -45,7 +45,7 @@ class LossCurve:
 
 @dataclass(frozen=True)
 class RunTable:
-    """Hold the outcomes of a study, one observation per scheme, width, learning rate and seed."""
+    """Hold the outcomes of a study, one observation per scheme, size, learning rate and seed."""
 
     observations: tuple[Observation, ...]
 
@@ -55,13 +55,13 @@ class RunTable:
         return tuple(dict.fromkeys(row.scheme for row in self.observations))
 
     def curves(self, scheme: str) -> tuple[LossCurve, ...]:
-        """Return one loss curve per width of a scheme, by increasing width."""
+        """Return one loss curve per size of a scheme, by increasing size."""
         rows = [row for row in self.observations if row.scheme == scheme]
-        widths = sorted({row.width for row in rows})
-        return tuple(_curve(width, [r for r in rows if r.width == width]) for width in widths)
+        sizes = sorted({row.size for row in rows})
+        return tuple(_curve(size, [r for r in rows if r.size == size]) for size in sizes)
 
 
-def _curve(width: int, rows: Iterable[Observation]) -> LossCurve:
+def _curve(size: int, rows: Iterable[Observation]) -> LossCurve:
     rows = list(rows)
     rates = sorted({row.lr for row in rows})
     seeds = sorted({row.seed for row in rows})
@@ -70,4 +70,4 @@ def _curve(width: int, rows: Iterable[Observation]) -> LossCurve:
         ended = not row.diverged and row.loss is not None and math.isfinite(row.loss)
         value = row.loss if ended else math.inf
         loss[seeds.index(row.seed), rates.index(row.lr)] = value
-    return LossCurve(width=width, log2_lr=np.log2(rates), loss=loss, seeds=tuple(seeds))
+    return LossCurve(size=size, log2_lr=np.log2(rates), loss=loss, seeds=tuple(seeds))

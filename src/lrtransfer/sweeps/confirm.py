@@ -28,7 +28,7 @@ class Confirmation:
 
     Attributes:
         scheme: Name.
-        width: The target, a size along the axis.
+        size: The target, a size along the axis.
         axis: What the size counts.
         log2_lr: The rate used, the optimum of the base width, as log2.
         predicted: Learning rate foretold, if it could be.
@@ -37,7 +37,7 @@ class Confirmation:
     """
 
     scheme: str
-    width: int
+    size: int
     axis: AxisName
     log2_lr: float
     predicted: Prediction | None
@@ -49,7 +49,7 @@ class Confirmation:
         found, regret, name = self.optimum, self.regret, AXES[self.axis].name
         foretold = "nothing" if self.predicted is None else f"{self.predicted.lr:.3g}"
         line = (
-            f"{self.scheme}: at {name} {self.width} the optimum of the base {name} "
+            f"{self.scheme}: at {name} {self.size} the optimum of the base {name} "
             f"({power(self.log2_lr)}) was tried with its neighbours; foretold {foretold}"
         )
         if found.log2_lr is None:
@@ -88,13 +88,13 @@ def confirmations(
     compared = []
     for scheme, answer in found.items():
         used = _base_optimum(study, foretold[scheme])
-        measured = [o for o in answer.optima if o.width == study.target]
+        measured = [o for o in answer.optima if o.size == study.target]
         if used is None or not measured:
             continue
         compared.append(
             Confirmation(
                 scheme=scheme,
-                width=study.target,
+                size=study.target,
                 axis=study.along,
                 log2_lr=used,
                 predicted=foretold[scheme].prediction,
@@ -131,6 +131,6 @@ def write_down(answers: Mapping[str, SchemeAnswer], directory: Path) -> None:
 
 def _base_optimum(study: Study, answer: SchemeAnswer) -> float | None:
     for optimum in answer.optima:
-        if optimum.width == study.base and optimum.status == "ok":
+        if optimum.size == study.base and optimum.status == "ok":
             return optimum.log2_lr
     return None

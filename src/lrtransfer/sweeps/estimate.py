@@ -52,12 +52,12 @@ class SizeCost:
     """State what the runs of one size cost.
 
     Attributes:
-        width: The size: the width n, or what the study goes along.
+        size: The size: the width n, or what the study goes along.
         runs: Runs at it that are not finished.
         each: Cost of a run, the mean where values are varied.
     """
 
-    width: int
+    size: int
     runs: int
     each: RunCost
 
@@ -288,7 +288,7 @@ def _extrapolated(study: Study, sizes: tuple[SizeCost, ...]) -> float | None:
     r"""Return the operations at the target width as :math:`a n^2 + b n` of the largest two."""
     if study.along != "width" or len(sizes) < 2:
         return None
-    (m, y), (n, z) = [(size.width, size.each.flops) for size in sizes[-2:]]
+    (m, y), (n, z) = [(size.size, size.each.flops) for size in sizes[-2:]]
     if y is None or z is None:
         return None
     a = (z / n - y / m) / (n - m)

@@ -17,7 +17,7 @@ from ..statistics.axis import AXES
 from ..statistics.design import Addition, Arm, Goal, Key, RateGoal, RegretGoal, choose
 from ..statistics.drift import octaves_either_way, target_leverage
 from ..statistics.evidence import open_edges
-from ..statistics.optimum import WidthFit
+from ..statistics.optimum import SizeFit
 from ..statistics.regret import power
 from ..statistics.transfer import Judgement
 from .plan import Cell, Cells, curve_key
@@ -75,7 +75,7 @@ def propose(study: Study, cells: Cells, judgement: Judgement, *, look: int) -> P
         >>> x = np.log2([lr for _, lr in runs])
         >>> table = RunTable(tuple(Observation("mup", w, lr, 0, 3 + loss) for (w, lr), loss
         ...                        in zip(runs, loss_shape("skew", x + 6.2), strict=True)))
-        >>> found = judge(table, target_width=256, looks=looks(study))
+        >>> found = judge(table, target=256, looks=looks(study))
         >>> reason = propose(study, first_cells(study), found, look=1).reasons[0]
         >>> reason.partition(", expected to narrow")[0]
         'mup, width 128: 2**-6.5 with seed 0'
@@ -174,9 +174,9 @@ def _open_sides(
     return wanted, reasons
 
 
-def _is_at_end(fits: Sequence[WidthFit], width: int, side: str) -> bool:
+def _is_at_end(fits: Sequence[SizeFit], width: int, side: str) -> bool:
     """Tell whether the lowest loss, not the uncertainty alone, is at the end of the rates."""
-    (column,) = [fit.columns for fit in fits if fit.columns.width == width]
+    (column,) = [fit.columns for fit in fits if fit.columns.size == width]
     if len(column.log2_lr) < 3:
         return True
     best = int(column.loss.argmin())
@@ -187,11 +187,11 @@ def _additions(
     study: Study, cells: Cells, judgement: Judgement, still_open: Sequence[str], allowance: float
 ) -> tuple[Addition, ...]:
     arms = {
-        curve_key(study, scheme, fit.columns.width): Arm(
+        curve_key(study, scheme, fit.columns.size): Arm(
             draws=fit.draws,
-            made=_made(study, cells[scheme, fit.columns.width]),
-            rates=_rates(study.lattice, cells[scheme, fit.columns.width]),
-            cost=run_cost(study, fit.columns.width),
+            made=_made(study, cells[scheme, fit.columns.size]),
+            rates=_rates(study.lattice, cells[scheme, fit.columns.size]),
+            cost=run_cost(study, fit.columns.size),
         )
         for scheme in still_open
         for fit in judgement.fits[scheme]

@@ -242,8 +242,8 @@ def _judge(study: Study, table: RunTable, *, is_complete: bool) -> Judgement:
     try:
         return judge(
             table,
-            target_width=study.target,
-            base_width=study.base,
+            target=study.target,
+            base=study.base,
             tolerance=study.tolerance,
             looks=looks(study),
             conditions=conditions(study),
@@ -266,7 +266,7 @@ def _observation(planned: PlannedRun, result: Result) -> Observation:
     run = planned.run
     return Observation(
         scheme=planned.scheme,
-        width=planned.size,
+        size=planned.size,
         lr=run.lr,
         seed=run.seed,
         loss=result.loss,

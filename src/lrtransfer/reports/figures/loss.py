@@ -124,7 +124,7 @@ def shown_losses(table: RunTable, answers: Sequence[SchemeAnswer]) -> LossAxis:
 def _view(table: RunTable, answers: Sequence[SchemeAnswer]) -> _View:
     panels = tuple(_Panel(answer, gather(table, answer.scheme)) for answer in answers)
     cells = [cell for panel in panels for cell in panel.cells]
-    widths = {cell.width for cell in cells} | {o.width for a in answers for o in a.optima}
+    widths = {cell.width for cell in cells} | {o.size for a in answers for o in a.optima}
     rates = [cell.x for cell in cells] or [0.0]
     return _View(
         panels=panels,
@@ -139,8 +139,8 @@ def _view(table: RunTable, answers: Sequence[SchemeAnswer]) -> _View:
 
 def _width_traces(view: _View, k: int, panel: _Panel, width: int) -> list[PlotlyJson]:
     cells = [cell for cell in panel.cells if cell.width == width]
-    fits = [fit for fit in panel.answer.fits if fit.width == width]
-    optima = [optimum for optimum in panel.answer.optima if optimum.width == width]
+    fits = [fit for fit in panel.answer.fits if fit.size == width]
+    optima = [optimum for optimum in panel.answer.optima if optimum.size == width]
     drawn = [
         *(trace for fit in fits for trace in (_band(view, fit), _fit_line(view, fit))),
         *([] if fits else [_median_line(view, width, cells)]),
@@ -162,13 +162,13 @@ def _band(view: _View, fit: CurveFit) -> PlotlyJson:
     x = [float(x) for x in fit.log2_lr]
     return {
         "type": "scatter",
-        "legendgroup": str(fit.width),
+        "legendgroup": str(fit.size),
         "x": numbers([*x, *reversed(x)]),
         "y": numbers([*lower, *reversed(upper)]),
         "mode": "lines",
         "line": {"width": 0},
         "fill": "toself",
-        "fillcolor": see_through(view.colours[fit.width], 0.13),
+        "fillcolor": see_through(view.colours[fit.size], 0.13),
         "hoverinfo": "skip",
     }
 
@@ -176,11 +176,11 @@ def _band(view: _View, fit: CurveFit) -> PlotlyJson:
 def _fit_line(view: _View, fit: CurveFit) -> PlotlyJson:
     return {
         "type": "scatter",
-        "legendgroup": str(fit.width),
+        "legendgroup": str(fit.size),
         "x": numbers(float(x) for x in fit.log2_lr),
         "y": numbers(view.loss.held(float(y)) for y in fit.loss),
         "mode": "lines",
-        "line": {"width": 1.6, "color": view.colours[fit.width]},
+        "line": {"width": 1.6, "color": view.colours[fit.size]},
         "hoverinfo": "skip",
     }
 
@@ -271,13 +271,13 @@ def _interval(view: _View, optimum: Optimum) -> PlotlyJson:
         "triangle-left" if low is None else "line-ns",
         "triangle-right" if high is None else "line-ns",
     ]
-    colour = view.colours[optimum.width]
+    colour = view.colours[optimum.size]
     limits = f"95 %: {rate_range_text(low, high)}" if bounded else "only a bound is known"
     return {
         "type": "scatter",
-        "legendgroup": str(optimum.width),
+        "legendgroup": str(optimum.size),
         "x": numbers([left, estimate, right] if bounded else [left, right]),
-        "y": [view.row(optimum.width)] * (3 if bounded else 2),
+        "y": [view.row(optimum.size)] * (3 if bounded else 2),
         "mode": "lines+markers",
         "line": {"width": 2, "color": colour, "dash": "solid" if bounded else "dot"},
         "marker": {
@@ -287,7 +287,7 @@ def _interval(view: _View, optimum: Optimum) -> PlotlyJson:
             "opacity": 1,
             "line": {"width": 1.5, "color": colour},
         },
-        "text": f"{view.size} {optimum.width}<br>optimum {optimum_text(optimum)}<br>{limits}",
+        "text": f"{view.size} {optimum.size}<br>optimum {optimum_text(optimum)}<br>{limits}",
         "hovertemplate": "%{text}<extra></extra>",
     }
 

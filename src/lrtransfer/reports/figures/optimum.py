@@ -52,23 +52,23 @@ class _View:
     answers: tuple[SchemeAnswer, ...]
     colours: dict[int, str]
     widths: tuple[int, ...]  # measured, predicted and target, increasing
-    target_width: int
+    target: int
     low_y: float
     high_y: float
     size: str  # what a width is called
 
 
-def optimum_figure(answers: Sequence[SchemeAnswer], *, target_width: int) -> Figure:
+def optimum_figure(answers: Sequence[SchemeAnswer], *, target: int) -> Figure:
     """Draw the optimum of every width with its interval, the drift and the prediction.
 
     Arguments:
         answers: What was concluded for each scheme, at least one, in the order of the panels.
-        target_width: The width whose learning rate is wanted.
+        target: The width whose learning rate is wanted.
 
     Returns:
         The figure, its panels sharing both axes.
     """
-    view = _view(answers, target_width)
+    view = _view(answers, target)
     traces = [
         trace
         for k, answer in enumerate(view.answers, start=1)
@@ -82,15 +82,15 @@ def optimum_figure(answers: Sequence[SchemeAnswer], *, target_width: int) -> Fig
     )
 
 
-def _view(answers: Sequence[SchemeAnswer], target_width: int) -> _View:
-    measured = {optimum.width for answer in answers for optimum in answer.optima}
-    predicted = {answer.prediction.width for answer in answers if answer.prediction is not None}
+def _view(answers: Sequence[SchemeAnswer], target: int) -> _View:
+    measured = {optimum.size for answer in answers for optimum in answer.optima}
+    predicted = {answer.prediction.size for answer in answers if answer.prediction is not None}
     low, high = _shown_rates(answers)
     return _View(
         answers=tuple(answers),
         colours=width_colours(measured),
-        widths=tuple(sorted(measured | predicted | {target_width})),
-        target_width=target_width,
+        widths=tuple(sorted(measured | predicted | {target})),
+        target=target,
         low_y=low,
         high_y=high,
         size=axis_of(answers).name,
@@ -149,7 +149,7 @@ def _drift(answer: SchemeAnswer) -> Iterator[PlotlyJson]:
     The answer holds the slope alone, so the line is placed at the mean of the optima.
     """
     points = [
-        (math.log2(optimum.width), optimum.log2_lr)
+        (math.log2(optimum.size), optimum.log2_lr)
         for optimum in answer.optima
         if optimum.status == "ok" and optimum.log2_lr is not None
     ]
@@ -188,11 +188,11 @@ def _drift(answer: SchemeAnswer) -> Iterator[PlotlyJson]:
 
 def _measured(view: _View, optimum: Optimum) -> PlotlyJson:
     y = optimum.log2_lr if optimum.log2_lr is not None else math.nan
-    colour = view.colours[optimum.width]
+    colour = view.colours[optimum.size]
     text = f"95 %: {rate_range_text(optimum.low, optimum.high)}"
-    return _point(math.log2(optimum.width), y, optimum.low, optimum.high) | {
+    return _point(math.log2(optimum.size), y, optimum.low, optimum.high) | {
         "marker": {"size": 8, "color": colour},
-        "text": f"{view.size} {optimum.width}<br>optimum {optimum_text(optimum)}<br>{text}",
+        "text": f"{view.size} {optimum.size}<br>optimum {optimum_text(optimum)}<br>{text}",
     }
 
 
@@ -218,21 +218,21 @@ def _point(x: float, y: float, low: float | None, high: float | None) -> PlotlyJ
 
 def _bounds(view: _View, optimum: Optimum) -> Iterator[PlotlyJson]:
     """Draw an arrow from each known bound towards where the optimum must be."""
-    where = f"{view.size} {optimum.width}"
+    where = f"{view.size} {optimum.size}"
     hover = f"{where}<br>optimum {optimum_text(optimum)}: only a bound is known"
     for start, way in _arrows(optimum):
         yield {
             "type": "scatter",
-            "x": numbers([math.log2(optimum.width)] * 2),
+            "x": numbers([math.log2(optimum.size)] * 2),
             "y": numbers([start, start + way * _ARROW]),
             "mode": "lines+markers",
-            "line": {"width": 1.8, "color": view.colours[optimum.width]},
+            "line": {"width": 1.8, "color": view.colours[optimum.size]},
             "marker": {
                 "symbol": ["line-ew", "triangle-up" if way > 0 else "triangle-down"],
                 "size": [10, 10],
-                "color": view.colours[optimum.width],
+                "color": view.colours[optimum.size],
                 "opacity": 1,
-                "line": {"width": 1.8, "color": view.colours[optimum.width]},
+                "line": {"width": 1.8, "color": view.colours[optimum.size]},
             },
             "text": hover,
             "hovertemplate": "%{text}<extra></extra>",
@@ -254,9 +254,9 @@ def _predicted(view: _View, prediction: Prediction) -> Iterator[PlotlyJson]:
         return
     ends = [end if math.isfinite(end) else None for end in (low, high)]
     text = f"predicted {rate_text(y)}<br>95 %: {prediction_range_text(prediction)}"
-    yield _point(math.log2(prediction.width), y, *ends) | {
+    yield _point(math.log2(prediction.size), y, *ends) | {
         "marker": {"size": 10, "symbol": "diamond-open", "color": INK, "line": {"width": 2}},
-        "text": f"{view.size} {prediction.width}<br>{text}",
+        "text": f"{view.size} {prediction.size}<br>{text}",
     }
 
 
@@ -269,7 +269,7 @@ def _layout(view: _View, grid: Grid) -> PlotlyJson:
     layout["annotations"] = [note for k, a in numbered for note in _titles(k, a, grid)]
     layout["shapes"] = [
         *(frame(k, 0, grid=grid) for k, _ in numbered),
-        *(_target(k, view.target_width) for k, _ in numbered),
+        *(_target(k, view.target) for k, _ in numbered),
         *(
             _carried(k, answer.regret.log2_lr)
             for k, answer in numbered
@@ -294,7 +294,7 @@ def _x_axis(view: _View, grid: Grid, k: int) -> PlotlyJson:
     places = [math.log2(width) for width in view.widths]
     low, high = places[0] - 0.4, places[-1] + 0.4
     apart = (high - low) / _MOST_WIDTH_LABELS
-    labelled = spaced(places, apart=apart, keep=math.log2(view.target_width))
+    labelled = spaced(places, apart=apart, keep=math.log2(view.target))
     axis = base_axis() | {
         "domain": grid.across(k),
         "anchor": axis_name("y", k),
