@@ -115,7 +115,7 @@ def answer(scheme: str) -> SchemeAnswer:
             f"loss there; its whole interval {says} the tolerance of 1 %."
         ),
         covers=COVERS,
-        regret=Regret(1024, True, cost, low, high, 0.01, centre_of(scheme, 128), 3.2),
+        regret=Regret(1024, True, cost, low, high, (0.01, 0.95), 0.01, centre_of(scheme, 128), 3.2),
         drift=Interval(slope, slope - 0.09, slope + 0.08),
         optima=tuple(optimum(scheme, width) for width in WIDTHS),
         prediction=prediction(scheme),
@@ -147,7 +147,7 @@ def edges(scheme: str) -> SchemeAnswer:
         verdict="inconclusive",
         reason="The lowest loss at width 1024 lies at the smallest rate tried.",
         covers=COVERS,
-        regret=Regret(1024, True, 0.021, 0.004, None, 0.01, -5.2, 3.2),
+        regret=Regret(1024, True, 0.021, 0.004, None, (0.01, 0.95), 0.01, -5.2, 3.2),
         drift=None,
         optima=(
             optimum(scheme, 128),

@@ -122,7 +122,7 @@ def test_sentences_are_these(axis: AxisName, name: str, plural: str, most: str) 
     answers = judged(axis)
     still_, edge, alone = (answers[scheme] for scheme in ("still", "edge", "alone"))
     assert re.fullmatch(
-        rf"The optimum of {name} 64 \(2\*\*-6\.\d+\) costs at most 0(\.\d+)? % of the best loss at "
+        rf"The optimum of {name} 64 \(2\^-6\.\d+\) costs at most 0(\.\d+)? % of the best loss at "
         rf"{name} 512, the {most} measured; 1 % is allowed\.",
         still_.reason,
     )
@@ -133,7 +133,7 @@ def test_sentences_are_these(axis: AxisName, name: str, plural: str, most: str) 
     )
     assert answers["cliff"].reason.endswith(f" diverges at {name} 512, the {most} measured.")
     assert answers["gone"].reason == f"{name} 64 shows no optimum to be used.".capitalize()
-    assert edge.evidence[0].action == (f"add learning rates above 2**-3 at {name} 64 (scheme edge)")
+    assert edge.evidence[0].action == (f"add learning rates above 2^-3 at {name} 64 (scheme edge)")
     assert alone.reason == f"Scheme alone has no runs at a second {name} beside 64."
     assert alone.evidence[0].action == f"add runs at {name} 128 (scheme alone)"
     lacking = judged(axis, base=128)["alone"]

@@ -76,7 +76,7 @@ def test_rate_that_diverges_does_not_transfer() -> None:
     found = ruled(-3.0, fitted(loss))
     assert found.verdict == "does not transfer"
     assert found.regret is None
-    assert found.reason == "The optimum of width 64 (2**-3) diverges at width 512."
+    assert found.reason == "The optimum of width 64 (2^-3) diverges at width 512."
 
 
 def test_rate_that_diverges_beside_too_few_finite_ones() -> None:

@@ -157,7 +157,7 @@ def test_every_choice_has_its_line(
 ) -> None:
     _, rounds, reasons, _ = narrowed
     added = sum(len(c) for c in rounds[-1].values()) - sum(len(c) for c in rounds[0].values())
-    named = sum(line.count("2**") for line in reasons)
+    named = sum(line.count("2^") for line in reasons)
     assert 0 < named <= added  # runs at the base width stand once for both schemes
     assert all("width" in line and "narrow" in line for line in reasons[:-1])
 

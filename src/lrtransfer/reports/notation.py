@@ -188,7 +188,7 @@ def regret_text(regret: Regret | None) -> str:
     """Return what the carried-over rate costs, with its interval.
 
     Example:
-        >>> regret_text(Regret(1024, True, 0.003, 0.0, 0.008, 0.01, -6.0, 3.2))
+        >>> regret_text(Regret(1024, True, 0.003, 0.0, 0.008, (0.01, 0.95), 0.01, -6.0, 3.2))
         '0.30 % [0.00 %, 0.80 %]'
     """
     if regret is None:

@@ -66,8 +66,11 @@ class Regret:
         measured: Whether runs were made at that size; else it is expected from the prediction.
         estimate: (loss at the rate used - best loss) / best loss; where the rate is only bounded,
             that of the best rate within the bound.
-        low: Lower end of its 95 % interval.
+        low: Lower end of its interval.
         high: Upper end; None when the rate used lies outside the rates tried there.
+        quantiles: Which quantiles `low` and `high` are: 0.01 and 0.95 of a measured regret, farther
+            out where several looks share the error; 0.025 and 0.975 of an expected one. A `low` of
+            0 says that the rate used may itself be the best.
         tolerance: The share up to which the rate is said to transfer.
         log2_lr: The rate used: the optimum of the base size (or the narrowest measured).
         best_loss: Lowest mean loss measured at the size, of which the shares are taken.
@@ -80,6 +83,7 @@ class Regret:
     estimate: float
     low: float | None
     high: float | None
+    quantiles: tuple[float, float]
     tolerance: float
     log2_lr: float
     best_loss: float

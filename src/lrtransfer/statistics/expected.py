@@ -72,6 +72,7 @@ def expected_regret(
         estimate=estimate,
         low=0.0 if may_be_best else low,
         high=high if np.isfinite(high) else None,
+        quantiles=(TAIL, 1 - TAIL),
         tolerance=tolerance,
         log2_lr=used.log2_lr,
         best_loss=widest.columns.best_loss,

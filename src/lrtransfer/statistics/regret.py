@@ -107,11 +107,10 @@ def decide(
     if wide.draws is None:
         return Decision("inconclusive", f"Fewer than 3 learning rates gave a finite loss {where}.")
     regrets = regret_draws(used, wide.draws)
+    quantiles = LOW / looks, 1 - (1 - HIGH) / looks
     low, estimate, high = (
         float(q)
-        for q in np.quantile(
-            regrets, (LOW / looks, 0.5, 1 - (1 - HIGH) / looks), method="inverted_cdf"
-        )
+        for q in np.quantile(regrets, (quantiles[0], 0.5, quantiles[1]), method="inverted_cdf")
     )
     if not np.isfinite(estimate):
         gap = f"lies {where} between the last rate that trained and the first that diverged"
@@ -134,6 +133,7 @@ def decide(
         estimate=estimate,
         low=low,
         high=high if bounded else None,
+        quantiles=quantiles,
         tolerance=tolerance,
         log2_lr=used.log2_lr,
         best_loss=wide.columns.best_loss,
@@ -189,19 +189,27 @@ def power(log2_lr: float) -> str:
 
     Example:
         >>> power(-6.0), power(-6.283)
-        ('2**-6', '2**-6.28')
+        ('2^-6', '2^-6.28')
     """
-    return "2**" + f"{log2_lr:.2f}".rstrip("0").rstrip(".")
+    return f"2^{_shorten(log2_lr, 2)}"
 
 
 def percent(share: float) -> str:
     """Return a share as a percentage for people.
 
     Example:
-        >>> percent(0.01), percent(0.00123), percent(2.3)
-        ('1 %', '0.12 %', '230 %')
+        >>> percent(0.01), percent(0.0494), percent(2.3), percent(4e-5)
+        ('1 %', '4.94 %', '230 %', '0.004 %')
     """
-    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + " %"
+    size = 100 * abs(share)
+    digits = 3 if size < 0.01 else 2 if size < 10 else 1 if size < 100 else 0
+    return f"{_shorten(100 * share, digits)} %"
+
+
+def _shorten(number: float, digits: int) -> str:
+    """Write a number with at most so many decimals, and no zeros at their end."""
+    text = f"{round(number, digits) + 0.0:.{digits}f}"  # + 0.0: no "-0"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _interpolated(at: float, x: FloatArray, loss: FloatArray) -> FloatArray:

@@ -78,7 +78,7 @@ def propose(study: Study, cells: Cells, judgement: Judgement, *, look: int) -> P
         >>> found = judge(table, target=256, looks=looks(study))
         >>> reason = propose(study, first_cells(study), found, look=1).reasons[0]
         >>> reason.partition(", expected to narrow")[0]
-        'mup, width 128: 2**-6.5 with seed 0'
+        'mup, width 128: 2^-6.5 with seed 0'
     """
     if study.design == "grid":
         return _extended(study, cells, judgement)
