@@ -10,6 +10,7 @@ import numpy as np
 
 from lrtransfer.reports.html import Report
 from lrtransfer.statistics.answer import (
+    Comparison,
     CurveFit,
     Evidence,
     Interval,
@@ -20,6 +21,7 @@ from lrtransfer.statistics.answer import (
     VerdictName,
 )
 from lrtransfer.statistics.table import Observation, RunTable
+from lrtransfer.statistics.transfer import Judgement
 
 WIDTHS = (128, 256, 512, 1024)
 RATES = tuple(range(-12, 0))
@@ -136,7 +138,7 @@ def nothing(scheme: str, *, widths: Sequence[int] = WIDTHS) -> SchemeAnswer:
         optima=tuple(Optimum(width, None, None, None, "none") for width in widths),
         prediction=None,
         fits=(),
-        evidence=(Evidence("add learning rates below 2^−12", 128, (-13.0, -14.0), 6, 0.2),),
+        evidence=(Evidence("add learning rates below 2^-12", 128, (-13.0, -14.0), 6, 0.2),),
     )
 
 
@@ -158,10 +160,26 @@ def edges(scheme: str) -> SchemeAnswer:
         prediction=None,
         fits=(fit(scheme, 128),),
         evidence=(
-            Evidence("add learning rates below 2^−12 at width 512", 512, (-14.0, -13.0), 6, 0.1),
+            Evidence("add learning rates below 2^-12 at width 512", 512, (-14.0, -13.0), 6, 0.1),
             Evidence("add seeds: 5 per learning rate at width 1024", 1024, (-13.0,), 2, 0.31),
         ),
     )
+
+
+def judgement(*answers: SchemeAnswer) -> Judgement:
+    """Return answers with the differences of every further scheme from the first."""
+    comparisons = tuple(
+        Comparison(
+            scheme=answer.scheme,
+            reference=answers[0].scheme,
+            size=1024,
+            drift=Interval(-0.919, -1.9, 0.0586),
+            regret=Interval(0.0609, 0.0411, 0.0974),
+            best_loss=Interval(0.00945, -0.0726, 0.0752),
+        )
+        for answer in answers[1:]
+    )
+    return Judgement({answer.scheme: answer for answer in answers}, comparisons, {})
 
 
 def report(*schemes: str, title: str = "Small transformer on wikitext") -> Report:
@@ -171,6 +189,7 @@ def report(*schemes: str, title: str = "Small transformer on wikitext") -> Repor
         table=RunTable(tuple(row for scheme in schemes for row in runs(scheme))),
         answers=tuple(answer(scheme) for scheme in schemes),
         target=8192,
+        unit="nats",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lrtransfer.errors import ConfigError
+from lrtransfer.reports.facts import describe_confirmation
 from lrtransfer.sweeps.confirm import FILE_NAME
 from lrtransfer.sweeps.result import StudyResult
 from lrtransfer.sweeps.study import Study, load
@@ -75,7 +76,7 @@ def test_foretold_and_measured_stand_side_by_side(confirmed: tuple[Path, StudyRe
     assert drifts.regret is not None
     # The optimum is 2 octaves away, beyond the neighbour at 1: 2**2 / 20 - 1 / 20.
     assert drifts.regret.estimate == pytest.approx(0.15 / 2.55, rel=0.05)
-    assert "at width 1024" in str(stays)
+    assert "at width 1024" in describe_confirmation(stays)
 
 
 def test_the_answer_stays_that_of_the_sweep(confirmed: tuple[Path, StudyResult]) -> None:

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
-from lrtransfer.reports.costs import print_estimate
 from lrtransfer.reports.document import estimate_document
+from lrtransfer.reports.text import print_estimate
 from lrtransfer.sweeps.estimate import Estimate, estimate
 from lrtransfer.sweeps.study import Study, load
 from lrtransfer.sweeps.tune import tune

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from rich.console import Console
+
 from ..errors import UserError
 from ..reports.document import study_document
 from ..reports.study_page import PAGE_NAME, write_page
@@ -24,7 +26,7 @@ def present(result: StudyResult, directory: Path, *, as_json: bool) -> None:
         report = page.relative_to(directory).as_posix() if page else None
         print_json(study_document(result, report=report))
     else:
-        print_study(result, page)
+        print_study(result, page, console=Console(highlight=False))
     if problem:
         raise UserError(
             f"{directory / PAGE_NAME}: got '{problem.strerror}', wanted a file that can be "

@@ -114,8 +114,8 @@ class Tune(Command):
         workers = worker_count(study, asked)
         _require_folder(self.out)
         if self.dry_run:
-            from ..reports.costs import print_estimate
             from ..reports.document import estimate_document
+            from ..reports.text import print_estimate
             from ..sweeps.estimate import estimate
 
             found = estimate(study, self.out, workers=workers)

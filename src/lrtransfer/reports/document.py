@@ -1,17 +1,18 @@
-"""Answers and estimates as the JSON documents that commands print: plain data, no NaN."""
+"""Answers and estimates as JSON documents: what commands print with `--json`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from ..statistics.answer import SchemeAnswer
+from ..statistics.transfer import Judgement
 from ..sweeps.estimate import Estimate, SizeCost
 from ..sweeps.result import StudyResult, warnings
 from ..sweeps.study import Study
 
 
 def study_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
-    """Return the answer as the JSON document of `tune --json`.
+    """Return the answer of a study as the document of `tune --json`.
 
     `low` and `high` of an optimum are log2 learning rates, those of the prediction learning rates
     and those of the drift octaves per doubling; null where there is no bound. `axis` of a scheme
@@ -20,12 +21,11 @@ def study_document(result: StudyResult, *, report: str | None) -> dict[str, Any]
     return {
         "study": result.study.name,
         "runs": asdict(result.counts),
-        "schemes": schemes_document(result.answers),
-        "arms": {
+        **_judgement_part(result.answers),
+        "variants": {
             arm.name: {"scheme": arm.scheme, "values": dict(arm.values)}
             for arm in result.study.arms
         },
-        "comparisons": [asdict(comparison) for comparison in result.answers.comparisons],
         "confirmations": [asdict(confirmation) for confirmation in result.confirmations],
         "choices": list(result.choices),
         "warnings": warnings(result),
@@ -33,12 +33,19 @@ def study_document(result: StudyResult, *, report: str | None) -> dict[str, Any]
     }
 
 
-def schemes_document(answers: Mapping[str, SchemeAnswer]) -> dict[str, Any]:
-    """Return what is concluded for each scheme, as in the JSON document of `tune --json`."""
-    return {name: _scheme(answer) for name, answer in answers.items()}
+def judgement_document(judgement: Judgement, *, notes: Iterable[str]) -> dict[str, Any]:
+    """Return what is concluded from runs made elsewhere, as the document of `verdict --json`."""
+    return {**_judgement_part(judgement), "warnings": list(notes)}
 
 
-def _scheme(answer: SchemeAnswer) -> dict[str, Any]:
+def _judgement_part(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "schemes": {name: _scheme_document(answer) for name, answer in judgement.items()},
+        "comparisons": [asdict(comparison) for comparison in judgement.comparisons],
+    }
+
+
+def _scheme_document(answer: SchemeAnswer) -> dict[str, Any]:
     return {
         "axis": answer.axis,
         "verdict": answer.verdict,
@@ -54,26 +61,26 @@ def _scheme(answer: SchemeAnswer) -> dict[str, Any]:
     }
 
 
-def estimate_document(study: Study, found: Estimate) -> dict[str, Any]:
-    """Return what a study would cost, every run listed, as in `tune --dry-run --json`."""
+def estimate_document(study: Study, estimate: Estimate) -> dict[str, Any]:
+    """Return what a study would cost, run by run, as the document of `tune --dry-run --json`."""
     return {
         "study": study.name,
         "runs": [
             {"scheme": p.scheme, "size": p.size, "lr": p.run.lr, "seed": p.run.seed} | asdict(cost)
-            for p, cost in found.runs
+            for p, cost in estimate.runs
         ],
-        "finished": found.finished,
+        "finished": estimate.finished,
         "along": study.along,
-        "sizes": [_size_document(cost) for cost in found.sizes],
+        "sizes": [_size_document(cost) for cost in estimate.sizes],
         "total": {
-            "runs": len(found.runs),
-            "flops": found.flops,
-            "hours": None if found.seconds is None else found.seconds / 3600,
-            "disk": found.disk,
-            "workers": found.workers,
+            "runs": len(estimate.runs),
+            "flops": estimate.flops,
+            "hours": None if estimate.seconds is None else estimate.seconds / 3600,
+            "disk": estimate.disk,
+            "workers": estimate.workers,
         },
-        "confirming": None if found.confirming is None else _size_document(found.confirming),
-        "target_directly": _size_document(found.target),
+        "confirming": None if estimate.confirming is None else _size_document(estimate.confirming),
+        "target_directly": _size_document(estimate.target),
     }
 
 

@@ -1,164 +1,179 @@
-"""Answers as text for people."""
+"""Answers and estimates as text for people."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ..statistics.answer import (
-    Interval,
-    Optimum,
-    Quality,
-    Regret,
-    SchemeAnswer,
-    axis_of,
-)
-from ..statistics.axis import AXES, Axis
-from ..statistics.columns import seed_noise
+from ..statistics.answer import SchemeAnswer, axis_of
+from ..statistics.axis import AXES
+from ..statistics.regret import power
 from ..statistics.transfer import Judgement
 from ..sweeps.describe import measure
+from ..sweeps.estimate import Estimate, SizeCost
 from ..sweeps.result import StudyResult, warnings
+from ..sweeps.study import Study
+from .facts import describe_confirmation, describe_counts, describe_noise, name_loss_unit
+from .notation import LOSS_UNIT, format_comparison, format_optimum, format_optimum_range
+from .quantities import STATUSES, list_quantities
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 
-def noise(result: StudyResult) -> str:
-    """Say how much the held-out loss of one run scatters between seeds."""
-    curves = [curve for scheme in result.answers for curve in result.table.curves(scheme)]
-    deviation = seed_noise(curves)
-    if deviation is None:
-        return "its deviation between seeds unknown: one seed"
-    return f"standard deviation {deviation:.2g} between seeds, beside each seed's own shift"
+def print_study(result: StudyResult, page: Path | None, *, console: "Console") -> None:
+    """Print the optima as a table, then each scheme's verdict with what it rests on.
 
-
-def print_study(result: StudyResult, page: Path | None) -> None:
-    """Print the optima as a table, then each scheme's verdict with what it rests on."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    print_answers(result.answers, target=result.study.target, console=console)
-    print_comparisons(result.answers, console=console)
+    Arguments:
+        result: What the study gave.
+        page: Where its report is, if it could be written.
+        console: Where to print.
+    """
+    unit = name_loss_unit(result.study)
+    print_judgement(result.answers, target=result.study.target, unit=unit, console=console)
     for confirmation in result.confirmations:
-        console.print(f"\nConfirmed for {escape(str(confirmation))}.")
-    counts = result.counts
-    console.print(
-        f"\n{counts.finished} of {counts.planned} runs finished, {counts.diverged} diverged, "
-        f"{counts.reused} reused."
-    )
+        console.print(f"\nConfirmed for {escape(describe_confirmation(confirmation))}.")
+    console.print(f"\n{describe_counts(result.counts)}, {result.counts.reused} reused.")
     for line in result.choices:
         console.print(f"  {escape(line)}")
-    console.print(f"{measure(result.study)}, {noise(result)}.")
+    console.print(f"{escape(measure(result.study))}; {describe_noise(result)}.")
     for note in warnings(result):
         console.print(f"[bold]Warning:[/] {escape(note)}")
     if page:
         console.print(f"Report: {escape(str(page))}", soft_wrap=True)
 
 
-def print_answers(answers: Mapping[str, SchemeAnswer], *, target: int, console: "Console") -> None:
-    """Print the optima of all schemes, then each scheme's verdict with what it rests on."""
+def print_judgement(
+    judgement: Judgement, *, target: int, console: "Console", unit: str = LOSS_UNIT
+) -> None:
+    """Print the optima, each scheme's verdict with what it rests on, and how schemes differ.
+
+    Arguments:
+        judgement: What was concluded.
+        target: Size the learning rate is wanted for.
+        console: Where to print.
+        unit: Unit of the loss.
+    """
     from rich.padding import Padding
 
-    console.print(_optima_table(answers.values()))
-    for answer in answers.values():
+    console.print(_make_optimum_table(judgement.values()))
+    for answer in judgement.values():
         console.print(
             f"\n[bold]{escape(answer.scheme)}: {answer.verdict}[/]. {escape(answer.reason)}"
         )
-        for line in _verdict_lines(answer, target):
+        quantities = list_quantities(answer, target=target, unit=unit)
+        lines = [f"{name}: {value}" for name, value in quantities]
+        if answer.prediction is not None:
+            lines.append(f"the learning rate assumes: {answer.prediction.assumption}")
+        lines += [answer.covers, *(f"would settle it: {line}" for line in answer.evidence)]
+        for line in lines:
             console.print(Padding.indent(escape(line), 2))
+    axis = axis_of(judgement.values())
+    for comparison in judgement.comparisons:
+        console.print(f"\n{escape(format_comparison(comparison, axis, unit=unit))}.")
 
 
-def _optima_table(answers: Collection[SchemeAnswer]) -> "Table":
+def _make_optimum_table(answers: Collection[SchemeAnswer]) -> "Table":
     from rich.table import Table
 
     table = Table(title="Learning rate with the lowest held-out loss")
     table.add_column("scheme", overflow="fold")
-    for header in (axis_of(answers).name, "optimum log2 lr", "95 % interval", "lr", "status"):
+    for header in (axis_of(answers).name, "learning rate", "95 % CI", "status"):
         table.add_column(header, no_wrap=True)
     for answer in answers:
         for optimum in answer.optima:
-            table.add_row(escape(answer.scheme), str(optimum.size), *_cells(optimum))
+            table.add_row(
+                escape(answer.scheme),
+                str(optimum.size),
+                format_optimum(optimum),
+                format_optimum_range(optimum),
+                STATUSES[optimum.status],
+            )
         table.add_section()
     return table
 
 
-def _cells(optimum: Optimum) -> tuple[str, ...]:
-    interval = f"{_bound(optimum.low)} … {_bound(optimum.high)}"
-    if optimum.log2_lr is None:
-        return "", interval, "", optimum.status
-    return f"{optimum.log2_lr:.2f}", interval, f"{2**optimum.log2_lr:.4g}", optimum.status
+def print_estimate(study: Study, estimate: Estimate, *, console: "Console") -> None:
+    """Print what each size of a study would cost in a table, and what is unknown.
+
+    Arguments:
+        study: What would be done.
+        estimate: Its cost.
+        console: Where to print.
+    """
+    axis = AXES[study.along].name
+    console.print(_make_cost_table(study, estimate, axis))
+    console.print(_describe_runs(study, estimate))
+    flops = estimate.flops
+    operations = "" if flops is None else f"{flops:.3g} FLOPs, "
+    console.print(
+        f"In total {operations}{_format_time(estimate.seconds)} with {estimate.workers} workers, "
+        f"{_format_bytes(estimate.disk)} on disk."
+    )
+    target = estimate.target
+    if target.each.flops is not None and flops:
+        directly = target.runs * target.each.flops
+        console.print(
+            f"The same {target.runs} runs at {axis} {target.size} itself: "
+            f"{directly:.3g} FLOPs, {directly / flops:.3g} times as many."
+        )
+    if study.design == "adaptive":
+        budget = study.limit
+        console.print(f"Adaptive: it stops at {budget.amount:g} {budget.unit} at the latest.")
+    if estimate.seconds is None:
+        console.print("What the command costs is known once a run of each size has finished.")
 
 
-def print_comparisons(judgement: Judgement, *, console: "Console") -> None:
-    """Print how schemes differ, where the runs tell."""
-    size = axis_of(judgement.values()).name
-    for c in judgement.comparisons:
-        told = [
-            f"{what} {_difference(interval, scale, unit)}"
-            for what, interval, scale, unit in (
-                ("drift", c.drift, 1.0, " octaves per doubling"),
-                (f"regret at {size} {c.size}", c.regret, 100.0, " %"),
-                (f"best loss at {size} {c.size}", c.best_loss, 1.0, ""),
-            )
-            if interval is not None
-        ]
-        differences = "; ".join(told) or "these runs do not tell"
-        console.print(f"\n{escape(c.scheme)} less {escape(c.reference)}: {differences}.")
+def _make_cost_table(study: Study, estimate: Estimate, axis: str) -> "Table":
+    from rich.table import Table
+
+    headers = (axis, "runs", "parameters", "tokens", "FLOPs", "time", "memory")
+    title = f"{escape(study.name)}: each run of a {axis}; nothing was trained"
+    table = Table(*headers, title=title)
+    for cost in estimate.sizes:
+        table.add_row(*_format_cost(cost))
+    if estimate.confirming is not None:
+        table.add_row(*_format_cost(estimate.confirming, note=" (to confirm)"))
+    table.add_section()
+    table.add_row(*_format_cost(estimate.target, note=" (target, tuned directly)"))
+    return table
 
 
-def _difference(interval: Interval, scale: float, unit: str) -> str:
-    low, high = (None if end is None else scale * end for end in (interval.low, interval.high))
-    ends = ["?" if end is None else f"{end:+.3g}" for end in (low, high)]
-    return f"{scale * interval.estimate:+.3g}{unit} ({ends[0]} … {ends[1]})"
-
-
-def _regret(regret: Regret) -> str:
-    """Return a regret with its interval, as shares of the best loss and in units of the loss."""
-    low, high = ("?" if end is None else f"{100 * end:.3g} %" for end in (regret.low, regret.high))
+def _describe_runs(study: Study, estimate: Estimate) -> str:
+    rates = sorted({planned.run.lr for planned, _ in estimate.runs})
+    if not rates:
+        return f"All {estimate.finished} runs are finished."
+    low, high = (power(math.log2(rate)) for rate in (rates[0], rates[-1]))
+    first = "first round: " if study.design == "adaptive" else ""
     return (
-        f"{100 * regret.estimate:.3g} %, interval {low} … {high}; "
-        f"{regret.estimate * regret.best_loss:.3g} of the best loss {regret.best_loss:.4g}"
+        f"{first}{len(estimate.runs)} runs, {len(rates)} learning rates from {low} to {high}; "
+        f"{estimate.finished} more are finished."
     )
 
 
-def _quality(quality: Quality, axis: Axis) -> Iterator[str]:
-    """Yield the three axes as far as they are known."""
-    if quality.scatter is not None:
-        yield f"optima scatter by {quality.scatter:.2g} octaves about their line"
-    for regret, what in (
-        (quality.extrapolation, f"the rate that {axis.less} {axis.plural} predict costs"),
-        (quality.penalty, "the base's rate is expected to cost"),
-    ):
-        if regret is not None:
-            yield f"{what} {100 * regret.estimate:.2g} % at {axis.name} {regret.size}"
+def _format_cost(cost: SizeCost, *, note: str = "") -> tuple[str, ...]:
+    each = cost.each
+    return (
+        f"{cost.size}{note}",
+        str(cost.runs),
+        "?" if each.parameters is None else f"{each.parameters:,}",
+        "" if each.tokens is None else f"{each.tokens:,}",
+        "?" if each.flops is None else f"{each.flops:.3g}",
+        _format_time(each.seconds),
+        "?" if each.memory is None else _format_bytes(each.memory),
+    )
 
 
-def _bound(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2f}"
+def _format_time(seconds: float | None) -> str:
+    if seconds is None:
+        return "an unknown time"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
-def _verdict_lines(answer: SchemeAnswer, target: int) -> Iterator[str]:
-    axis = AXES[answer.axis]
-    if drift := answer.drift:
-        yield (
-            f"drift: {drift.estimate:+.2f} octaves per doubling of {axis.name}, 95 % "
-            f"{_bound(drift.low)} … {_bound(drift.high)}"
-        )
-    if p := answer.prediction:
-        yield (
-            f"learning rate for {axis.name} {target}: {p.lr:.3g} = 2^{math.log2(p.lr):.2f}, 95 % "
-            f"{p.low:.3g} … {p.high:.3g}, if {p.assumption}"
-        )
-    else:
-        yield f"learning rate for {axis.name} {target}: cannot be said from these runs"
-    for regret in answer.regrets:
-        kind = "regret" if regret.measured else "regret expected"
-        yield f"{kind} at {axis.name} {regret.size}: {_regret(regret)}"
-    if quality := "; ".join(_quality(answer.quality, axis)):
-        yield f"quality: {quality}"
-    yield answer.covers
-    for line in answer.evidence:
-        yield f"would settle it: {line}"
+def _format_bytes(count: int) -> str:
+    return f"{count / 1e6:.3g} MB" if count < 1e9 else f"{count / 1e9:.3g} GB"

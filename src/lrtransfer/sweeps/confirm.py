@@ -13,8 +13,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
-from ..statistics.axis import AXES, AxisName
-from ..statistics.regret import power
+from ..statistics.axis import AxisName
 from .plan import Cell, Cells
 from .study import Study
 
@@ -43,25 +42,6 @@ class Confirmation:
     predicted: Prediction | None
     optimum: Optimum
     regret: Regret | None
-
-    def __str__(self) -> str:
-        """Return one line for people."""
-        found, regret, name = self.optimum, self.regret, AXES[self.axis].name
-        foretold = "nothing" if self.predicted is None else f"{self.predicted.lr:.3g}"
-        line = (
-            f"{self.scheme}: at {name} {self.size} the optimum of the base {name} "
-            f"({power(self.log2_lr)}) was tried with its neighbours; foretold {foretold}"
-        )
-        if found.log2_lr is None:
-            return f"{line}, no optimum measured"
-        low, high = ("?" if end is None else power(end) for end in (found.low, found.high))
-        at_edge = found.status != "ok"
-        best = "best at the edge of what was tried," if at_edge else "best measured"
-        line += f", {best} {power(found.log2_lr)} ({low} … {high})"
-        if regret is None:
-            return line
-        least = "at least " if at_edge else ""
-        return f"{line}; the rate used costs {least}{100 * regret.estimate:.2g} %"
 
 
 def target_cells(study: Study, answers: Mapping[str, SchemeAnswer]) -> Cells:

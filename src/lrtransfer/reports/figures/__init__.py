@@ -1,11 +1,11 @@
 """The figures of a report: plain data in, plotly figures out.
 
 import plotly.graph_objects as go
-go.Figure(loss_figure(study.table, study.answers).plotly())
+go.Figure(draw_losses(study.table, study.answers).plotly())
 """
 
-from ..plotly.grid import Figure as Figure
-from .loss import loss_figure as loss_figure
-from .optimum import optimum_figure as optimum_figure
+from ..plotly.figure import Figure as Figure
+from .loss import draw_losses as draw_losses
+from .optimum import draw_optima as draw_optima
 
-__all__ = ["Figure", "loss_figure", "optimum_figure"]
+__all__ = ["Figure", "draw_losses", "draw_optima"]
