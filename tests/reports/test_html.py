@@ -70,7 +70,7 @@ def test_every_report_is_strict_json_within_a_page(build: Build) -> None:
 def test_a_number_that_json_lacks_is_an_error_not_a_page() -> None:
     figure = Figure(traces=({"y": [float("nan")]},), layouts=())
     with pytest.raises(ValueError, match="JSON compliant"):
-        reports_html._data_block({"figure-loss": figure})
+        reports_html._write_data({"figure-loss": figure})
 
 
 def test_the_policy_allows_the_two_scripts_and_nothing_else(usual: Page) -> None:
@@ -169,11 +169,11 @@ def test_a_lone_surrogate_can_be_written(tmp_path: Path) -> None:
 
 
 def test_only_constants_pass_the_escaping() -> None:
-    template = reports_html._resource("page.html")
+    template = reports_html._read_resource("page.html")
     assert "safe" not in template
     assert "autoescape" not in template
     with pytest.raises(AssertionError):
-        reports_html._constant("</SCRIPT >")
+        reports_html._trust_constant("</SCRIPT >")
 
 
 def test_the_headline_says_verdict_rate_interval_reason_and_cover(usual: Page) -> None:

@@ -73,7 +73,7 @@ def describe_confirmation(confirmation: Confirmation) -> str:
         line += f", best measured {format_optimum(optimum)} {interval}"
     else:
         least = "at least "
-        line += f", best at the edge of what was tried: {format_optimum(optimum)}"
+        line += f", the optimum at the edge of what was tried: {format_optimum(optimum)}"
     if regret is None:
         return line
     return f"{line}; the rate used costs {least}{format_share(regret.estimate)} of the best loss"
@@ -95,7 +95,7 @@ def list_facts(result: StudyResult) -> Iterator[tuple[str, str]]:
         yield "held-out loss", f"{describe.held_out(study)}, the same for all runs"
     if study.vary:
         yield "varied", describe.varied(study)
-    yield "noise of a run", describe_noise(result)
+    yield "noise of the loss", describe_noise(result)
     yield axis.plural, ", ".join(map(str, study.measured)) + f" (base {study.base})"
     yield "seeds", f"{study.seeds} (study seed {study.study_seed})"
     yield "runs", describe_counts(result.counts)

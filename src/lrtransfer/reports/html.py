@@ -91,12 +91,12 @@ def render(report: Report) -> str:
     Arguments:
         report: What to tell.
     """
-    scripts = {"plotly": _plotly_js(), "page": _resource("page.js")}
+    scripts = {"plotly": _read_plotly(), "page": _read_resource("page.js")}
     text = load_template("page.html").render(
-        policy=_POLICY.format(scripts=" ".join(map(_hash, scripts.values()))),
-        style=_constant(_resource("page.css")),
-        scripts=[_constant(script) for script in scripts.values()],
-        data=_data_block(_figures(report)),
+        policy=_POLICY.format(scripts=" ".join(map(_hash_script, scripts.values()))),
+        style=_trust_constant(_read_resource("page.css")),
+        scripts=[_trust_constant(script) for script in scripts.values()],
+        data=_write_data(_draw_figures(report)),
         **_fill_in(report),
     )
     # A lone surrogate (a badly decoded argument) cannot be written as UTF-8.
@@ -111,7 +111,7 @@ def write(report: Report, path: Path) -> None:
         path: Where to; an existing file is replaced.
     """
     page = render(report).encode("utf-8")
-    _sweep(path)
+    _remove_strays(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -123,16 +123,16 @@ def write(report: Report, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _sweep(path: Path) -> None:
+def _remove_strays(path: Path) -> None:
     """Remove what killed writers of the same page left behind."""
     prefix = f".{path.name}."
     for stray in path.parent.glob(".*.tmp"):
         writer = stray.name.removeprefix(prefix).partition("-")[0]
-        if stray.name.startswith(prefix) and writer.isdecimal() and not _alive(int(writer)):
+        if stray.name.startswith(prefix) and writer.isdecimal() and not _is_alive(int(writer)):
             stray.unlink(missing_ok=True)
 
 
-def _alive(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -142,7 +142,7 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _figures(report: Report) -> dict[str, Figure]:
+def _draw_figures(report: Report) -> dict[str, Figure]:
     """Return the figures by the id of the element each is drawn in."""
     if not report.answers:
         return {}
@@ -204,7 +204,7 @@ def _fill_in(report: Report) -> dict[str, object]:
     }
 
 
-def _data_block(figures: Mapping[str, Figure]) -> Markup:
+def _write_data(figures: Mapping[str, Figure]) -> Markup:
     """Return the figures as JSON that cannot end its script element."""
     data = {
         name: {"traces": figure.traces, "layouts": figure.layouts}
@@ -215,7 +215,7 @@ def _data_block(figures: Mapping[str, Figure]) -> Markup:
     return Markup(text.translate(_JSON_ESCAPES))
 
 
-def _constant(text: str) -> Markup:
+def _trust_constant(text: str) -> Markup:
     """Let a constant of this package through the escaping; never call it on a user's string."""
     assert "</script" not in text.lower()
     assert "</style" not in text.lower()
@@ -224,18 +224,18 @@ def _constant(text: str) -> Markup:
 
 
 @cache
-def _hash(script: str) -> str:
+def _hash_script(script: str) -> str:
     digest = hashlib.sha256(script.encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 @cache
-def _resource(name: str) -> str:
+def _read_resource(name: str) -> str:
     return (resources.files(__package__) / "page" / name).read_text(encoding="utf-8")
 
 
 @cache
-def _plotly_js() -> str:
+def _read_plotly() -> str:
     from plotly.offline import get_plotlyjs  # 0.1 s, and only a page needs it
 
     return str(get_plotlyjs())

@@ -35,7 +35,7 @@ def print_study(result: StudyResult, page: Path | None, *, console: "Console") -
     unit = name_loss_unit(result.study)
     print_judgement(result.answers, target=result.study.target, unit=unit, console=console)
     for confirmation in result.confirmations:
-        console.print(f"\nConfirmed for {escape(describe_confirmation(confirmation))}.")
+        console.print(f"\nPredicted and measured, {escape(describe_confirmation(confirmation))}.")
     console.print(f"\n{describe_counts(result.counts)}, {result.counts.reused} reused.")
     for line in result.choices:
         console.print(f"  {escape(line)}")

@@ -1,7 +1,5 @@
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -230,13 +228,3 @@ def test_more_runs_than_a_browser_can_draw_become_medians() -> None:
     figure = draw_losses(RunTable(rows), [synthetic.answer("μP")])
     assert sum(len(trace["x"]) for trace in dots(figure)) <= 48
     assert {seed for trace in dots(figure) for seed, _ in trace["customdata"]} == {"median"}
-
-
-def test_importing_reports_loads_neither_torch_nor_plotly() -> None:
-    code = (
-        "import sys, lrtransfer.reports.html; "
-        "print([m for m in ('torch', 'plotly', 'lrtransfer.sweeps', 'lrtransfer.training') "
-        "if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

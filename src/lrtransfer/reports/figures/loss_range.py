@@ -59,15 +59,15 @@ def choose_range(panels: Iterable[Sequence[RateRuns]]) -> LossRange:
     losses = [loss for group in chain(*panels) for loss in group.losses]
     if not losses:
         return LossRange(0.0, 1.0)
-    low, reach = min(losses), max([min(losses), *_list_medians(panels)])
+    low, reach = min(losses), max([min(losses), *_list_landmarks(panels)])
     if low > 0 and reach > _LOG_RATIO * low:
-        ends = _list_ends([math.log10(loss) for loss in losses], math.log10(reach))
+        ends = _choose_ends([math.log10(loss) for loss in losses], math.log10(reach))
         return LossRange(10 ** ends[0], 10 ** ends[1], log=True)
-    return LossRange(*_list_ends(losses, reach))
+    return LossRange(*_choose_ends(losses, reach))
 
 
-def _list_medians(panels: Sequence[Sequence[RateRuns]]) -> list[float]:
-    """Return the usual median and the lowest median of every scheme and size."""
+def _list_landmarks(panels: Sequence[Sequence[RateRuns]]) -> list[float]:
+    """Return the losses that must be shown: a usual median, and the lowest of every curve."""
     medians: dict[tuple[int, int], list[float]] = {}
     for i, groups in enumerate(panels):
         for group in groups:
@@ -78,7 +78,7 @@ def _list_medians(panels: Sequence[Sequence[RateRuns]]) -> list[float]:
     return [*usual, *(min(curve) for curve in medians.values())]
 
 
-def _list_ends(losses: Sequence[float], reach: float) -> tuple[float, float]:
+def _choose_ends(losses: Sequence[float], reach: float) -> tuple[float, float]:
     low = min(losses)
     high = max(loss for loss in losses if loss <= low + _HEADROOM * (reach - low))
     pad = 0.05 * (high - low) or max(0.05 * abs(low), 1e-12)

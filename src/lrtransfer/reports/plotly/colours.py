@@ -12,20 +12,20 @@ CLEAR = "rgba(0,0,0,0)"
 _SEQUENCE = ("#ed7953", "#d8576b", "#bd3786", "#9c179e", "#7201a8", "#46039f", "#0d0887")
 
 
-def assign_colours(widths: Iterable[int]) -> dict[int, str]:
-    """Return one colour per width, from light (narrow) to dark (wide).
+def assign_colours(sizes: Iterable[int]) -> dict[int, str]:
+    """Return one colour per size, from light (small) to dark (large).
 
     Arguments:
-        widths: The widths of a study, in any order.
+        sizes: The sizes of a study, in any order.
 
     Example:
         >>> assign_colours([512, 256])
         {256: '#ed7953', 512: '#0d0887'}
     """
-    ordered = sorted(set(widths))
+    ordered = sorted(set(sizes))
     steps = max(len(ordered) - 1, 1)
     only = 0.5 if len(ordered) == 1 else 0.0
-    return {width: _mix(i / steps + only) for i, width in enumerate(ordered)}
+    return {size: _mix(i / steps + only) for i, size in enumerate(ordered)}
 
 
 def _mix(share: float) -> str:

@@ -12,7 +12,7 @@ MOST_COLUMNS = 3
 
 @dataclass(frozen=True)
 class Figure:
-    """Hold a plotly figure whose panels may stand in one, two or three columns.
+    """A plotly figure whose panels may stand in one, two or three columns.
 
     Attributes:
         traces: plotly traces, the same for every arrangement.

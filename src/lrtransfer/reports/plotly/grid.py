@@ -20,7 +20,7 @@ _BETWEEN_COLUMNS = 0.03  # of the plotting area's width
 
 @dataclass(frozen=True)
 class Grid:
-    """Place the pieces of every panel.
+    """One arrangement of the panels: where the pieces of each stand.
 
     Attributes:
         panels: Number of panels.
