@@ -55,7 +55,7 @@ def test_tune_json_is_one_document_of_the_promised_form(study: Path, tmp_path: P
     assert set(answer["runs"]) == {"planned", "finished", "diverged", "reused"}
     assert answer["runs"]["planned"] == answer["runs"]["finished"] > 0
     assert set(answer["schemes"]) == {"mup", "sp"}
-    assert answer["arms"] == {name: {"scheme": name, "values": {}} for name in ("mup", "sp")}
+    assert answer["variants"] == {name: {"scheme": name, "values": {}} for name in ("mup", "sp")}
     for scheme in answer["schemes"].values():
         assert scheme["verdict"] in {"transfers", "does not transfer", "inconclusive"}
         assert "3 steps of 32 tokens" in scheme["covers"]

@@ -24,7 +24,7 @@ class Report(Command):
     def run(self) -> int:
         """Write the page and say where it is."""
         from ..sweeps.tune import review_study
-        from .page import present
+        from .present import present
 
         present(review_study(self.study), self.study, as_json=self.json)
         return 0

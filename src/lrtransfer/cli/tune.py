@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from ..errors import ConfigError
-from .command import Command, Json
+from .command import Command, Json, print_json, wide_console
 from .numbers import listed, number, whole
 
 OUT = Path("lrtransfer-out")
@@ -105,7 +105,7 @@ class Tune(Command):
         """Run the study, write its report, print the answer."""
         from ..study.load import load
         from ..sweeps.tune import count_workers, require_consent, run_study
-        from .page import present
+        from .present import present
         from .progress import progress
 
         study = load(self.study, self._overrides())
@@ -114,11 +114,15 @@ class Tune(Command):
         workers = count_workers(study, asked)
         _require_folder(self.out)
         if self.dry_run:
+            from ..reports.document import estimate_document
+            from ..reports.text import print_estimate
             from ..sweeps.estimate import estimate_cost
-            from .dry_run import print_estimate
 
             found = estimate_cost(study, self.out, workers=workers)
-            print_estimate(study, found, as_json=self.json)
+            if self.json:
+                print_json(estimate_document(study, found))
+            else:
+                print_estimate(study, found, console=wide_console())
             return 0
         with progress(sys.stderr) as listener:
             result = run_study(study, self.out, workers=workers, listener=listener)
