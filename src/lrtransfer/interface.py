@@ -46,6 +46,20 @@ class Answer:
         told = ", ".join(f"{name}: {verdict}" for name, verdict in self.verdict.items())
         return f"Answer({told or 'nothing yet'}; {len(self.table.observations)} runs)"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from .reports.facts import name_loss_unit
+        from .reports.notation import LOSS_UNIT
+        from .reports.notebook import render_answer
+
+        return render_answer(
+            self.table,
+            self.judgement,
+            target=self.target,
+            warnings=self.warnings,
+            unit=LOSS_UNIT if self.result is None else name_loss_unit(self.result.study),
+        )
+
     @property
     def answers(self) -> Mapping[str, SchemeAnswer]:
         """Everything that is concluded, by scheme."""
@@ -64,9 +78,9 @@ class Answer:
         """Return the loss over the learning rate, by width and scheme, as a Plotly figure."""
         import plotly.graph_objects as go
 
-        from .reports.figures import loss_figure
+        from .reports.figures import draw_losses
 
-        figure = loss_figure(self.table, tuple(self.judgement.values()))
+        figure = draw_losses(self.table, tuple(self.judgement.values()))
         return go.Figure(figure.plotly())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from lrtransfer.reports.html import Report
 from lrtransfer.statistics.answer import (
+    Comparison,
     CurveFit,
     Evidence,
     Interval,
@@ -20,6 +21,7 @@ from lrtransfer.statistics.answer import (
     VerdictName,
 )
 from lrtransfer.statistics.table import Observation, RunTable
+from lrtransfer.statistics.transfer import Judgement
 
 WIDTHS = (128, 256, 512, 1024)
 RATES = tuple(range(-12, 0))
@@ -150,7 +152,7 @@ def nothing(scheme: str, *, widths: Sequence[int] = WIDTHS) -> SchemeAnswer:
         fits=(),
         evidence=(
             Evidence(
-                action="add learning rates below 2^−12",
+                action="add learning rates below 2^-12",
                 size=128,
                 log2_lr=(-13.0, -14.0),
                 runs=6,
@@ -188,7 +190,7 @@ def edges(scheme: str) -> SchemeAnswer:
         fits=(fit(scheme, 128),),
         evidence=(
             Evidence(
-                action="add learning rates below 2^−12 at width 512",
+                action="add learning rates below 2^-12 at width 512",
                 size=512,
                 log2_lr=(-14.0, -13.0),
                 runs=6,
@@ -205,6 +207,22 @@ def edges(scheme: str) -> SchemeAnswer:
     )
 
 
+def judgement(*answers: SchemeAnswer) -> Judgement:
+    """Return answers with the differences of every further scheme from the first."""
+    comparisons = tuple(
+        Comparison(
+            scheme=answer.scheme,
+            reference=answers[0].scheme,
+            size=1024,
+            drift=Interval(-0.919, -1.9, 0.0586),
+            regret=Interval(0.0609, 0.0411, 0.0974),
+            best_loss=Interval(0.00945, -0.0726, 0.0752),
+        )
+        for answer in answers[1:]
+    )
+    return Judgement({answer.scheme: answer for answer in answers}, comparisons, {})
+
+
 def report(*schemes: str, title: str = "Small transformer on wikitext") -> Report:
     return Report(
         title=title,
@@ -212,6 +230,7 @@ def report(*schemes: str, title: str = "Small transformer on wikitext") -> Repor
         table=RunTable(tuple(row for scheme in schemes for row in runs(scheme))),
         answers=tuple(answer(scheme) for scheme in schemes),
         target=8192,
+        unit="nats",
     )
 
 
@@ -299,3 +318,28 @@ EVERY: dict[str, Callable[[], Report]] = {
         empty,
     )
 }
+
+
+def regret(
+    size: int,
+    estimate: float,
+    low: float,
+    high: float | None,
+    *,
+    quantiles: tuple[float, float],
+    best_loss: float,
+    measured: bool = True,
+) -> Regret:
+    """Return a regret whose interval ends at these quantiles."""
+    return Regret(
+        size=size,
+        measured=measured,
+        estimate=estimate,
+        low=low,
+        high=high,
+        low_quantile=quantiles[0],
+        high_quantile=quantiles[1],
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=best_loss,
+    )

@@ -172,7 +172,7 @@ def test_the_legend_hides_a_width_in_every_panel(browser: Browser, tmp_path: Pat
     (tmp_path / "page.html").write_text(driven(synthetic.usual(), script), encoding="utf-8")
     visit = browser.open(tmp_path / "page.html")
     assert visit.console == ()
-    assert 'data-width="128" aria-pressed="false"' in visit.dom
+    assert 'data-size="128" aria-pressed="false"' in visit.dom
     every = trace_count(synthetic.usual())
     assert drawn(visit).traces == every - 2 * 5  # band, line, dots, marks, optimum: two panels
 

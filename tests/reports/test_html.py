@@ -17,7 +17,7 @@ import pytest
 from lrtransfer.reports import html as reports_html
 from lrtransfer.reports.figures import Figure
 from lrtransfer.reports.html import Report, render, write
-from lrtransfer.statistics.answer import Optimum, Prediction, SchemeAnswer
+from lrtransfer.statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
 from lrtransfer.statistics.axis import AXES, AxisName
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import judge
@@ -70,7 +70,7 @@ def test_every_report_is_strict_json_within_a_page(build: Build) -> None:
 def test_a_number_that_json_lacks_is_an_error_not_a_page() -> None:
     figure = Figure(traces=({"y": [float("nan")]},), layouts=())
     with pytest.raises(ValueError, match="JSON compliant"):
-        reports_html._data_block({"figure-loss": figure})
+        reports_html._write_data({"figure-loss": figure})
 
 
 def test_the_policy_allows_the_two_scripts_and_nothing_else(usual: Page) -> None:
@@ -169,18 +169,18 @@ def test_a_lone_surrogate_can_be_written(tmp_path: Path) -> None:
 
 
 def test_only_constants_pass_the_escaping() -> None:
-    template = reports_html._resource("page.html")
+    template = reports_html._read_resource("page.html")
     assert "safe" not in template
     assert "autoescape" not in template
     with pytest.raises(AssertionError):
-        reports_html._constant("</SCRIPT >")
+        reports_html._trust_constant("</SCRIPT >")
 
 
 def test_the_headline_says_verdict_rate_interval_reason_and_cover(usual: Page) -> None:
     for wanted in (
         "✓ transfers",
         "✗ does not transfer",
-        "Learning rate for width 8192 2^−5.4 (0.024) 95 %: 2^−6.5 to 2^−4.5 (0.011 to 0.045)",
+        "Learning rate for width 8192 0.0240 = 2^-5.38 (95 % CI 0.0112 to 0.0448)",
         synthetic.usual().answers[0].reason,
         synthetic.COVERS,
     ):
@@ -189,11 +189,13 @@ def test_the_headline_says_verdict_rate_interval_reason_and_cover(usual: Page) -
 
 def test_the_tables_tell_everything_without_a_script(usual: Page) -> None:
     for wanted in (
-        "its regret, 95 % 0.21 % [0.00 %, 0.64 %] 14.2 % [11.8 %, 17.1 %]",
-        "drift, octaves per doubling, 95 % −0.03 [−0.12, +0.05] −0.72 [−0.81, −0.64]",
-        "1024 2^−7.4 (0.0061) 2^−7.7 to 2^−7.1 (0.0049 to 0.0073) ok 26 10",
+        "regret at width 1024 0.21 % of the best loss (94 % CI 0 to 0.64 %), that is 0.0067 nats "
+        "14.2 % of the best loss (94 % CI 11.8 to 17.1 %), that is 0.45 nats",
+        "drift −0.03 octaves per doubling of width (95 % CI −0.12 to 0.05) "
+        "−0.72 octaves per doubling of width (95 % CI −0.81 to −0.64)",
+        "1024 0.00609 = 2^-7.36 0.00488 to 0.00734 ok 36 10",
         "learning rate 128 256 512 1024",
-        "2^−12 0.0002441",
+        "0.0002441 = 2^-12",
         "study seed 17",
         "× 44 of 288 runs diverged",
     ):
@@ -202,15 +204,15 @@ def test_the_tables_tell_everything_without_a_script(usual: Page) -> None:
 
 def test_edges_are_bounds() -> None:
     text = read(render(synthetic.at_edges())).text
-    assert "256 ≥ 2^−2 (0.25) – edge" in text
-    assert "512 ≤ 2^−11 (0.00049) – edge" in text
-    assert "What would settle it SP add learning rates below 2^−12 at width 512: 6 runs" in text
+    assert "256 ≥ 0.250 = 2^-2 – edge" in text
+    assert "512 ≤ 0.000488 = 2^-11 – edge" in text
+    assert "What would settle it SP add learning rates below 2^-12 at width 512: 6 runs" in text
 
 
 def test_missing_cells_and_diverged_cells_differ() -> None:
     text = read(render(synthetic.sparse())).text
-    assert "2^−9.97 0.001 3.310 –" in text
-    assert "2^−5.06 0.03 – diverged" in text
+    assert "0.001 = 2^-9.97 3.310 –" in text
+    assert "0.03 = 2^-5.06 – diverged" in text
     assert "No optimum is known for any width" in text
 
 
@@ -223,6 +225,74 @@ def test_a_report_without_schemes_says_so() -> None:
     page = read(render(synthetic.empty()))
     assert "nothing to conclude" in page.text
     assert page.figures() == {}
+
+
+def test_runs_that_schemes_share_count_once() -> None:
+    apart = synthetic.usual()
+    shared = {("μP", 128): ("any", 128), ("SP", 128): ("any", 128)}
+    together = read(render(replace(apart, shared=shared))).text
+    assert len(apart.table.observations) == 288
+    assert "of 288 runs diverged" in read(render(apart)).text
+    assert "of 252 runs diverged" in together  # 12 rates and 3 seeds less
+    assert "learning rate and width (252 runs)" in together
+    assert "Runs that schemes share are drawn for each and counted once." in together
+
+
+def test_every_interval_on_the_page_names_its_level() -> None:
+    report = synthetic.usual()
+    answers = (replace(report.answers[0], regrets=EVERY_LEVEL), *report.answers[1:])
+    comparisons = synthetic.judgement(*answers).comparisons
+    text = read(render(replace(report, answers=answers, comparisons=comparisons))).text
+    for words in (
+        "regret at width 512 0.004 % of the best loss (94 % CI 0 to 0.11 %), that is 0.0001 nats",
+        "regret at width 1024 0.21 % of the best loss (99.4 % CI 0.02 to 0.64 %)",
+        "regret expected at width 8192 13.9 % of the best loss (95 % CI 6.23 to 28.8 %)",
+        "SP − μP: drift −0.92 octaves per doubling of width (simultaneous 95 % CI −1.90 to 0.06); "
+        "regret at width 1024 +6.09 percentage points (simultaneous 95 % CI 4.11 to 9.74); "
+        "best loss at width 1024 +0.0095 nats (simultaneous 95 % CI −0.073 to 0.075).",
+    ):
+        assert words in text
+    assert " … " not in text
+
+
+EVERY_LEVEL = (
+    Regret(
+        size=512,
+        measured=True,
+        estimate=4e-5,
+        low=0.0,
+        high=0.0011,
+        low_quantile=0.01,
+        high_quantile=0.95,
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=2.4,
+    ),
+    Regret(
+        size=1024,
+        measured=True,
+        estimate=0.0021,
+        low=0.0002,
+        high=0.0064,
+        low_quantile=0.001,
+        high_quantile=0.995,
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=3.2,
+    ),
+    Regret(
+        size=8192,
+        measured=False,
+        estimate=0.139,
+        low=0.0623,
+        high=0.288,
+        low_quantile=0.025,
+        high_quantile=0.975,
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=3.2,
+    ),
+)
 
 
 def test_runs_without_an_answer_are_refused() -> None:
@@ -240,7 +310,7 @@ def test_optima_without_runs_are_told() -> None:
         )
     )
     text = read(render(Report("", (), RunTable(()), (lone,), 128))).text
-    assert "64 2^−3 (0.12) 2^−4 to 2^−2 (0.062 to 0.25) ok 0 0" in text
+    assert "64 0.125 = 2^-3 0.0625 to 0.250 ok 0 0" in text
 
 
 def names(folder: Path) -> list[str]:
@@ -377,13 +447,13 @@ def test_a_page_along_another_axis_does_not_speak_of_width(
         "carried over from the narrow width.",
         "of the same rate and width are in the plot",
         "Best learning rate against width",
-        "A dot is the optimum of a width with its 95 % interval",
+        "A dot is the optimum of a width with its 95 % CI",
         "Diamond: the prediction for the target width with",
-        "measured at width",
-        "predicted for width 8192",
+        "regret at width 256",
+        "regret expected at width 8192",
         "best learning rate per width",
         "Mean final loss of every learning rate and width",
-        "width 128, seed %{customdata}",
+        "width 128, seed %{customdata[0]}",
         "width 128<br>optimum",
         "width 8192<br>predicted",
         "width 128<br>lr",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lrtransfer.errors import ConfigError
+from lrtransfer.reports.facts import describe_confirmation
 from lrtransfer.study.load import load
 from lrtransfer.study.study import Study
 from lrtransfer.sweeps.confirm import PREDICTION_NAME
@@ -76,7 +77,7 @@ def test_predicted_and_measured_stand_side_by_side(confirmed: tuple[Path, StudyR
     assert drifts.regret is not None
     # The optimum is 2 octaves away, beyond the neighbour at 1: 2**2 / 20 - 1 / 20.
     assert drifts.regret.estimate == pytest.approx(0.15 / 2.55, rel=0.05)
-    assert "at width 1024" in str(stays)
+    assert "at width 1024" in describe_confirmation(stays)
 
 
 def test_the_answer_stays_that_of_the_sweep(confirmed: tuple[Path, StudyResult]) -> None:

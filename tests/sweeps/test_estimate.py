@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from lrtransfer.cli.dry_run import print_estimate
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
+from lrtransfer.reports.document import estimate_document
+from lrtransfer.reports.text import print_estimate
 from lrtransfer.study.load import load
 from lrtransfer.study.study import Study
 from lrtransfer.sweeps.cost import Estimate
@@ -70,7 +72,7 @@ def test_people_see_a_table(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    print_estimate(small, found, as_json=False)
+    print_estimate(small, found, console=Console(highlight=False))
     text = " ".join(capsys.readouterr().out.split())
     for expected in ("35 runs", "64 (target, tuned directly)", "times as many", "on disk"):
         assert expected in text
@@ -95,11 +97,8 @@ def test_a_command_costs_what_its_runs_did(tmp_path: Path) -> None:
     assert len(known.runs) == 28
 
 
-def test_json_lists_every_run(
-    small: Study, found: Estimate, capsys: pytest.CaptureFixture[str]
-) -> None:
-    print_estimate(small, found, as_json=True)
-    told = json.loads(capsys.readouterr().out)
+def test_json_lists_every_run(small: Study, found: Estimate) -> None:
+    told = estimate_document(small, found)
     assert len(told["runs"]) == told["total"]["runs"] == 35
     assert set(told["runs"][0]) == {
         "scheme", "size", "lr", "seed", "parameters", "tokens", "flops", "seconds", "memory",

@@ -25,7 +25,7 @@ class ReportCommand(Command):
     def run(self) -> int:
         """Write the page, and print the answer and where the page is."""
         from ..sweeps.tune import review_study
-        from .page import present
+        from .present import present
 
         present(review_study(self.study), self.study, as_json=self.json)
         return 0

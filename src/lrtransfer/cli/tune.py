@@ -9,7 +9,7 @@ import tyro
 
 from ..defaults import STUDY_FOLDER
 from ..errors import ConfigError
-from .command import Command
+from .command import Command, print_json, wide_console
 from .options import Json, option, read_whole
 from .study_options import STUDY_ARGUMENTS, read_settings
 
@@ -47,20 +47,24 @@ class TuneCommand(Command):
         """Run the study, write its report, print the answer."""
         from ..study.load import load
         from ..sweeps.tune import count_workers, require_consent, run_study
-        from .page import present
+        from .present import present
         from .progress import show_progress
 
         study = load(self.study, self.overrides())
         require_consent(study, allow_code=self.allow_code)
-        asked = None if self.workers is None else read_whole("workers", self.workers)
-        workers = count_workers(study, asked)
+        workers = None if self.workers is None else read_whole("workers", self.workers)
+        workers = count_workers(study, workers)
         _require_folder(self.out)
         if self.dry_run:
+            from ..reports.document import estimate_document
+            from ..reports.text import print_estimate
             from ..sweeps.estimate import estimate_cost
-            from .dry_run import print_estimate
 
-            found = estimate_cost(study, self.out, workers=workers)
-            print_estimate(study, found, as_json=self.json)
+            estimate = estimate_cost(study, self.out, workers=workers)
+            if self.json:
+                print_json(estimate_document(study, estimate))
+            else:
+                print_estimate(study, estimate, console=wide_console())
             return 0
         with show_progress(sys.stderr) as listener:
             result = run_study(study, self.out, workers=workers, listener=listener)

@@ -1,6 +1,6 @@
 """`lrtransfer verdict`: judge transfer from a table of runs made anywhere."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,22 +71,18 @@ class VerdictCommand(Command):
     def _judge(self, runs: "Runs", axis: "AxisName", options: dict[str, Any]) -> None:
         from rich.markup import escape
 
+        from ..reports.document import judgement_document
+        from ..reports.text import print_judgement
         from ..statistics.transfer import judge
-        from .answer import print_answers, print_comparisons, schemes_document
 
         largest = max(row.size for row in runs.table.observations)
         target = options.pop("target", largest)
         answers = judge(runs.table, target=target, conditions=runs.conditions, axis=axis, **options)
         if self.json:
-            print_json({
-                "schemes": schemes_document(answers),
-                "comparisons": [asdict(comparison) for comparison in answers.comparisons],
-                "warnings": list(runs.warnings),
-            })
+            print_json(judgement_document(answers, notes=runs.warnings))
             return
         console = wide_console()
-        print_answers(answers, target=target, console=console)
-        print_comparisons(answers, console=console)
+        print_judgement(answers, target=target, console=console)
         for note in runs.warnings:
             console.print(f"[bold]Note:[/] {escape(note)}.")
 

@@ -1,1 +1,1 @@
-"""One self-contained page about a study. The only place with plotting; reads, never decides."""
+"""What people and programs read of a study: text, page, notebook, JSON. Reads, never decides."""

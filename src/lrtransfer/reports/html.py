@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -19,14 +19,16 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from ..statistics.answer import SchemeAnswer, axis_of
-from ..statistics.table import RunTable
-from .cells import gather
-from .figures import Figure, loss_figure, optimum_figure
-from .loss_panels import every_run, shown_losses
-from .notation import loss_text
-from .panels import width_colours
-from .tables import comparison, headline, optimum_table, run_means
+from ..statistics.answer import Comparison, SchemeAnswer, axis_of
+from ..statistics.table import Observation, RunTable
+from .figures import Figure, draw_losses, draw_optima
+from .figures.loss_view import choose_losses, draws_every_run
+from .notation import LOSS_UNIT, format_comparison, format_loss
+from .plotly.colours import assign_colours
+from .rate_runs import group_by_rate, read_loss
+from .tables import average_runs, compare_answers, make_headline, make_optimum_table
+
+Curve = tuple[str, int]  # scheme and size
 
 # plotly adds <style> elements and style attributes while it draws, hence 'unsafe-inline' there;
 # without url() sources (img-src, font-src) a style cannot reach the network.
@@ -39,17 +41,21 @@ _JSON_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 @dataclass(frozen=True)
 class Report:
-    """Hold what a report tells. Its strings may come from anywhere: all are escaped.
+    """What a page tells. Its strings may come from anywhere: all are escaped.
 
     Attributes:
         title: Name of the study.
         facts: Label and value of what was held fixed or recorded.
         table: The runs.
         answers: What was concluded, one per scheme, in the order of the page.
-        target: The width whose learning rate is wanted.
+        target: Size the learning rate is wanted for.
+        unit: Unit of the loss.
+        comparisons: How schemes differ.
         notes: Warnings for people.
         choices: Why runs were added to the first ones, one line each.
-        confirmations: What was foretold beside what was measured at the target, one line each.
+        confirmations: What was predicted beside what was measured at the target, one line each.
+        shared: Name of the curve of a scheme and size, where schemes share one: equal names mean
+            the same runs, which count once.
     """
 
     title: str
@@ -57,9 +63,12 @@ class Report:
     table: RunTable
     answers: tuple[SchemeAnswer, ...]
     target: int
+    unit: str = LOSS_UNIT
+    comparisons: tuple[Comparison, ...] = ()
     notes: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     confirmations: tuple[str, ...] = ()
+    shared: Mapping[Curve, Curve] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse runs that no answer speaks of: they would be missing from the page.
@@ -82,13 +91,13 @@ def render(report: Report) -> str:
     Arguments:
         report: What to tell.
     """
-    scripts = {"plotly": _plotly_js(), "page": _resource("page.js")}
-    text = _template().render(
-        policy=_POLICY.format(scripts=" ".join(map(_hash, scripts.values()))),
-        style=_constant(_resource("page.css")),
-        scripts=[_constant(script) for script in scripts.values()],
-        data=_data_block(_figures(report)),
-        **_content(report),
+    scripts = {"plotly": _read_plotly(), "page": _read_resource("page.js")}
+    text = load_template("page.html").render(
+        policy=_POLICY.format(scripts=" ".join(map(_hash_script, scripts.values()))),
+        style=_trust_constant(_read_resource("page.css")),
+        scripts=[_trust_constant(script) for script in scripts.values()],
+        data=_write_data(_draw_figures(report)),
+        **_fill_in(report),
     )
     # A lone surrogate (a badly decoded argument) cannot be written as UTF-8.
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -102,7 +111,7 @@ def write(report: Report, path: Path) -> None:
         path: Where to; an existing file is replaced.
     """
     page = render(report).encode("utf-8")
-    _sweep(path)
+    _remove_strays(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -114,16 +123,16 @@ def write(report: Report, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _sweep(path: Path) -> None:
+def _remove_strays(path: Path) -> None:
     """Remove what killed writers of the same page left behind."""
     prefix = f".{path.name}."
     for stray in path.parent.glob(".*.tmp"):
         writer = stray.name.removeprefix(prefix).partition("-")[0]
-        if stray.name.startswith(prefix) and writer.isdecimal() and not _alive(int(writer)):
+        if stray.name.startswith(prefix) and writer.isdecimal() and not _is_alive(int(writer)):
             stray.unlink(missing_ok=True)
 
 
-def _alive(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -133,55 +142,69 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _figures(report: Report) -> dict[str, Figure]:
+def _draw_figures(report: Report) -> dict[str, Figure]:
     """Return the figures by the id of the element each is drawn in."""
     if not report.answers:
         return {}
-    figures = {"figure-loss": loss_figure(report.table, report.answers)}
-    if _any_optimum(report):
-        figure = optimum_figure(report.answers, target=report.target)
+    figures = {"figure-loss": draw_losses(report.table, report.answers)}
+    if _has_optimum(report):
+        figure = draw_optima(report.answers, target=report.target)
         figures["figure-optimum"] = figure
     return figures
 
 
-def _any_optimum(report: Report) -> bool:
+def _has_optimum(report: Report) -> bool:
     return any(o.log2_lr is not None for answer in report.answers for o in answer.optima)
 
 
-def _content(report: Report) -> dict[str, object]:
+def _list_runs(report: Report) -> list[Observation]:
+    """Return every run once, however many schemes share it."""
+    runs = {}
+    for row in report.table.observations:
+        curve = row.scheme, row.size
+        runs[report.shared.get(curve, curve), row.lr, row.seed] = row
+    return list(runs.values())
+
+
+def _fill_in(report: Report) -> dict[str, object]:
     """Return everything the template says, as strings still to be escaped."""
-    table, answers = report.table, report.answers
-    cells = [cell for answer in answers for cell in gather(table, answer.scheme)]
-    shown = shown_losses(table, answers)
-    above = sum(loss > shown.high for cell in cells for loss in cell.losses)
-    optima = [optimum for answer in answers for optimum in answer.optima]
-    widths = {cell.width for cell in cells} | {optimum.size for optimum in optima}
+    table, answers, axis = report.table, report.answers, axis_of(report.answers)
+    groups = [group for answer in answers for group in group_by_rate(table, answer.scheme)]
+    losses = [read_loss(row) for row in _list_runs(report)]
+    shown = choose_losses(table, answers)
+    sizes = {group.size for group in groups}
+    sizes |= {optimum.size for answer in answers for optimum in answer.optima}
     return {
         "title": report.title,
         "facts": report.facts,
         "notes": report.notes,
         "choices": report.choices,
         "confirmations": report.confirmations,
-        "axis": axis_of(answers),
+        "axis": axis,
         "target": report.target,
-        "headlines": [headline(a, target=report.target) for a in answers],
-        "comparison": comparison(answers, target=report.target),
-        "optima": [optimum_table(table, answer) for answer in answers],
+        "headlines": [make_headline(answer, target=report.target) for answer in answers],
+        "quantities": compare_answers(answers, target=report.target, unit=report.unit),
+        "comparisons": [
+            format_comparison(comparison, axis, unit=report.unit)
+            for comparison in report.comparisons
+        ],
+        "optima": [make_optimum_table(table, answer) for answer in answers],
         "evidence": [
             (answer.scheme, [*map(str, answer.evidence)]) for answer in answers if answer.evidence
         ],
-        "means": [run_means(table, answer.scheme) for answer in answers],
-        "colours": width_colours(widths),
-        "any_optimum": _any_optimum(report),
-        "above": above,
-        "every_run": every_run(cells),
-        "ceiling": loss_text(shown.high),
-        "diverged": sum(cell.diverged for cell in cells),
-        "runs": sum(cell.total for cell in cells),
+        "means": [average_runs(table, answer.scheme) for answer in answers],
+        "colours": assign_colours(sizes),
+        "has_optimum": _has_optimum(report),
+        "above": sum(loss is not None and loss > shown.high for loss in losses),
+        "every_run": draws_every_run(groups),
+        "ceiling": format_loss(shown.high),
+        "diverged": losses.count(None),
+        "has_shared": len(losses) < len(table.observations),
+        "runs": len(losses),
     }
 
 
-def _data_block(figures: Mapping[str, Figure]) -> Markup:
+def _write_data(figures: Mapping[str, Figure]) -> Markup:
     """Return the figures as JSON that cannot end its script element."""
     data = {
         name: {"traces": figure.traces, "layouts": figure.layouts}
@@ -192,7 +215,7 @@ def _data_block(figures: Mapping[str, Figure]) -> Markup:
     return Markup(text.translate(_JSON_ESCAPES))
 
 
-def _constant(text: str) -> Markup:
+def _trust_constant(text: str) -> Markup:
     """Let a constant of this package through the escaping; never call it on a user's string."""
     assert "</script" not in text.lower()
     assert "</style" not in text.lower()
@@ -201,25 +224,30 @@ def _constant(text: str) -> Markup:
 
 
 @cache
-def _hash(script: str) -> str:
+def _hash_script(script: str) -> str:
     digest = hashlib.sha256(script.encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 @cache
-def _resource(name: str) -> str:
+def _read_resource(name: str) -> str:
     return (resources.files(__package__) / "page" / name).read_text(encoding="utf-8")
 
 
 @cache
-def _plotly_js() -> str:
+def _read_plotly() -> str:
     from plotly.offline import get_plotlyjs  # 0.1 s, and only a page needs it
 
     return str(get_plotlyjs())
 
 
 @cache
-def _template() -> Template:
+def load_template(name: str) -> Template:
+    """Return a template of this package; whatever is filled in is escaped.
+
+    Arguments:
+        name: Name of its file.
+    """
     environment = Environment(
         loader=PackageLoader(__package__, "page"),
         autoescape=True,
@@ -227,4 +255,4 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html")
+    return environment.get_template(name)

@@ -1,139 +1,140 @@
-"""How a report writes numbers.
+"""How quantities and intervals are written for people: on a terminal, on the page, in a notebook.
 
-x is a learning rate as log2; an octave is a factor of two in learning rate. Text carries the
-minus sign (U+2212); a decimal written with an exponent keeps the hyphen, because it is what
-people paste into a configuration.
+x is a learning rate as log2; an octave is a factor of two in learning rate. Every interval stands
+in brackets after its estimate and names its level, as in `+0.01 (95 % CI −0.31 to 0.33)`. Numbers
+carry the minus sign (U+2212); powers of two and exponents keep the hyphen, because they are what
+people paste into a configuration or a command.
 """
 
 import math
-from collections.abc import Callable
+from typing import Protocol
 
-from ..statistics.answer import Interval, Optimum, Prediction, Regret
+from ..statistics.answer import Comparison, Interval, Optimum, Prediction, Regret
+from ..statistics.axis import Axis
+from ..statistics.regret import format_percent, format_power
 
 NOTHING = "–"
-_SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+LOSS_UNIT = "in units of the loss"  # of losses whose unit we do not know
 _LARGEST_EXPONENT = 1000.0  # 2**1024 overflows a float
+_SMALLEST_AMOUNT = 5e-5  # smaller ones are written with an exponent
 
 
-def _minus(text: str) -> str:
+class _Write(Protocol):
+    def __call__(self, number: float, /, *, signed: bool = False) -> str: ...
+
+
+def _set_minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def power_text(x: float, *, digits: int = 1) -> str:
-    """Return a learning rate as a power of two; a whole exponent carries no decimals.
+def format_decimal(x: float, *, tried: bool = False) -> str:
+    """Return a learning rate as a decimal that can be pasted into code.
 
     Arguments:
         x: The learning rate as log2.
-        digits: Decimals of the exponent.
+        tried: Whether runs were made at it; else it is an estimate, of three significant digits.
 
     Example:
-        >>> power_text(-4.81), power_text(-6.0)
-        ('2^−4.8', '2^−6')
+        >>> format_decimal(-4.81), format_decimal(-20.0), format_decimal(0.0)
+        ('0.0356', '9.54e-07', '1.00')
+        >>> format_decimal(-3.0, tried=True)
+        '0.125'
     """
-    if not math.isfinite(x):
+    if abs(x) >= _LARGEST_EXPONENT:
         return NOTHING
-    whole = abs(x - round(x)) < 1e-9
-    return _minus(f"2^{round(x)}" if whole else f"2^{x:.{digits}f}")
+    return f"{2.0**x:.4g}" if tried else f"{2.0**x:#.3g}".rstrip(".")
 
 
-def tick_text(exponent: int) -> str:
-    """Return a whole power of two as an axis writes it.
-
-    Example:
-        >>> tick_text(-12)
-        '2⁻¹²'
-    """
-    return "2" + str(exponent).translate(_SUPERSCRIPT)
-
-
-def decimal_text(x: float, *, digits: int = 2) -> str:
-    """Return an estimated learning rate as a decimal that can be pasted into code.
-
-    Arguments:
-        x: The learning rate as log2.
-        digits: Significant digits.
-
-    Example:
-        >>> decimal_text(-4.81), decimal_text(-20.0), decimal_text(0.0)
-        ('0.036', '9.5e-07', '1.0')
-    """
-    return f"{2.0**x:#.{digits}g}".rstrip(".") if abs(x) < _LARGEST_EXPONENT else NOTHING
-
-
-def rate_text(x: float | None, *, digits: int = 1, significant: int = 2) -> str:
-    """Return a learning rate as a power of two and as a decimal.
+def format_rate(x: float | None, *, tried: bool = False) -> str:
+    """Return a learning rate as a decimal and as a power of two.
 
     Arguments:
         x: The learning rate as log2, or None where there is none.
-        digits: Decimals of the exponent.
-        significant: Significant digits of the decimal.
+        tried: Whether runs were made at it.
 
     Example:
-        >>> rate_text(-4.81), rate_text(None)
-        ('2^−4.8 (0.036)', '–')
+        >>> format_rate(-4.81), format_rate(None)
+        ('0.0356 = 2^-4.81', '–')
     """
     if x is None or not math.isfinite(x):
         return NOTHING
-    return f"{power_text(x, digits=digits)} ({decimal_text(x, digits=significant)})"
+    decimal = format_decimal(x, tried=tried)
+    return format_power(x) if decimal == NOTHING else f"{decimal} = {format_power(x)}"
 
 
-def log2_of(lr: float) -> float:
-    """Return log2 of a learning rate; -inf or +inf where it has no finite logarithm.
+def compute_log2(lr: float) -> float:
+    """Return log2 of a learning rate; -inf where it has no logarithm.
 
     Example:
-        >>> log2_of(0.25), log2_of(0.0)
+        >>> compute_log2(0.25), compute_log2(0.0)
         (-2.0, -inf)
     """
-    if lr > 0:
-        return math.log2(lr)
-    return -math.inf
+    return math.log2(lr) if lr > 0 else -math.inf
 
 
-def loss_text(loss: float) -> str:
+def format_loss(loss: float) -> str:
     """Return a loss with four significant digits.
 
     Example:
-        >>> loss_text(3.14159), loss_text(4.37), loss_text(1234.4), loss_text(-0.5)
+        >>> format_loss(3.14159), format_loss(4.37), format_loss(1234.4), format_loss(-0.5)
         ('3.142', '4.370', '1234', '−0.5000')
     """
     if not math.isfinite(loss):
         return NOTHING
     mantissa, e, exponent = f"{loss:#.4g}".partition("e")
-    return _minus(mantissa.rstrip(".") + e + exponent)
+    return _set_minus(mantissa.rstrip(".")) + e + exponent
 
 
-def share_text(share: float) -> str:
-    """Return a share as per cent, with about two significant digits.
+def format_amount(amount: float, *, signed: bool = False) -> str:
+    """Return a difference of losses with two significant digits, and at most four decimals.
 
     Example:
-        >>> share_text(0.0031), share_text(0.126), share_text(2.64), share_text(-0.0004)
-        ('0.31 %', '12.6 %', '264 %', '−0.04 %')
+        >>> format_amount(9.77e-5), format_amount(0.1046), format_amount(-0.0726, signed=True)
+        ('0.0001', '0.10', '−0.073')
+        >>> format_amount(2e-9), format_amount(0.0), format_amount(0.00945, signed=True)
+        ('2.0e-09', '0', '+0.0095')
+    """
+    size, sign = abs(amount), "+" if signed else ""
+    if not math.isfinite(size):
+        return NOTHING
+    if size == 0:
+        return "0"
+    if size < _SMALLEST_AMOUNT or size >= 1e6:
+        mantissa, e, exponent = f"{amount:{sign}.1e}".partition("e")
+        return _set_minus(mantissa) + e + exponent
+    digits = min(4, max(0, 1 - math.floor(math.log10(size))))
+    return _set_minus(f"{amount:{sign}.{digits}f}")
+
+
+def format_share(share: float) -> str:
+    """Return a share as per cent.
+
+    Example:
+        >>> format_share(4e-5), format_share(0.126), format_share(2.64), format_share(-0.0004)
+        ('0.004 %', '12.6 %', '264 %', '−0.04 %')
     """
     if not math.isfinite(share):
         return "∞" if share > 0 else NOTHING
-    percent = 100 * share
-    size = abs(percent)
-    if size >= 1e6:
-        return _minus(f"{percent:.1e} %")
-    digits = 2 if size < 1 else 1 if size < 100 else 0
-    return _minus(f"{round(percent, digits) + 0.0:.{digits}f} %")  # + 0.0: no "−0.00"
+    return f"{100 * share:.1e} %" if abs(share) >= 1e4 else _set_minus(format_percent(share))
 
 
-def signed_text(number: float) -> str:
-    """Return a drift or a difference with its sign and two decimals.
+def format_slope(number: float, *, signed: bool = False) -> str:
+    """Return a slope, or an end of its interval, with two decimals.
 
     Example:
-        >>> signed_text(0.0312), signed_text(-0.3)
-        ('+0.03', '−0.30')
+        >>> format_slope(0.0312, signed=True), format_slope(-0.3), format_slope(-0.001)
+        ('+0.03', '−0.30', '0.00')
     """
-    return _minus(f"{number:+.2f}") if math.isfinite(number) else NOTHING
+    if not math.isfinite(number):
+        return NOTHING
+    return _set_minus(f"{round(number, 2) + 0.0:{'+' if signed else ''}.2f}")
 
 
-def range_text(low: str | None, high: str | None) -> str:
+def format_range(low: str | None, high: str | None) -> str:
     """Return an interval from its two written ends; an end that is None is not known.
 
     Example:
-        >>> range_text("1", "2"), range_text("1", None), range_text(None, "2")
+        >>> format_range("1", "2"), format_range("1", None), format_range(None, "2")
         ('1 to 2', '≥ 1', '≤ 2')
     """
     if low is not None and high is not None:
@@ -143,75 +144,184 @@ def range_text(low: str | None, high: str | None) -> str:
     return NOTHING if high is None else f"≤ {high}"
 
 
-def rate_range_text(low: float | None, high: float | None) -> str:
-    """Return an interval of learning rates, given as log2, in powers of two and in decimals.
+def format_rate_range(low: float | None, high: float | None) -> str:
+    """Return an interval of learning rates, given as log2, in decimals.
 
     Example:
-        >>> rate_range_text(-7.0, -5.5), rate_range_text(None, -5.5)
-        ('2^−7 to 2^−5.5 (0.0078 to 0.022)', '≤ 2^−5.5 (0.022)')
+        >>> format_rate_range(-7.0, -5.5), format_rate_range(None, -5.5)
+        ('0.00781 to 0.0221', '≤ 0.0221')
     """
-    low, high = (None if end is None or not math.isfinite(end) else end for end in (low, high))
-    if low is None or high is None:
-        written = [None if end is None else rate_text(end) for end in (low, high)]
-        return range_text(*written)
-    powers = f"{power_text(low)} to {power_text(high)}"
-    return f"{powers} ({decimal_text(low)} to {decimal_text(high)})"
+    ends = (None if end is None or not math.isfinite(end) else end for end in (low, high))
+    return format_range(*(None if end is None else format_decimal(end) for end in ends))
 
 
-def optimum_text(optimum: Optimum) -> str:
+def format_interval(interval: str, *, level: float = 0.95, kind: str = "") -> str:
+    """Return a written interval in brackets, with its level.
+
+    Arguments:
+        interval: The interval, as `format_range` writes it.
+        level: Its level.
+        kind: What stands before the level, such as "simultaneous ".
+
+    Example:
+        >>> format_interval("1 to 2"), format_interval("1 to 2", level=0.994)
+        ('(95 % CI 1 to 2)', '(99.4 % CI 1 to 2)')
+    """
+    return f"({kind}{100 * level:.3g} % CI {interval})"
+
+
+def format_optimum(optimum: Optimum) -> str:
     """Return the learning rate of an optimum: an estimate, a bound, or nothing.
 
     Example:
-        >>> optimum_text(Optimum(size=256, log2_lr=-6.0, low=None, high=-5.0, status="edge"))
-        '≤ 2^−5 (0.031)'
+        >>> format_optimum(Optimum(size=256, log2_lr=-6.0, low=None, high=-5.0, status="edge"))
+        '≤ 0.0312 = 2^-5'
     """
     if optimum.status == "ok":
-        return rate_text(optimum.log2_lr)
+        return format_rate(optimum.log2_lr)
     if optimum.status == "none":
         return NOTHING
     if optimum.low is None and optimum.high is None:
-        return f"near {rate_text(optimum.log2_lr)}"
-    return rate_range_text(optimum.low, optimum.high)
+        return f"near {format_rate(optimum.log2_lr)}"
+    low, high = (None if end is None else format_rate(end) for end in (optimum.low, optimum.high))
+    return format_range(low, high)
 
 
-def prediction_range_text(prediction: Prediction) -> str:
-    """Return the predictive interval in powers of two and in decimals.
-
-    Example:
-        >>> prediction = Prediction(size=4096, lr=0.014, low=2**-7, high=0.022, assumption="")
-        >>> prediction_range_text(prediction)
-        '2^−7 to 2^−5.5 (0.0078 to 0.022)'
-    """
-    return rate_range_text(log2_of(prediction.low), log2_of(prediction.high))
-
-
-def regret_text(regret: Regret | None) -> str:
-    """Return what the carried-over rate costs, with its interval.
+def format_optimum_range(optimum: Optimum) -> str:
+    """Return the 95 % interval of an optimum; of a bound there is none.
 
     Example:
-        >>> regret_text(Regret(size=1024, measured=True, estimate=0.003, low=0.0, high=0.008,
-        ...                    tolerance=0.01, log2_lr=-6.0, best_loss=3.2))
-        '0.30 % [0.00 %, 0.80 %]'
+        >>> format_optimum_range(Optimum(size=256, log2_lr=-6.0, low=-7.0, high=-5.0, status="ok"))
+        '0.00781 to 0.0312'
     """
-    if regret is None:
-        return NOTHING
-    return f"{share_text(regret.estimate)} {_bracket(regret.low, regret.high, share_text)}".rstrip()
+    return format_rate_range(optimum.low, optimum.high) if optimum.status == "ok" else NOTHING
 
 
-def drift_text(drift: Interval | None) -> str:
-    """Return the drift in octaves per doubling, with its interval.
+def format_prediction_range(prediction: Prediction) -> str:
+    """Return the 95 % predictive interval.
 
     Example:
-        >>> drift_text(Interval(-0.31, -0.45, None))
-        '−0.31 [−0.45, ?]'
+        >>> format_prediction_range(Prediction(size=4096, lr=0.014, low=0.0078125, high=0.022,
+        ...                         assumption="no bend"))
+        '0.00781 to 0.0220'
     """
-    if drift is None:
-        return NOTHING
-    return f"{signed_text(drift.estimate)} {_bracket(drift.low, drift.high, signed_text)}".rstrip()
+    return format_rate_range(compute_log2(prediction.low), compute_log2(prediction.high))
 
 
-def _bracket(low: float | None, high: float | None, write: Callable[[float], str]) -> str:
-    if low is None and high is None:
-        return ""
-    ends = ("?" if end is None else write(end) for end in (low, high))
-    return f"[{', '.join(ends)}]"
+def format_prediction(prediction: Prediction) -> str:
+    """Return the learning rate for the target with its predictive interval.
+
+    Example:
+        >>> format_prediction(Prediction(size=4096, lr=0.014, low=0.0078125, high=0.022,
+        ...                         assumption="no bend"))
+        '0.0140 = 2^-6.16 (95 % CI 0.00781 to 0.0220)'
+    """
+    rate = format_rate(compute_log2(prediction.lr))
+    return f"{rate} {format_interval(format_prediction_range(prediction))}"
+
+
+def format_regret(regret: Regret, *, unit: str) -> str:
+    """Return what the rate used costs: a share of the best loss, its interval, and an amount.
+
+    Arguments:
+        regret: The regret.
+        unit: Unit of the loss, such as "nats".
+
+    Example:
+        >>> regret = Regret(size=128, measured=True, estimate=4e-5, low=0.0, high=0.0011,
+        ...                 tolerance=0.01, log2_lr=-6.0, best_loss=2.4)
+        >>> format_regret(regret, unit="nats")
+        '0.004 % of the best loss (94 % CI 0 to 0.11 %), that is 0.0001 nats'
+    """
+    amount = format_amount(regret.estimate * regret.best_loss)
+    return (
+        f"{format_share(regret.estimate)} of the best loss {_format_regret_interval(regret)}, "
+        f"that is {amount} {unit}"
+    )
+
+
+def _format_regret_interval(regret: Regret) -> str:
+    """Write the interval with the level that its quantiles give it."""
+    if regret.high is None and not regret.low:
+        return "(not bounded above)"
+    first, last = regret.low_quantile, regret.high_quantile
+    low, high = (None if end is None else format_share(end) for end in (regret.low, regret.high))
+    if low is not None and high is not None:
+        low = low.removesuffix(" %")
+    level = (1 if high is None else last) - (0 if low is None else first)
+    return format_interval(format_range(low, high), level=level)
+
+
+def format_drift(drift: Interval, axis: Axis) -> str:
+    """Return the drift of the optimum with its interval.
+
+    Arguments:
+        drift: The slope of x* over log2 size.
+        axis: What is varied.
+
+    Example:
+        >>> from ..statistics.axis import AXES
+        >>> format_drift(Interval(0.0123, -0.31, 0.33), AXES["width"])
+        '+0.01 octaves per doubling of width (95 % CI −0.31 to 0.33)'
+    """
+    return _format_estimate(drift, format_slope, f" octaves per doubling of {axis.name}")
+
+
+def format_scatter(scatter: float) -> str:
+    """Return how far optima scatter about their line beyond what their intervals explain.
+
+    Arguments:
+        scatter: Standard deviation of what is left, in octaves.
+
+    Example:
+        >>> format_scatter(0.123)
+        'optima scatter about a straight line by 0.12 octaves more than their intervals explain'
+        >>> format_scatter(0.0)
+        'optima scatter about a straight line no more than their intervals explain'
+    """
+    amount = f"by {scatter:.2f} octaves more" if scatter >= 0.005 else "no more"
+    return f"optima scatter about a straight line {amount} than their intervals explain"
+
+
+def format_comparison(comparison: Comparison, axis: Axis, *, unit: str) -> str:
+    """Return how a scheme differs from the reference, where the runs tell.
+
+    Arguments:
+        comparison: The differences.
+        axis: What is varied.
+        unit: Unit of the loss.
+
+    Example:
+        >>> from ..statistics.axis import AXES
+        >>> drift = Interval(-0.92, -1.9, 0.0586)
+        >>> format_comparison(Comparison(scheme="sp", reference="mup", size=128, drift=drift,
+        ...                              regret=None, best_loss=None), AXES["width"],
+        ...                   unit="nats")  # doctest: +NORMALIZE_WHITESPACE
+        'sp − mup: drift −0.92 octaves per doubling of width
+        (simultaneous 95 % CI −1.90 to 0.06)'
+    """
+    at = f"at {axis.name} {comparison.size}"
+    differences = (
+        ("drift", comparison.drift, format_slope, f" octaves per doubling of {axis.name}"),
+        (f"regret {at}", comparison.regret, _format_points, " percentage points"),
+        (f"best loss {at}", comparison.best_loss, format_amount, f" {unit}"),
+    )
+    written = [
+        f"{what} {_format_estimate(interval, write, unit, kind='simultaneous ')}"
+        for what, interval, write, unit in differences
+        if interval is not None
+    ]
+    names = f"{comparison.scheme} − {comparison.reference}"
+    return f"{names}: {'; '.join(written) or 'these runs do not tell'}"
+
+
+def _format_points(share: float, *, signed: bool = False) -> str:
+    """Write a difference of shares in percentage points."""
+    return format_slope(100 * share, signed=signed)
+
+
+def _format_estimate(interval: Interval, write: _Write, unit: str, *, kind: str = "") -> str:
+    """Write an estimate with its sign and unit, then its interval."""
+    ends = (None if end is None else write(end) for end in (interval.low, interval.high))
+    written = format_interval(format_range(*ends), kind=kind)
+    return f"{write(interval.estimate, signed=True)}{unit} {written}"

@@ -1,24 +1,23 @@
 """The words and tables of a report, as strings ready to be escaped and laid out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..statistics.answer import Optimum, OptimumStatus, SchemeAnswer, VerdictName, axis_of
+from ..statistics.answer import Optimum, SchemeAnswer, VerdictName
 from ..statistics.table import RunTable
-from .cells import Cell, gather
 from .notation import (
     NOTHING,
-    drift_text,
-    log2_of,
-    loss_text,
-    optimum_text,
-    power_text,
-    prediction_range_text,
-    rate_range_text,
-    rate_text,
-    regret_text,
-    share_text,
+    compute_log2,
+    format_interval,
+    format_loss,
+    format_optimum,
+    format_optimum_range,
+    format_prediction_range,
+    format_rate,
+    format_share,
 )
+from .quantities import STATUSES, list_quantities
+from .rate_runs import RateRuns, group_by_rate
 
 # word, symbol and class: a verdict is never told by colour alone
 _SYMBOLS: dict[VerdictName, tuple[str, str]] = {
@@ -26,16 +25,24 @@ _SYMBOLS: dict[VerdictName, tuple[str, str]] = {
     "does not transfer": ("✗", "no"),
     "inconclusive": ("?", "open"),
 }
-_STATUSES: dict[OptimumStatus, str] = {
-    "ok": "ok",
-    "edge": "edge",
-    "none": "no minimum",
-}
 
 
 @dataclass(frozen=True)
 class Headline:
-    """State the answer of one scheme in words."""
+    """The answer of one scheme in words.
+
+    Attributes:
+        scheme: Name of the scheme.
+        verdict: The verdict.
+        symbol: Its symbol.
+        kind: Its class in the style sheet.
+        rate: Learning rate for the target, if it can be said.
+        interval: Its interval.
+        assumption: What the rate assumes.
+        size: The target.
+        reason: What decided.
+        covers: What the verdict speaks of.
+    """
 
     scheme: str
     verdict: str
@@ -44,14 +51,14 @@ class Headline:
     rate: str | None
     interval: str | None
     assumption: str | None
-    width: int
+    size: int
     reason: str
     covers: str
 
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """State one quantity for every scheme."""
+    """One quantity of every scheme."""
 
     label: str
     values: tuple[str, ...]
@@ -59,19 +66,19 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class OptimumRow:
-    """State the optimum of one width and how many runs it rests on."""
+    """The optimum of one size, and how many runs it rests on."""
 
-    width: int
+    size: int
     rate: str
     interval: str
     status: str
-    finished: int
+    runs: int
     diverged: int
 
 
 @dataclass(frozen=True)
 class OptimumTable:
-    """Hold the optima of one scheme."""
+    """The optima of one scheme."""
 
     scheme: str
     rows: tuple[OptimumRow, ...]
@@ -79,148 +86,129 @@ class OptimumTable:
 
 @dataclass(frozen=True)
 class RunRow:
-    """Hold the mean losses of one learning rate, one per width."""
+    """The mean losses of one learning rate, one per size."""
 
-    power: str
-    decimal: str
-    cells: tuple[str, ...]
+    rate: str
+    losses: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class RunMeans:
-    """Hold the mean losses of one scheme, learning rates down, widths across."""
+    """The mean losses of one scheme, learning rates down, sizes across."""
 
     scheme: str
-    widths: tuple[int, ...]
+    sizes: tuple[int, ...]
     rows: tuple[RunRow, ...]
 
 
-def headline(answer: SchemeAnswer, *, target: int) -> Headline:
+def make_headline(answer: SchemeAnswer, *, target: int) -> Headline:
     """Return what the top of the page says about one scheme.
 
     Arguments:
         answer: What was concluded for the scheme.
-        target: The width whose learning rate is wanted.
+        target: Size the learning rate is wanted for.
     """
     symbol, kind = _SYMBOLS[answer.verdict]
     prediction = answer.prediction
+    rate = interval = None
+    if prediction is not None:
+        rate = format_rate(compute_log2(prediction.lr))
+        interval = format_interval(format_prediction_range(prediction))
     return Headline(
         scheme=answer.scheme,
         verdict=answer.verdict,
         symbol=symbol,
         kind=kind,
-        rate=None if prediction is None else rate_text(log2_of(prediction.lr)),
-        interval=None if prediction is None else prediction_range_text(prediction),
+        rate=rate,
+        interval=interval,
         assumption=None if prediction is None else prediction.assumption,
-        width=target if prediction is None else prediction.size,
+        size=target if prediction is None else prediction.size,
         reason=answer.reason,
         covers=answer.covers,
     )
 
 
-def comparison(answers: Sequence[SchemeAnswer], *, target: int) -> tuple[ComparisonRow, ...]:
+def compare_answers(
+    answers: Sequence[SchemeAnswer], *, target: int, unit: str
+) -> tuple[ComparisonRow, ...]:
     """Return the numbers behind the answers, one quantity a row, one scheme a column.
 
     Arguments:
         answers: What was concluded for each scheme.
-        target: The width whose learning rate is wanted.
+        target: Size the learning rate is wanted for.
+        unit: Unit of the loss.
     """
-    size = axis_of(answers).name
-    quantities: dict[str, Callable[[SchemeAnswer], str]] = {
-        "rate carried over": _carried_text,
-        "its regret, 95 %": lambda answer: regret_text(answer.regret),
-        f"measured at {size}": _regret_width_text,
-        "tolerance": _tolerance_text,
-        "drift, octaves per doubling, 95 %": lambda answer: drift_text(answer.drift),
-        f"predicted for {size} {target}": _predicted_text,
-        "its 95 % interval": _predicted_range_text,
-    }
+    columns = [
+        {
+            "rate carried over": NOTHING if regret is None else format_rate(regret.log2_lr),
+            "tolerance": NOTHING if regret is None else format_share(regret.tolerance),
+            **dict(list_quantities(answer, target=target, unit=unit)),
+        }
+        for answer in answers
+        for regret in [answer.regret]
+    ]
+    labels = dict.fromkeys(label for column in columns for label in column)
     return tuple(
-        ComparisonRow(label, tuple(write(answer) for answer in answers))
-        for label, write in quantities.items()
+        ComparisonRow(label, tuple(column.get(label, NOTHING) for column in columns))
+        for label in labels
     )
 
 
-def _carried_text(answer: SchemeAnswer) -> str:
-    return NOTHING if answer.regret is None else rate_text(answer.regret.log2_lr)
-
-
-def _regret_width_text(answer: SchemeAnswer) -> str:
-    if answer.regret is None:
-        return NOTHING
-    return str(answer.regret.size) if answer.regret.measured else f"{answer.regret.size} (no runs)"
-
-
-def _tolerance_text(answer: SchemeAnswer) -> str:
-    return NOTHING if answer.regret is None else share_text(answer.regret.tolerance)
-
-
-def _predicted_text(answer: SchemeAnswer) -> str:
-    return NOTHING if answer.prediction is None else rate_text(log2_of(answer.prediction.lr))
-
-
-def _predicted_range_text(answer: SchemeAnswer) -> str:
-    return NOTHING if answer.prediction is None else prediction_range_text(answer.prediction)
-
-
-def optimum_table(table: RunTable, answer: SchemeAnswer) -> OptimumTable:
-    """Return the optimum of every width, and how many runs finished or diverged there.
+def make_optimum_table(table: RunTable, answer: SchemeAnswer) -> OptimumTable:
+    """Return the optimum of every size, and how many runs there are, and how many of them diverged.
 
     Arguments:
         table: The runs of a study.
         answer: What was concluded for the scheme.
     """
-    cells = gather(table, answer.scheme)
+    groups = group_by_rate(table, answer.scheme)
     optima = {optimum.size: optimum for optimum in answer.optima}
-    widths = sorted({*optima, *(cell.width for cell in cells)})
+    sizes = sorted({*optima, *(group.size for group in groups)})
     rows = (
-        _optimum_row(width, optima.get(width), [cell for cell in cells if cell.width == width])
-        for width in widths
+        _make_optimum_row(size, optima.get(size), [g for g in groups if g.size == size])
+        for size in sizes
     )
     return OptimumTable(scheme=answer.scheme, rows=tuple(rows))
 
 
-def _optimum_row(width: int, optimum: Optimum | None, cells: Sequence[Cell]) -> OptimumRow:
-    known = optimum is not None and optimum.status == "ok"
+def _make_optimum_row(size: int, optimum: Optimum | None, groups: Sequence[RateRuns]) -> OptimumRow:
     return OptimumRow(
-        width=width,
-        rate=NOTHING if optimum is None else optimum_text(optimum),
-        interval=rate_range_text(optimum.low, optimum.high) if optimum and known else NOTHING,
-        status=NOTHING if optimum is None else _STATUSES[optimum.status],
-        finished=sum(len(cell.runs) for cell in cells),
-        diverged=sum(cell.diverged for cell in cells),
+        size=size,
+        rate=NOTHING if optimum is None else format_optimum(optimum),
+        interval=NOTHING if optimum is None else format_optimum_range(optimum),
+        status=NOTHING if optimum is None else STATUSES[optimum.status],
+        runs=sum(group.total for group in groups),
+        diverged=sum(group.diverged for group in groups),
     )
 
 
-def run_means(table: RunTable, scheme: str) -> RunMeans:
-    """Return the mean final loss of every learning rate and width.
+def average_runs(table: RunTable, scheme: str) -> RunMeans:
+    """Return the mean final loss of every learning rate and size.
 
     Arguments:
         table: The runs of a study.
-        scheme: The scheme whose runs are wanted.
+        scheme: The scheme.
 
     Returns:
-        Strings: a mean over the runs that finished, how many diverged, or a dash for no run.
+        Strings: a mean over the runs that did not diverge, how many did, or a dash for no run.
     """
-    cells = {(cell.lr, cell.width): cell for cell in gather(table, scheme)}
-    widths = tuple(sorted({width for _, width in cells}))
-    rates = sorted({lr for lr, _ in cells})
+    groups = {(group.lr, group.size): group for group in group_by_rate(table, scheme)}
+    sizes = tuple(sorted({size for _, size in groups}))
     rows = (
         RunRow(
-            power=power_text(log2_of(lr), digits=2),
-            decimal=f"{lr:.4g}",
-            cells=tuple(_mean_text(cells.get((lr, width))) for width in widths),
+            rate=format_rate(compute_log2(lr), tried=True),
+            losses=tuple(_format_mean(groups.get((lr, size))) for size in sizes),
         )
-        for lr in rates
+        for lr in sorted({lr for lr, _ in groups})
     )
-    return RunMeans(scheme=scheme, widths=widths, rows=tuple(rows))
+    return RunMeans(scheme=scheme, sizes=sizes, rows=tuple(rows))
 
 
-def _mean_text(cell: Cell | None) -> str:
-    if cell is None:
+def _format_mean(group: RateRuns | None) -> str:
+    if group is None:
         return NOTHING
-    if cell.mean is None:
+    if group.mean is None:
         return "diverged"
-    if cell.diverged:
-        return f"{loss_text(cell.mean)} ({cell.diverged} of {cell.total} diverged)"
-    return loss_text(cell.mean)
+    if group.diverged:
+        return f"{format_loss(group.mean)} ({group.diverged} of {group.total} diverged)"
+    return format_loss(group.mean)

@@ -203,7 +203,8 @@ def format_power(log2_lr: float) -> str:
         >>> format_power(-6.0), format_power(-6.283)
         ('2^-6', '2^-6.28')
     """
-    return "2^" + f"{log2_lr:.2f}".rstrip("0").rstrip(".")
+    exponent = round(log2_lr, 2) + 0.0  # + 0.0: no "-0"
+    return "2^" + f"{exponent:.2f}".rstrip("0").rstrip(".")
 
 
 def format_percent(share: float) -> str:
@@ -217,7 +218,7 @@ def format_percent(share: float) -> str:
     """
     value = 100 * share
     digits = min(4, 2 - math.floor(math.log10(abs(value)))) if value else 0
-    text = f"{round(value, digits):,.{max(digits, 0)}f}"
+    text = f"{round(value, digits) + 0.0:,.{max(digits, 0)}f}"  # + 0.0: no "-0"
     return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
 
 

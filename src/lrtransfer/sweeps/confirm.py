@@ -13,8 +13,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
-from ..statistics.axis import AXES, AxisName
-from ..statistics.regret import format_power
+from ..statistics.axis import AxisName
 from ..study.study import Study
 from .plan import GridPoint, Plan
 
@@ -43,27 +42,6 @@ class Confirmation:
     predicted: Prediction | None
     optimum: Optimum
     regret: Regret | None
-
-    def __str__(self) -> str:
-        """Return one line for people."""
-        optimum, regret, name = self.optimum, self.regret, AXES[self.axis].name
-        predicted = "nothing" if self.predicted is None else f"{self.predicted.lr:.3g}"
-        line = (
-            f"{self.scheme}: at {name} {self.size} the optimum of the base {name} "
-            f"({format_power(self.log2_lr)}) was tried with its neighbours; predicted {predicted}"
-        )
-        if optimum.log2_lr is None:
-            return f"{line}, no optimum measured"
-        low, high = (
-            "?" if end is None else format_power(end) for end in (optimum.low, optimum.high)
-        )
-        at_edge = optimum.status != "ok"
-        best = "best at the edge of what was tried," if at_edge else "best measured"
-        line += f", {best} {format_power(optimum.log2_lr)} ({low} … {high})"
-        if regret is None:
-            return line
-        least = "at least " if at_edge else ""
-        return f"{line}; the rate used costs {least}{100 * regret.estimate:.2g} %"
 
 
 def plan_target(study: Study, answers: Mapping[str, SchemeAnswer]) -> Plan:

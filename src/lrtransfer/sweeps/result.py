@@ -8,6 +8,7 @@ from ..runs.failure import Failure
 from ..runs.result import TrainedRun
 from ..runs.run import RunSpec
 from ..statistics.axis import AXES
+from ..statistics.design import CurveKey
 from ..statistics.table import RunTable
 from ..statistics.transfer import Judgement
 from ..study.program import Program
@@ -42,6 +43,7 @@ class StudyResult:
         table: The outcome of every finished run.
         answers: What is concluded for each scheme; empty while the runs allow no conclusion.
         parameters: Number of parameters at each size with a finished run, of the first variant.
+        shared_curves: The one name of every curve, by variant and size: schemes may share one.
         choices: Why runs were added to the first ones, one line per choice.
         confirmations: What was predicted for the target beside what was measured there, if it was.
         versions: What the finished runs were made with; more than one where they differ.
@@ -53,6 +55,7 @@ class StudyResult:
     table: RunTable
     answers: Judgement
     parameters: Mapping[int, int]
+    shared_curves: Mapping[CurveKey, CurveKey]
     choices: tuple[str, ...]
     confirmations: tuple[Confirmation, ...]
     versions: tuple[str, ...]

@@ -159,6 +159,7 @@ def _carry_out(
         table=state.table,
         answers=answers,
         parameters=state.count_parameters(study.variants[0].name),
+        shared_curves={key: curve.shared_key for key, curve in sweep.curves.items()},
         choices=tuple(choices),
         confirmations=confirmations,
         versions=tuple(sorted({str(run.provenance) for run in state.trained})),

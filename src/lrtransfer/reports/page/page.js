@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
-  const hidden = new Set(); // widths switched off in the legend
+  const hidden = new Set(); // sizes switched off in the legend
   // No mode bar: it offers to upload the chart. Drag zooms, a double click resets.
   const config = { displayModeBar: false, showSendToCloud: false, plotlyServerURL: "" };
   const narrowestPanel = 320; // pixels
@@ -29,9 +29,9 @@
 
   for (const button of document.querySelectorAll(".legend button")) {
     button.addEventListener("click", () => {
-      const { width } = button.dataset;
-      const show = hidden.delete(width);
-      if (!show) hidden.add(width);
+      const { size } = button.dataset;
+      const show = hidden.delete(size);
+      if (!show) hidden.add(size);
       button.setAttribute("aria-pressed", String(show));
       draw("figure-loss", document.getElementById("figure-loss").clientWidth);
     });

@@ -1,31 +1,27 @@
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from lrtransfer.reports.figures import Figure, loss_figure, optimum_figure
+from lrtransfer.reports.figures import Figure, draw_losses, draw_optima
 from lrtransfer.reports.html import Report
-from lrtransfer.reports.notation import log2_of, loss_text, range_text, rate_text, share_text
-from lrtransfer.reports.panels import spaced, whole_ticks, width_colours
 from lrtransfer.statistics.answer import Optimum, Prediction, SchemeAnswer
 from lrtransfer.statistics.table import Observation, RunTable
 
-from . import synthetic
+from .. import synthetic
 
 Build = Callable[[], Report]
 DRAWN = [build for name, build in synthetic.EVERY.items() if name != "empty"]
 
 
 def loss(report: Report) -> Figure:
-    return loss_figure(report.table, report.answers)
+    return draw_losses(report.table, report.answers)
 
 
 def optimum(report: Report) -> Figure:
-    return optimum_figure(report.answers, target=report.target)
+    return draw_optima(report.answers, target=report.target)
 
 
 def with_loss(report: Report, change: Callable[[Observation], float | None]) -> Report:
@@ -87,7 +83,7 @@ def test_diverged_runs_and_high_losses_have_different_symbols() -> None:
     rows = [Observation("sp", 64, 2.0**x, 0, 2.0 + 0.1 * abs(x)) for x in (-3, -2, -1, 0, 1)]
     rows += [Observation("sp", 64, 4.0, 0, 1e6), Observation("sp", 64, 8.0, 0, None)]
     answer = synthetic.nothing("sp", widths=(64,))
-    (trace,) = marks(loss_figure(RunTable(tuple(rows)), [answer]))
+    (trace,) = marks(draw_losses(RunTable(tuple(rows)), [answer]))
     assert trace["x"] == [2.0, 3.0]
     assert trace["marker"]["symbol"] == ["triangle-up-open", "x"]
     assert "above the plot, up to 1.000e+06" in trace["text"][0]
@@ -119,7 +115,7 @@ def test_a_width_far_above_the_others_is_on_the_axis() -> None:
     wide = [Observation("sp", 512, 2.0**x, 0, 2 + 0.01 * x * x) for x in range(-5, 6)]
     narrow = [Observation("sp", 8, 2.0**x, 0, 5 + x * x) for x in (-1, 0, 1)]
     answer = synthetic.nothing("sp", widths=(8, 512))
-    figure = loss_figure(RunTable((*wide, *narrow)), [answer])
+    figure = draw_losses(RunTable((*wide, *narrow)), [answer])
     low, high = figure.layouts[0]["yaxis2"]["range"]
     assert low < 2
     assert high > 5
@@ -182,10 +178,10 @@ def test_an_edge_points_to_where_the_optimum_must_be(
     low: float | None, high: float | None, symbols: list[str]
 ) -> None:
     answer = edge_answer(Optimum(size=256, log2_lr=-6.0, low=low, high=high, status="edge"))
-    traces = loss_figure(RunTable(synthetic.runs("SP")), [answer]).traces
+    traces = draw_losses(RunTable(synthetic.runs("SP")), [answer]).traces
     (strip,) = (t for t in traces if "only a bound" in str(t.get("text")))
     assert strip["marker"]["symbol"] == symbols
-    arrows = [t for t in optimum_figure([answer], target=512).traces if "text" in t]
+    arrows = [t for t in draw_optima([answer], target=512).traces if "text" in t]
     ways = {t["marker"]["symbol"][1] for t in arrows}
     assert ("triangle-up" in ways) == (high is None)
     assert ("triangle-down" in ways) == (low is None)
@@ -212,7 +208,7 @@ def test_the_prediction_ends_where_it_says() -> None:
     answer = synthetic.answer("μP")
     told = Prediction(size=4096, lr=2.0**-6, low=2.0**-7, high=2.0**-4, assumption="")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
-    figure = optimum_figure([changed], target=4096)
+    figure = draw_optima([changed], target=4096)
     (point,) = (t for t in figure.traces if "predicted" in t.get("text", ""))
     assert (point["x"], point["y"]) == ([12.0], [-6.0])
     assert point["error_y"]["arrayminus"] == [1.0]
@@ -223,62 +219,12 @@ def test_a_prediction_without_bounds_is_drawn_without_bars() -> None:
     answer = synthetic.answer("μP")
     told = Prediction(size=4096, lr=2.0**-6, low=0.0, high=math.inf, assumption="")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
-    figure = optimum_figure([changed], target=4096)
+    figure = draw_optima([changed], target=4096)
     json.dumps(figure.traces, allow_nan=False)
 
 
 def test_more_runs_than_a_browser_can_draw_become_medians() -> None:
     rows = synthetic.runs("μP", seeds=500)
-    figure = loss_figure(RunTable(rows), [synthetic.answer("μP")])
+    figure = draw_losses(RunTable(rows), [synthetic.answer("μP")])
     assert sum(len(trace["x"]) for trace in dots(figure)) <= 48
-    assert {seed for trace in dots(figure) for seed in trace["customdata"]} == {"median"}
-
-
-def test_width_colours_darken_with_width() -> None:
-    colours = width_colours([4096, 64, 256, 1024, 128])
-    assert list(colours) == [64, 128, 256, 1024, 4096]
-    lightness = [luma(colour) for colour in colours.values()]
-    assert lightness == sorted(lightness, reverse=True)
-
-
-def luma(colour: str) -> float:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return 0.299 * red + 0.587 * green + 0.114 * blue
-
-
-def test_tick_labels_do_not_touch() -> None:
-    assert whole_ticks(-12.6, -0.4, most=8) == [-12, -10, -8, -6, -4, -2]
-    assert spaced([5.0, 5.2, 6.0, 6.1], apart=0.5, keep=6.1) == [5.0, 6.1]
-
-
-@pytest.mark.parametrize(
-    ("written", "wanted"),
-    [
-        (rate_text(math.nan), "–"),
-        (rate_text(-2000.0), "2^−2000 (–)"),
-        (rate_text(-0.04), "2^−0.0 (0.97)"),
-        (loss_text(math.inf), "–"),
-        (loss_text(0.0), "0.000"),
-        (loss_text(1e-9), "1.000e−09"),
-        (share_text(math.inf), "∞"),
-        (share_text(-1e-9), "0.00 %"),
-        (range_text(None, None), "–"),
-    ],
-)
-def test_numbers_at_their_limits(written: str, wanted: str) -> None:
-    assert written == wanted
-
-
-@pytest.mark.parametrize("lr", [0.0, -1.0])
-def test_rates_without_a_logarithm_are_minus_infinity(lr: float) -> None:
-    assert log2_of(lr) == -math.inf
-
-
-def test_importing_reports_loads_neither_torch_nor_plotly() -> None:
-    code = (
-        "import sys, lrtransfer.reports.html; "
-        "print([m for m in ('torch', 'plotly', 'lrtransfer.sweeps', 'lrtransfer.training') "
-        "if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert {seed for trace in dots(figure) for seed, _ in trace["customdata"]} == {"median"}

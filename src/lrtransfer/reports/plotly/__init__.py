@@ -1,0 +1,1 @@
+"""What draws: grids of panels, axes and colours, as plotly reads them."""
