@@ -15,11 +15,11 @@ from lrtransfer.sweeps.study import Study
 from lrtransfer.sweeps.trainer import TrainerConfig
 
 ROOT = Path(__file__).parent.parent
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
 def test_the_study_page_shows_every_setting_with_its_default() -> None:
-    page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "study-file.md").read_text(encoding="utf-8")
     shown = re.search(r"```toml\n(.*?)```", page, flags=re.DOTALL)
     assert shown
     settings = tomllib.loads(shown[1])
@@ -31,12 +31,12 @@ def test_the_study_page_shows_every_setting_with_its_default() -> None:
 
 
 def test_the_study_page_names_every_other_setting() -> None:
-    page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "study-file.md").read_text(encoding="utf-8")
     schema = study_schema()
     named = {
         key for section in (schema, *schema["$defs"].values()) for key in section["properties"]
     }
-    program = set(TrainerConfig.model_fields)  # docs/command.md
+    program = set(TrainerConfig.model_fields)  # docs/how-to/own-trainer.md
     assert {key for key in named - program if key not in page} == set()
 
 
@@ -52,7 +52,7 @@ def test_commands_of_the_readme_exist(command: str) -> None:
 
 
 def rules_page() -> str:
-    return (ROOT / "docs" / "parametrization.md").read_text(encoding="utf-8")
+    return (ROOT / "docs" / "reference" / "roles-and-rules.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class _Wanted:
 
 
 # The exponents of correct muP at widths of 32 to 512 lie within these by a margin; a mistake moves
-# them by 1/2 at least. docs/coordinate-check.md shows both.
+# them by 1/2 at least. docs/measurements/coordinate-check.md shows both.
 _ACTIVATION = _Wanted(0.0, Band(-0.25, 0.25))
 _UPDATE = _Wanted(0.0, Band(-0.75, 0.5))
 # Of a random readout. Whether it is small enough shows more sharply in the effects of all tensors
