@@ -1,6 +1,8 @@
 """The pages say what the program does."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -74,3 +76,11 @@ def test_the_page_of_rules_says_which_schemes_are_absolute(name: str) -> None:
     row = re.search(rf"^\| `{name}` \|.*(relative|absolute) \|$", rules_page(), flags=re.MULTILINE)
     assert row
     assert (row[1] == "absolute") == SCHEMES[name].absolute
+
+
+def test_the_generated_pages_are_current() -> None:
+    generate = ROOT / "docs" / "reference" / "generate.py"
+    done = subprocess.run(
+        [sys.executable, generate, "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
