@@ -62,7 +62,7 @@ def _measure(name: str) -> Section:
 
 def _table(sections: list[Section]) -> str:
     rows = [[row.what, row.measured, row.wanted] for s in sections for row in s.rows]
-    return markdown_table(["what", "measured", "wanted"], rows)
+    return markdown_table(["what", "measured", "required"], rows)
 
 
 def _versions() -> str:

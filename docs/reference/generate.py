@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import lrtransfer
@@ -43,7 +42,7 @@ THEORY = (
     "lr_scaling",
 )
 
-_NOTE = "<!-- Written by `./dev docs`; edits are lost. -->"
+_NOTE = "<!-- Written by `./dev docs`; edits are lost. -->\n<!-- fmt: off -->"
 
 PYTHON_HEAD = f"""{_NOTE}
 # Python API
@@ -86,9 +85,6 @@ Every key with its type and default, from the JSON schema that `lrtransfer schem
 """
 
 
-# --- Python API ---------------------------------------------------------------------------------
-
-
 def python_page() -> str:
     """Return the page of the Python API."""
     parts = [PYTHON_HEAD]
@@ -106,7 +102,8 @@ def theory_api() -> Iterator[Any]:
     Raises:
         LookupError: If one is not defined in the package.
     """
-    modules = list(_modules(lrtransfer.theory))
+    below = pkgutil.walk_packages(lrtransfer.theory.__path__, "lrtransfer.theory.")
+    modules = [importlib.import_module(module.name) for module in below]
     for name in THEORY:
         homes = [m for m in modules if getattr(vars(m).get(name), "__module__", "") == m.__name__]
         if not homes:
@@ -114,14 +111,9 @@ def theory_api() -> Iterator[Any]:
         yield getattr(homes[0], name)
 
 
-def _modules(package: ModuleType) -> Iterator[ModuleType]:
-    for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        yield importlib.import_module(info.name)
-
-
 def entry(value: Any, title: str, *, level: int = 2) -> str:
     """Return one entry: title, signature, docstring and, for a class, its public members."""
-    node = _node(value)
+    node: Any = ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
     parts = [f"{'#' * level} `{title}`\n"]
     if isinstance(node, ast.ClassDef):
         if fields := _fields(node):
@@ -136,10 +128,6 @@ def entry(value: Any, title: str, *, level: int = 2) -> str:
     else:
         parts += [_code(signature(node), "python"), docstring(inspect.getdoc(value) or "")]
     return "\n".join(parts)
-
-
-def _node(value: Any) -> Any:
-    return ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
 
 
 def _is_property(node: ast.FunctionDef) -> bool:
@@ -229,9 +217,6 @@ def _math(text: str) -> str:
     return re.sub(block, fenced, text, flags=re.MULTILINE)
 
 
-# --- command line -------------------------------------------------------------------------------
-
-
 def commands_page() -> str:
     """Return the page of all help texts."""
     return "\n".join([COMMANDS_HEAD, *_commands(())])
@@ -257,9 +242,6 @@ def help_text(path: tuple[str, ...]) -> str:
         main([*path, "--help"])
     lines = output.getvalue().rstrip().splitlines()
     return "\n".join(_wrapped(line) if len(line) > WIDTH else line.rstrip() for line in lines)
-
-
-# --- study file ---------------------------------------------------------------------------------
 
 
 def settings_page() -> str:
@@ -370,9 +352,6 @@ def _bounds(node: dict[str, Any]) -> str:
     bounds += [f" multiple of {node['multipleOf']}"] if "multipleOf" in node else []
     bounds += [f" `{node['pattern']}`"] if "pattern" in node else []
     return ",".join(bounds)
-
-
-# --- both ---------------------------------------------------------------------------------------
 
 
 def _code(text: str, language: str) -> str:
