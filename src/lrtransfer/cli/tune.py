@@ -53,7 +53,7 @@ class Tune(Command):
     seeds: Annotated[str | None, option("N")] = None
     """Number of seeds."""
     schemes: Annotated[str | None, option("S,S,…")] = None
-    """Parametrizations to compare, such as mup,sp; docs/study.md lists them."""
+    """Parametrizations to compare, such as mup,sp; docs/reference/study-file.md lists them."""
     steps: Annotated[str | None, option("N")] = None
     """Training steps of every run."""
     study_seed: Annotated[str | None, option("N")] = None
