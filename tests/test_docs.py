@@ -132,6 +132,25 @@ def test_commands_of_the_readme_exist(command: str) -> None:
     assert f"  {command})" in (ROOT / "dev").read_text()
 
 
+def commands() -> set[tuple[str, str]]:
+    """Return every option that a page shows, after the command that it is given to."""
+    shown = set()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in re.findall(r"^ {4}.*?lrtransfer ([a-z].*)$", text, flags=re.MULTILINE):
+            words = re.sub(r'"[^"]*"', "", line.partition(" #")[0]).split()
+            command = " ".join(words[: 2 if words[0] == "theory" else 1])
+            shown |= {(command, word) for word in words if word.startswith("--")}
+    return shown
+
+
+@pytest.mark.parametrize(("command", "option"), sorted(commands()))
+def test_options_on_the_pages_exist(command: str, option: str) -> None:
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    (text,) = re.findall(rf"^## `lrtransfer {command}`\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.M)
+    assert re.search(rf"{option}\b(?!-)", text)
+
+
 def rules_pages() -> str:
     pages = (ROOT / "docs" / "reference" / name for name in ("roles-and-rules.md", "optimizers.md"))
     return "\n".join(page.read_text(encoding="utf-8") for page in pages)
