@@ -1,7 +1,7 @@
-"""The loss of a wide deep linear network, beside what it tends to as the width grows.
+"""Compare the loss of wide deep linear networks with its infinite-width limit.
 
 Under μP the loss after five steps is nearly the same function of the learning rate at every width:
-the wider the network, the nearer it lies to the limit.
+the wider the network, the closer it is to the limit.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ STEPS, SEEDS = 5, 8
 
 
 def distance(problem: Problem, width: int) -> float:
-    """Return the root mean square of what separates a width from the limit."""
+    """Return the root mean square difference between the losses at a width and in the limit."""
     lrs = np.linspace(0, 0.5, 11)  # stable at every width
     limit = loss_curve(problem, lrs, steps=STEPS).loss[:, -1]
     finite = loss_curve(problem, lrs, steps=STEPS, width=width, seeds=SEEDS).loss[:, -1]

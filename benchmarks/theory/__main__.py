@@ -1,6 +1,7 @@
 """Measure all figures of the theory: python -m benchmarks.theory.
 
-Writes docs/theory-figures.md and the pictures beside it; takes about forty minutes on two cores.
+Writes docs/measurements/theory-figures.md and the pictures beside it; takes about forty minutes on
+two cores.
 Names of sections measure these alone and keep the others: python -m benchmarks.theory speed.
 """
 
@@ -22,7 +23,7 @@ from . import accuracy, depth, limit, rate, speed
 from .section import Row, Section, markdown_table
 
 MEASURED = Path(__file__).parent / "measured.json"
-PAGE = Path(__file__).parent.parent.parent / "docs" / "theory-figures.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "measurements" / "theory-figures.md"
 SECTIONS: Mapping[str, Callable[[], Section]] = {
     "speed": speed.measure,
     "accuracy": accuracy.measure,
@@ -61,7 +62,7 @@ def _measure(name: str) -> Section:
 
 def _table(sections: list[Section]) -> str:
     rows = [[row.what, row.measured, row.wanted] for s in sections for row in s.rows]
-    return markdown_table(["what", "measured", "wanted"], rows)
+    return markdown_table(["what", "measured", "required"], rows)
 
 
 def _versions() -> str:
@@ -77,7 +78,8 @@ Written by `python -m benchmarks.theory` ({versions}); nothing here is typed by 
 
 """
 _FOOT = """
-[Deep linear networks, exactly](theory.md) · [why the rate seems to change](theory-rate.md)
+[Deep linear networks, exactly](../explanation/theory.md) ·
+[why the rate seems to change](theory-rate.md)
 """
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def measure() -> Section:
     )
     rows = (
         Row(
-            "mean of outputs less the limit, exponent of n (n = 64 … 512, t ≥ 2)",
+            "mean of outputs minus the limit, exponent of n (n = 64 … 512, t ≥ 2)",
             _span([row for row in table if row[1] != "1"], 3 + len(MEAN_WIDTHS)),
             "−1",
         ),

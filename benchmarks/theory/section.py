@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-FOLDER = Path(__file__).parent.parent.parent / "docs" / "figures"
+FOLDER = Path(__file__).parent.parent.parent / "docs" / "measurements" / "figures"
 INK, PALE = "#222222", "#dddddd"
 
 

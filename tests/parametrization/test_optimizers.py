@@ -103,7 +103,7 @@ def test_classes_follow_the_rule_they_are_assigned_to(kind: str) -> None:
     assert Recipe.from_json(recipe.to_json()) == recipe
 
 
-# Rates of input, hidden and output matrices at m = 4 under μP (sources: docs/parametrization.md).
+# Rates of input, hidden and output matrices at m = 4 under μP: docs/reference/optimizers.md.
 RATES = {
     "sgd": (4, 1, 1 / 4),
     **dict.fromkeys(

@@ -347,7 +347,7 @@ def unscaled_eps(groups: Groups) -> torch.optim.Optimizer:
     return torch.optim.AdamW([group | {"eps": 1e-2} for group in groups])
 
 
-# Where the symmetry does not hold; docs/parametrization.md has the table.
+# Where the symmetry does not hold; docs/reference/roles-and-rules.md has the table.
 BROKEN = {
     "fixed epsilon": Case("adamw", unscaled_eps, eps=1e-2),
     "norm floor": Case("adafactor", fixed_floor),

@@ -97,7 +97,7 @@ class _Expectation:
 
 
 # The exponents of correct muP at widths of 32 to 512 lie well inside these bands; a mistake moves
-# them by at least 1/2. docs/coordinate-check.md shows both.
+# them by at least 1/2. docs/measurements/coordinate-check.md shows both.
 _ACTIVATION = _Expectation(0.0, Band(-0.25, 0.25))
 _UPDATE = _Expectation(0.0, Band(-0.75, 0.5))
 # Logits of a random readout. A readout that is too large shows more clearly in the effects of all
