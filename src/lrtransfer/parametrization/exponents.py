@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ..errors import ParametrizationError
 from .powers import Power
-from .rules import Role, RolePowers, Scheme, powers_by_role
+from .rules import PowersByRole, Role, Scheme, powers_by_role
 
 Rows = Mapping[str, Mapping[str, float]]
 
@@ -42,7 +42,7 @@ def make_abc_scheme(rows: Rows) -> Scheme:
             "same."
         )
 
-    def powers(exponent: str) -> RolePowers:
+    def powers(exponent: str) -> PowersByRole:
         values = {role: -rows.get(role, {}).get(exponent, 0.0) for role in Role}
         return powers_by_role(
             input=Power(fan_out=values[Role.INPUT]),

@@ -51,7 +51,7 @@ class Role(StrEnum):
     SCALAR = "scalar"  # no side grows
 
 
-RolePowers = Mapping[Role, Power]
+PowersByRole = Mapping[Role, Power]
 
 
 def powers_by_role(
@@ -60,7 +60,7 @@ def powers_by_role(
     hidden: Power = CONSTANT,
     output: Power = CONSTANT,
     vector: Power = CONSTANT,
-) -> RolePowers:
+) -> PowersByRole:
     """Return a power for each role; scalars have none."""
     return MappingProxyType({
         Role.INPUT: input,
@@ -87,7 +87,7 @@ class UpdateFamily:
         source: Where the rates are from.
     """
 
-    lr: RolePowers
+    lr: PowersByRole
     gradient_power: float = 0.0
     follows_weights: bool = False
     has_eps: bool = False
@@ -104,7 +104,7 @@ _NORMALISED = powers_by_role(hidden=Power(fan_in=-1), output=Power(fan_in=-1))
 _ORTHOGONAL_ROOT = Power(fan_in=-0.5, fan_out=0.5)
 
 
-def _orthogonal(built_in: Power = CONSTANT) -> RolePowers:
+def _orthogonal(built_in: Power = CONSTANT) -> PowersByRole:
     """Return the rates of an orthogonalised update, given the shape factor it has already."""
     factor = _ORTHOGONAL_ROOT * built_in**-1
     return powers_by_role(input=factor, hidden=factor, output=factor)
@@ -173,9 +173,9 @@ class Scheme:
         source: Where it is from.
     """
 
-    init_std: RolePowers = field(default_factory=lambda: _ONE)
-    multiplier: RolePowers = field(default_factory=lambda: _ONE)
-    lr: Literal["maximal", "constant"] | RolePowers = "maximal"
+    init_std: PowersByRole = field(default_factory=lambda: _ONE)
+    multiplier: PowersByRole = field(default_factory=lambda: _ONE)
+    lr: Literal["maximal", "constant"] | PowersByRole = "maximal"
     readout: float = 1.0
     absolute: bool = False
     embedding_lr: float = 0.0

@@ -6,10 +6,11 @@ write the product in many ways: as a layer, transposed, split into heads, elemen
 after it, as an einsum. So the operations that PyTorch executes are watched, below all of these.
 
 **What is kept.** A *weight* is computed from parameters and constants alone; an *activation*
-depends on the model's inputs. Views share memory, so knowledge is kept per block of memory (a
-`Node`), one `Dimension` per axis; that of a view follows from its strides (`memory`), and no view
-operation needs a rule of its own. Every other operation has a rule, found by its name
-(`operations`), which writes down two things: what is known of its result, and its *uses*.
+depends on the model's inputs; a *constant* depends on neither. Views share memory, so knowledge is
+kept per block of memory (a `Node`), one `Dimension` per axis; that of a view follows from its
+strides (`memory`), and no view operation needs a rule of its own. Every other operation has a rule,
+found by its name (`operations`), which writes down what is known of its result and which *uses* it
+makes of weights. All of it is collected in a `Graph`.
 
 **Legend.** `p.d` stands for dimension d of parameter p.
 
@@ -17,12 +18,15 @@ operation needs a rule of its own. Every other operation has a rule, found by it
 side               Dimensions of a parameter that an operation treats alike: *contracted* (summed
                    over), *produced* (left in the result) or *batch* (the operation repeats along
                    them, as over experts).
-use                One operation on one parameter, by its sides. What is wanted in the end.
+use                One operation on one parameter, by its sides: what a trace is made for.
+stretch            Number of entries that one sum takes of a dimension, if not all: `w` of shape
+                   (heads * d, n), viewed as (heads, d, n) in a batch of products, is contracted in
+                   stretches of d, and repeats along the rest.
 label              On a dimension of a weight: walking along it walks along p.d. A *gain* label: the
                    weight only scales others along it. An activation has labels only while a
                    product is open.
-origin             On any dimension: its index 0 is index `start` of p.d. What `w` produces keeps
-                   the order of `w`'s rows, so this holds for activations, too.
+origin             On any dimension: its index 0 is index `start` of p.d. The result of a product
+                   is in the order of the side that produced it, so activations have origins, too.
 part               A stretch of p.d that the model uses by itself (the queries of a fused matrix):
                    what the origins of a slice say.
 piece              The size of one of the tensors that were concatenated along a dimension.
@@ -74,8 +78,9 @@ frozenset({weight.0[2:]})
 [Part(start=2, size=4, contiguous=True)]
 
 **Second example: an elementwise product.** `(x[:, :, None] * w).sum(1)` is `x @ w` in other words,
-`x[:, :, None] * w` alone would scale. When the product is computed nobody can know, so it is opened
-with number 1, which the labels of the result carry, here in shape (2, 4, 3):
+`x[:, :, None] * w` alone would scale. Which of the two it is cannot be known when the product is
+computed, so the product is opened with number 1, which the labels of the result carry. Its shape is
+(2, 4, 3):
 
 >>> model = nn.ParameterDict({"w": torch.ones(4, 3)})
 >>> graph = Graph(model)
@@ -84,10 +89,10 @@ with number 1, which the labels of the result carry, here in shape (2, 4, 3):
 ...     scaled = x[:, :, None] * model["w"]
 >>> [dimension.labels for dimension in graph.dimensions(scaled)]
 [frozenset(), frozenset({w.0 in product 1}), frozenset({w.1 in product 1})]
->>> [use.kind.name for use in graph.uses()["w"]]
+>>> [use.kind.name for use in graph.uses()["w"]]  # without a consumer that sums: a gain
 ['SCALED']
 
-A sum over dimension 1 settles it. As no other consumer says otherwise, `w` is contracted:
+A sum over dimension 1 settles it. No other consumer disagrees, so `w` is contracted:
 
 >>> with watch(graph):
 ...     y = scaled.sum(1)

@@ -20,7 +20,7 @@ def broadcast(graph: Graph, tensor: torch.Tensor, out: torch.Tensor) -> list[Dim
     ]
 
 
-def merge(rows: Sequence[Sequence[Dimension]], ndim: int) -> list[Dimension]:
+def merge_dimensions(rows: Sequence[Sequence[Dimension]], ndim: int) -> list[Dimension]:
     """Return for every dimension of a result what all of its operands say of it."""
     return [
         Dimension(

@@ -1,6 +1,6 @@
 """Normalised activations, scaled by gains, and normalised weights."""
 
-from .alignment import as_gain, broadcast, merge
+from .alignment import as_gain, broadcast, merge_dimensions
 from .aten_call import AtenCall
 from .defaults import operands_of
 from .graph import Graph
@@ -25,5 +25,5 @@ def normalize_weight(graph: Graph, call: AtenCall) -> None:
     """Record a weight that is a direction times a gain."""
     rows = [broadcast(graph, call.arguments[name], call.outs[0]) for name in ("v", "g")]
     sources = [n for _, n in operands_of(graph, call.tensors)]
-    merged = merge([rows[0], as_gain(rows[1])], call.outs[0].ndim)
+    merged = merge_dimensions([rows[0], as_gain(rows[1])], call.outs[0].ndim)
     graph.put_weight(call.outs[0], merged, sources)

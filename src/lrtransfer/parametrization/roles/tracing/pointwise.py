@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from .alignment import as_gain, broadcast, merge
+from .alignment import as_gain, broadcast, merge_dimensions
 from .aten_call import AtenCall
 from .defaults import operands_of, use_as_table
 from .graph import Graph
@@ -33,7 +33,7 @@ def combine(graph: Graph, call: AtenCall) -> None:
         _mix(graph, call, weights, activations)
     else:
         rows = _mark_gains([t for t, _ in weights], [broadcast(graph, t, out) for t, _ in weights])
-        graph.put_weight(out, merge(rows, out.ndim), [n for _, n in weights])
+        graph.put_weight(out, merge_dimensions(rows, out.ndim), [n for _, n in weights])
 
 
 def _note_operand(graph: Graph, call: AtenCall, tensor: torch.Tensor) -> None:
@@ -89,7 +89,7 @@ def _mix(graph: Graph, call: AtenCall, weights: _Operands, activations: _Operand
     graph.put_activation(
         out,
         [n for _, n in activations],
-        merge(rows, out.ndim),
+        merge_dimensions(rows, out.ndim),
         makers=makers,
         scale=_scale(graph, call, activations),
         logits=next((n.logits for _, n in activations if n.logits), None),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .alignment import as_gain, merge
+from .alignment import as_gain, merge_dimensions
 from .aten_call import AtenCall
 from .defaults import derive, operands_of, use_as_table
 from .graph import Graph
@@ -46,7 +46,7 @@ def concatenate(graph: Graph, call: AtenCall) -> None:
     for tensor, _ in operands:
         graph.consume(tensor)
     if all(n.is_weight and not n.lookups for _, n in operands):
-        merged = merge(rows, out.ndim)
+        merged = merge_dimensions(rows, out.ndim)
         merged[axis] = Dimension(merged[axis].labels)
         graph.put_weight(out, merged, [n for _, n in operands])
         return
@@ -54,7 +54,7 @@ def concatenate(graph: Graph, call: AtenCall) -> None:
     for tensor, node in operands:
         if node.is_weight:
             makers |= use_as_table(graph, node, graph.dimensions(tensor))
-    merged = [dimension.drop_labels() for dimension in merge(rows, out.ndim)]
+    merged = [dimension.drop_labels() for dimension in merge_dimensions(rows, out.ndim)]
     merged[axis] = Dimension(pieces=_pieces(graph, call, axis) if call.name == "cat" else ())
     activations = [n for _, n in operands if not n.is_weight]
     scale = activations[0].scale if activations else 1.0
