@@ -1,4 +1,4 @@
-"""What all settings have in common: a wrong key or value is an error. Loads no torch."""
+"""Types that all settings share: a wrong key or value is an error. Loads no torch."""
 
 import math
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ Positive = Annotated[float, Field(gt=0)]
 AtLeastZero = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
-# An object of the user's own code.
-NAMED = r"^[A-Za-z_]\w*(\.\w+)*:\w+(\.\w+)*$"
-Named = Annotated[str, Field(pattern=NAMED)]
+# An object in the user's code, such as pkg.module:build (an object reference of Python packaging).
+OBJECT_REFERENCE = r"^[A-Za-z_]\w*(\.\w+)*:\w+(\.\w+)*$"
+ObjectReference = Annotated[str, Field(pattern=OBJECT_REFERENCE)]
 
 
 def _finite(value: Any) -> Any:
@@ -30,11 +30,11 @@ def _finite(value: Any) -> Any:
     return value
 
 
-# Settings of somebody else's: whatever JSON can hold.
-Plain = Annotated[Any, AfterValidator(_finite)]
+# A value passed on to code outside this package: anything that JSON can represent.
+JsonValue = Annotated[Any, AfterValidator(_finite)]
 
 
 class Settings(BaseModel):
-    """Refuse unknown keys, and values of another type than the field's."""
+    """Frozen settings; unknown keys and values of another type than the field's are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

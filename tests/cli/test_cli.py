@@ -263,7 +263,7 @@ def test_doctor_outlives_what_it_is_called_for(
     def fail() -> None:
         raise UserError("no library here")
 
-    monkeypatch.setattr("lrtransfer.data.corpus.standard_library", fail)
+    monkeypatch.setattr("lrtransfer.data.corpus.read_standard_library", fail)
     assert main(["doctor"]) == 0
     output = capsys.readouterr().out
     assert "corpus: UserError: no library here" in output

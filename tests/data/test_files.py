@@ -10,18 +10,18 @@ import pytest
 from lrtransfer.data import corpus
 from lrtransfer.data.configs import TextConfig, TokensConfig
 from lrtransfer.data.corpus import Corpus
-from lrtransfer.data.files import text_files, token_file
-from lrtransfer.data.sources import corpus_of
+from lrtransfer.data.files import read_text_files, read_token_file
+from lrtransfer.data.sources import read_corpus
 from lrtransfer.data.windows import random_windows
 from lrtransfer.errors import ConfigError
 
 
 def text(path: Path) -> Corpus:
-    return text_files(TextConfig(path=str(path)))
+    return read_text_files(TextConfig(path=str(path)))
 
 
 def tokens(path: Path, dtype: Literal["uint16", "uint32"] = "uint16") -> Corpus:
-    return token_file(TokensConfig(path=str(path), dtype=dtype))
+    return read_token_file(TokensConfig(path=str(path), dtype=dtype))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_single_file_is_a_text_too(folder: Path) -> None:
     corpus = text(folder / "a.txt")
     assert corpus.train.tobytes() == b"a" * 90 + b"\0"
     assert corpus.held_out.tobytes() == b"A" * 10 + b"\0"
-    assert corpus_of(TextConfig(path=str(folder / "a.txt"))).digest == corpus.digest
+    assert read_corpus(TextConfig(path=str(folder / "a.txt"))).digest == corpus.digest
 
 
 def test_hidden_files_and_folders_are_left_out(folder: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_folder_is_no_file_of_tokens(folder: Path) -> None:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """Return more tokens than a digest reads: four blocks of ten of a hundred."""
-    monkeypatch.setattr(corpus, "_READ_WHOLE", 100)
+    monkeypatch.setattr(corpus, "_LARGEST_HASHED", 100)
     monkeypatch.setattr(corpus, "_BLOCKS", 4)
     monkeypatch.setattr(corpus, "_BLOCK", 10)
     return np.zeros(100, dtype=np.uint16)

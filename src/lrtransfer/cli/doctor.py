@@ -85,9 +85,9 @@ def _cores(folder: Path) -> int:
 
 
 def _corpus(folder: Path) -> str:
-    from ..data.corpus import standard_library
+    from ..data.corpus import read_standard_library
 
-    corpus = standard_library()
+    corpus = read_standard_library()
     return f"{len(corpus.train) + len(corpus.held_out):,} bytes, {corpus.digest[:12]}"
 
 

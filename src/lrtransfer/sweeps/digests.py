@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 
 from ..data.configs import DigitsConfig, UserBatchesConfig
 from ..data.corpus import Corpus
-from ..data.digits import digits
-from ..data.sources import corpus_of
+from ..data.digits import read_digits
+from ..data.sources import read_corpus
 from ..errors import ConfigError
 from .code_digest import code_digest
 from .sections import context_of
@@ -42,9 +42,9 @@ def _data_digest(study: Study) -> str:
     if isinstance(data, UserBatchesConfig):
         return ""  # its code says what they are
     if isinstance(data, DigitsConfig):
-        parts = (array for part in digits(data) for array in (part.inputs, part.targets))
+        parts = (array for part in read_digits(data) for array in (part.inputs, part.targets))
         return hashlib.sha256(b"".join(array.tobytes() for array in parts)).hexdigest()
-    corpus = corpus_of(data)
+    corpus = read_corpus(data)
     _require_text(corpus, held_out=data.held_out_tokens, context=context_of(study.model))
     return corpus.digest
 

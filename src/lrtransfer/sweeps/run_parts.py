@@ -12,8 +12,8 @@ from typing import Any
 from torch import nn
 
 from ..data.configs import DigitsConfig, TokenConfig, UserBatchesConfig
-from ..data.digits import digits
-from ..data.sources import corpus_of
+from ..data.digits import read_digits
+from ..data.sources import read_corpus
 from ..errors import UserError
 from ..models.configs import (
     HuggingFaceConfig,
@@ -39,7 +39,7 @@ from .sections import RunSettings, context_of, depth_of
 from .streams import begin
 
 # Runs of one worker share their text, whatever else differs between them.
-_corpus = lru_cache(maxsize=1)(corpus_of)
+_corpus = lru_cache(maxsize=1)(read_corpus)
 
 _LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 
@@ -175,7 +175,7 @@ def _new_task(text: str, place: Place) -> Task:
     objective = _LOSSES.get(loss) or load_callable("training.loss", loss)
     match settings.data:
         case DigitsConfig() as config:
-            return Classes(*digits(config), batch=batch, objective=objective)
+            return Classes(*read_digits(config), batch=batch, objective=objective)
         case UserBatchesConfig() as config:
             # A model that is called by keywords gives its own loss.
             own = objective if loss != "cross-entropy" else None

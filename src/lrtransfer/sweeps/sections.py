@@ -15,7 +15,7 @@ from ..data.configs import (
 )
 from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig, UserModelConfig
 from ..parametrization.choices import WeightDecay
-from ..settings import NAMED, AtLeastZero, BelowOne, Count, Positive, Settings, Share
+from ..settings import OBJECT_REFERENCE, AtLeastZero, BelowOne, Count, Positive, Settings, Share
 
 # TOML and JSON know arrays only; their entries stay strict.
 Betas = Annotated[tuple[BelowOne, BelowOne], Field(strict=False)]
@@ -117,7 +117,7 @@ class TrainingConfig(Settings):
                 f"got batch = {self.batch} and accumulate = {self.accumulate}, wanted a batch "
                 "that divides into equal parts"
             )
-        if self.loss not in LOSSES and not re.fullmatch(NAMED, self.loss):
+        if self.loss not in LOSSES and not re.fullmatch(OBJECT_REFERENCE, self.loss):
             raise ValueError(
                 f"got loss = {self.loss!r}, wanted cross-entropy, squared-error or "
                 "pkg.module:function"
