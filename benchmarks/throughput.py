@@ -1,10 +1,10 @@
-"""Compare runs per minute: the sweep's workers beside a plain loop, interleaved in one process.
+"""Compare runs per minute of a sweep's workers and of a plain loop, interleaved in one process.
 
     python benchmarks/throughput.py [--runs N] [--repeats N]
 
 The plain loop trains the same runs one after the other in one process, with torch's default
-number of threads and again with one thread. Ratios of medians; start-up of workers is not counted
-on either side.
+number of threads and again with one thread. Prints ratios of medians; the start of processes is
+counted on neither side.
 """
 
 import argparse
@@ -33,14 +33,14 @@ print(time.monotonic() - started)
 
 
 def runs_of(study: Study, count: int) -> list[Run]:
-    """Return runs of all widths in turn, with stable rates."""
+    """Return runs of all widths in turn, at a learning rate at which training is stable."""
     widths, found = study.widths, digests(study)
     settings = run_settings(study, study.arms[0], widths[0], found)
     return [Run(settings, "mup", widths[i % len(widths)], 2.0**-6, seed=i) for i in range(count)]
 
 
 def plain_seconds(runs: Sequence[Run], *, threads: int | None) -> float:
-    """Return the time of one process that trains the runs in turn, after one run to warm up."""
+    """Return the seconds of one process that trains the runs in turn, after a warm-up run."""
     request = json.dumps([threads, runs[0].identity, *(run.identity for run in runs)])
     done = subprocess.run(
         [sys.executable, "-c", PLAIN], input=request, capture_output=True, text=True, check=True
@@ -49,7 +49,7 @@ def plain_seconds(runs: Sequence[Run], *, threads: int | None) -> float:
 
 
 def worker_seconds(runs: Sequence[Run], *, workers: int) -> float:
-    """Return the time of the workers for the runs, from the end of a warm-up run of each."""
+    """Return the seconds of the workers for the runs, after a warm-up run of each worker."""
     with LocalWorkers(workers) as pool:
         list(pool.train(runs[:workers]))
         started = time.monotonic()
@@ -64,14 +64,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     runs, workers = runs_of(Study(), options.runs), default_workers()
-    arms: dict[str, Callable[[], float]] = {
+    variants: dict[str, Callable[[], float]] = {
         f"{workers} workers, one thread each": lambda: worker_seconds(runs, workers=workers),
         "plain loop, torch's default threads": lambda: plain_seconds(runs, threads=None),
         "plain loop, one thread": lambda: plain_seconds(runs, threads=1),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in arms}
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(options.repeats):
-        for name, measure in arms.items():
+        for name, measure in variants.items():
             seconds[name].append(measure())
     reference = statistics.median(seconds["plain loop, torch's default threads"])
     for name, values in seconds.items():
