@@ -20,6 +20,9 @@ def output_degree(problem: Problem, *, steps: int) -> int:
         problem: Depth and trained roles.
         steps: t.
 
+    Returns:
+        D_t.
+
     Example:
         >>> problem = Problem(Regression([[1.0]], [1.0]), depth=3)
         >>> [output_degree(problem, steps=t) for t in range(5)]
@@ -34,6 +37,9 @@ def limit_degree(problem: Problem, *, steps: int) -> int:
     Arguments:
         problem: Depth, trained roles and weight decay.
         steps: t.
+
+    Returns:
+        D_t of the limit; its loss has twice this degree at most.
 
     Example:
         >>> problem = Problem(Regression([[1.0]], [1.0]), depth=3)

@@ -97,6 +97,9 @@ def second_order(depth: int) -> tuple[float, float]:
     Arguments:
         depth: L.
 
+    Returns:
+        C and D.
+
     Example:
         >>> second_order(4)
         (10.0, 9)

@@ -33,6 +33,9 @@ def lowest_minima(
         trajectory: Training at any learning rates.
         steps: t.
         interval: Learning rates to search.
+
+    Returns:
+        Minima with the loss minus its floor.
     """
 
     def excess(lrs: Numbers) -> Numbers:
