@@ -34,8 +34,8 @@ print(time.monotonic() - started)
 
 def runs_of(study: Study, count: int) -> list[Run]:
     """Return runs of all widths in turn, at a learning rate at which training is stable."""
-    widths, found = study.widths, digests(study)
-    settings = run_settings(study, study.arms[0], widths[0], found)
+    widths = study.widths
+    settings = run_settings(study, study.arms[0], widths[0], digests(study))
     return [Run(settings, "mup", widths[i % len(widths)], 2.0**-6, seed=i) for i in range(count)]
 
 

@@ -6,7 +6,7 @@ import torch
 
 from lrtransfer.scaling import FloatArray
 from lrtransfer.theory.exact.deep_linear import Problem
-from lrtransfer.theory.exact.exact_loss import exact
+from lrtransfer.theory.exact.exact_loss import to_rational
 from lrtransfer.theory.exact.finite_width import (
     Weights,
     draw_weights,
@@ -128,7 +128,9 @@ class _FiftyDigits:
 
     def __init__(self, data: Regression) -> None:
         def ball(values: FloatArray) -> Numbers:
-            balls: Numbers = np.vectorize(lambda v: flint.arb(exact(v)), otypes=[object])(values)
+            balls: Numbers = np.vectorize(lambda v: flint.arb(to_rational(v)), otypes=[object])(
+                values
+            )
             return balls
 
         self.x, self.y = ball(data.inputs), ball(data.targets)
@@ -150,10 +152,10 @@ def _fifty_digits(problem: Problem) -> float:
     with flint.ctx.workprec(int(DIGITS * 3.33) + 64):
         samples = _FiftyDigits(problem.data)
         chain = chain_of(
-            problem, features=problem.data.dimension, number=lambda v: flint.arb(exact(v))
+            problem, features=problem.data.dimension, number=lambda v: flint.arb(to_rational(v))
         )
         rates = np.empty(1, object)
-        rates[0] = flint.arb(exact(lr))
+        rates[0] = flint.arb(to_rational(lr))
         losses = samples.losses(trajectory(chain, samples, rates, steps=STEPS))[:, 0]
         assert all(loss.rel_accuracy_bits() > DIGITS * 3.33 for loss in losses)
     float64_losses = limit_losses(problem, np.array([lr]), steps=STEPS)[0]

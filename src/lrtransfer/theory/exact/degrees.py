@@ -14,7 +14,7 @@ from .deep_linear import Problem
 
 
 def output_degree(problem: Problem, *, steps: int) -> int:
-    """Return the degree of outputs in the learning rate at finite width; the loss has twice it.
+    """Return the degree of outputs in the learning rate at finite width: half that of the loss.
 
     Arguments:
         problem: Depth and trained roles.
