@@ -1,10 +1,10 @@
-"""Compare runs per minute: the sweep's workers beside a plain loop, interleaved in one process.
+"""Compare runs per minute of a sweep's workers and of a plain loop, interleaved in one process.
 
     python benchmarks/throughput.py [--runs N] [--repeats N]
 
 The plain loop trains the same runs one after the other in one process, with torch's default
-number of threads and again with one thread. Ratios of medians; start-up of workers is not counted
-on either side.
+number of threads and again with one thread. Prints ratios of medians; the start of processes is
+counted on neither side.
 """
 
 import argparse

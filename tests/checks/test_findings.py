@@ -1,4 +1,4 @@
-"""Numbers with known exponents are judged as they ought to be."""
+"""Measurements with known exponents are judged correctly."""
 
 import numpy as np
 import pytest
@@ -35,9 +35,9 @@ def runs(
 @pytest.mark.parametrize("exponent", [-1.0, -0.5, 0.0, 0.125, 0.5, 1.0])
 @pytest.mark.parametrize("widths", [(64, 128, 256), WIDTHS, (32, 64, 128, 256, 512, 1024)])
 def test_known_exponents_are_found_on_any_range(exponent: float, widths: tuple[int, ...]) -> None:
-    (found,) = judge_exponents(runs(exponent, noise=0.0, widths=widths), degree=0)
-    assert found.slope == pytest.approx(exponent, abs=1e-9)
-    assert found.ok is (abs(exponent) < 0.3)
+    (finding,) = judge_exponents(runs(exponent, noise=0.0, widths=widths), degree=0)
+    assert finding.slope == pytest.approx(exponent, abs=1e-9)
+    assert finding.ok is (abs(exponent) < 0.3)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,10 @@ def test_scatter_leaves_it_open() -> None:
 
 
 def test_the_interval_holds_the_exponent_as_often_as_it_says() -> None:
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for seed in range(200):
-        found += judge_exponents(runs(0.1, noise=0.3, seed=seed), degree=0)
-    share = np.mean([f.low <= 0.1 <= f.high for f in found if f.low is not None is not f.high])
+        findings += judge_exponents(runs(0.1, noise=0.3, seed=seed), degree=0)
+    share = np.mean([f.low <= 0.1 <= f.high for f in findings if f.low is not None is not f.high])
     assert share == pytest.approx(0.90, abs=0.065)  # 200 trials: 3 standard errors are 0.064
 
 
@@ -71,6 +71,6 @@ def test_what_does_not_move_leaves_it_open() -> None:
             **vars(run),
             "values": {QuantityKey("w", "effect", 1): 0.0},
         })
-    (found,) = judge_exponents(still, degree=0)
-    assert (found.slope, found.ok) == (None, None)
-    assert conclude([found])[0] == "inconclusive"
+    (finding,) = judge_exponents(still, degree=0)
+    assert (finding.slope, finding.ok) == (None, None)
+    assert conclude([finding])[0] == "inconclusive"

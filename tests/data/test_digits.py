@@ -17,12 +17,12 @@ def test_images_are_split_once_and_for_all() -> None:
     assert (str(train.inputs.dtype), str(train.targets.dtype)) == ("float32", "int64")
     again, _ = read_digits(DigitsConfig())
     assert np.array_equal(train.inputs, again.inputs)
-    # Together they are scikit-learn's own images, every one once and with its class.
+    # Together they are scikit-learn's images, every one once and with its class.
     images, classes = load_digits(return_X_y=True)
     pixels = (np.concatenate([train.inputs, held_out.inputs]) + 1) * 8
-    found = np.column_stack([pixels, np.concatenate([train.targets, held_out.targets])])
-    wanted = np.column_stack([images, classes])
-    assert sorted(map(tuple, found)) == sorted(map(tuple, wanted))
+    pairs = np.column_stack([pixels, np.concatenate([train.targets, held_out.targets])])
+    expected = np.column_stack([images, classes])
+    assert sorted(map(tuple, pairs)) == sorted(map(tuple, expected))
 
 
 def test_pixels_lie_between_minus_one_and_one_and_classes_are_mixed() -> None:

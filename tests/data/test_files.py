@@ -1,4 +1,4 @@
-"""Corpora of the user's own files: what is read, what is held out, what the digest sees."""
+"""Corpora of the user's files: what is read, what is held out, and what the digest covers."""
 
 import re
 from pathlib import Path
@@ -90,8 +90,10 @@ def test_a_missing_path_is_named_in_full(
     read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    wanted = rf"data.path: got {re.escape(str(tmp_path / 'nowhere'))} \(No such file or directory\)"
-    with pytest.raises(ConfigError, match=wanted):
+    message = (
+        rf"data.path: got {re.escape(str(tmp_path / 'nowhere'))} \(No such file or directory\)"
+    )
+    with pytest.raises(ConfigError, match=message):
         read(Path("nowhere"))
 
 
@@ -102,10 +104,10 @@ def test_tokens_stay_on_the_disk_and_the_last_tenth_is_held_out(
     written = np.arange(1000, dtype=dtype) * 65
     (tmp_path / "tokens.bin").write_bytes(written.astype(written.dtype.newbyteorder("<")).tobytes())
     corpus = tokens(tmp_path / "tokens.bin", dtype)
-    for part, wanted in ((corpus.train, written[:900]), (corpus.held_out, written[900:])):
+    for part, expected in ((corpus.train, written[:900]), (corpus.held_out, written[900:])):
         assert isinstance(part, np.memmap)
         assert not part.flags.writeable
-        assert np.array_equal(part, wanted)
+        assert np.array_equal(part, expected)
     windows = random_windows(corpus.train, count=3, length=5, generator=np.random.default_rng(0))
     assert windows.dtype == np.int64
     assert (np.diff(windows, axis=1) == 65).all()
@@ -119,7 +121,7 @@ def test_equal_bytes_of_another_type_are_other_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "dtype", "wanted"),
+    ("content", "dtype", "message"),
     [
         (b"", "uint16", r"of 0 bytes, wanted uint16 numbers of 2 bytes each"),
         (b"abc", "uint16", r"of 3 bytes, wanted uint16 numbers of 2 bytes each"),
@@ -127,10 +129,10 @@ def test_equal_bytes_of_another_type_are_other_data(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_of_another_size_is_refused(
-    tmp_path: Path, content: bytes, dtype: Literal["uint16", "uint32"], wanted: str
+    tmp_path: Path, content: bytes, dtype: Literal["uint16", "uint32"], message: str
 ) -> None:
     (tmp_path / "tokens.bin").write_bytes(content)
-    with pytest.raises(ConfigError, match=wanted):
+    with pytest.raises(ConfigError, match=message):
         tokens(tmp_path / "tokens.bin", dtype)
 
 

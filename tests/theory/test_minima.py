@@ -1,4 +1,4 @@
-"""Minima of smooth losses, known and searched."""
+"""Searched minima of smooth losses whose minima are known."""
 
 import numpy as np
 import pytest

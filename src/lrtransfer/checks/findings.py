@@ -138,7 +138,7 @@ def judge_exponents(runs: MeasurementTable, *, degree: float) -> tuple[Finding, 
 
 
 def conclude(findings: Sequence[Finding]) -> tuple[CheckVerdict, str]:
-    """Return the verdict and its reason."""
+    """Return the verdict on all findings, and its reason in words."""
     if wrong := [f for f in findings if f.ok is False]:
         worst = max(wrong, key=lambda f: abs((f.slope or 0) - f.expected))
         return "fail", (
@@ -147,7 +147,7 @@ def conclude(findings: Sequence[Finding]) -> tuple[CheckVerdict, str]:
         )
     if unclear := [f for f in findings if f.ok is None and f.needed]:
         return "inconclusive", (
-            f"{len(unclear)} of {len(findings)} exponents cannot be told from their bands, such as "
+            f"{len(unclear)} of {len(findings)} exponents are undecided, such as "
             f"{_describe(unclear[0])}; more seeds or wider models settle it"
         )
     return "pass", f"all {len(findings)} exponents lie in their bands"

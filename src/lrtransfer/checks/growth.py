@@ -35,6 +35,9 @@ def infer_roles(runs: Mapping[int, ModelMeasurements]) -> dict[str, Role]:
     """Return the role of each tensor, from one run at each width.
 
     Growth does not distinguish biases and gains from first layers: all of them are `INPUT`.
+
+    Arguments:
+        runs: Measurements by width.
     """
     widths = list(runs)
     narrowest = runs[widths[0]]

@@ -1,1 +1,1 @@
-"""What is predicted about learning rates: float64 NumPy and exact arithmetic, no torch."""
+"""Predictions about learning rates, in float64 NumPy and exact arithmetic, without torch."""

@@ -1,4 +1,4 @@
-"""Certificate minimisers of polynomials whose minimisers are known."""
+"""Certified minimisers of polynomials whose minimisers are known."""
 
 import math
 from fractions import Fraction
@@ -28,11 +28,11 @@ def certified(loss: flint.fmpq_poly, low: int = -4, high: int = 4) -> Certificat
     )
 
 
-def contains(found: Certificate, truths: list[float]) -> bool:
+def contains(certificate: Certificate, truths: list[float]) -> bool:
     """Return whether the enclosures hold the truths, one each, and are tight."""
-    return len(found.minimisers) == len(truths) and all(
+    return len(certificate.minimisers) == len(truths) and all(
         abs(float(m.lr.mid()) - truth) <= 1e-15 * abs(truth) and float(m.lr.rad()) < 1e-15
-        for m, truth in zip(found.minimisers, truths, strict=True)
+        for m, truth in zip(certificate.minimisers, truths, strict=True)
     )
 
 
@@ -53,23 +53,23 @@ def contains(found: Certificate, truths: list[float]) -> bool:
     ],
 )
 def test_known_minimisers(loss: flint.fmpq_poly, truths: list[float], unique: bool) -> None:
-    found = certified(loss)
-    assert contains(found, truths)
-    assert found.unique is unique
+    certificate = certified(loss)
+    assert contains(certificate, truths)
+    assert certificate.unique is unique
 
 
 @pytest.mark.parametrize("level", [flint.fmpq(0), flint.fmpq(1, 7)])
 def test_values_that_differ_by_little_do_not_tie(level: flint.fmpq) -> None:
     # From both minima of (x² − 2)² the tilt moves the values apart by 10^-200.
-    found = certified((X**2 - 2) ** 2 + X / 10**200 + level)
-    assert contains(found, [-math.sqrt(2)])
-    assert found.unique is True
+    certificate = certified((X**2 - 2) ** 2 + X / 10**200 + level)
+    assert contains(certificate, [-math.sqrt(2)])
+    assert certificate.unique is True
 
 
 def test_ties_of_high_degree_stay_open_off_the_floor() -> None:
-    found = certified((X**2 - 2) ** 2 * (1 + X**2) ** 20)
-    assert len(found.minimisers) == 2
-    assert found.unique is None
+    certificate = certified((X**2 - 2) ** 2 * (1 + X**2) ** 20)
+    assert len(certificate.minimisers) == 2
+    assert certificate.unique is None
 
 
 def test_a_deadline_is_kept() -> None:
@@ -86,9 +86,9 @@ def test_all_real_roots_are_isolated(parts: list[tuple[int, int]]) -> None:
         poly *= flint.fmpq_poly([-root.numerator, root.denominator]) ** (1 + root.numerator % 3)
     simple = square_free_part(poly)
     bound = root_bound(simple)
-    found = list(isolate(simple, -bound, bound, deadline=Deadline()))[::-1]
-    assert len(found) == len(roots)
-    for interval, root in zip(found, roots, strict=True):
+    intervals = list(isolate(simple, -bound, bound, deadline=Deadline()))[::-1]
+    assert len(intervals) == len(roots)
+    for interval, root in zip(intervals, roots, strict=True):
         ball = enclose(simple, interval, bits=60, deadline=Deadline())
         with flint.ctx.workprec(1000):
             assert ball.overlaps(flint.arb(flint.fmpq(root.numerator, root.denominator)))
@@ -99,7 +99,7 @@ def test_roots_of_a_high_degree() -> None:
     # Chebyshev's polynomial has all its roots cos((2k + 1)π / 2D) in (−1, 1).
     degree = 60
     poly = flint.fmpz_poly.chebyshev_t(degree)
-    found = list(isolate(poly, flint.fmpq(-1), flint.fmpq(1), deadline=Deadline()))
-    balls = [enclose(poly, root, bits=60, deadline=Deadline()) for root in found]
+    intervals = list(isolate(poly, flint.fmpq(-1), flint.fmpq(1), deadline=Deadline()))
+    balls = [enclose(poly, root, bits=60, deadline=Deadline()) for root in intervals]
     expected = np.cos(np.pi * (2 * np.arange(degree) + 1) / (2 * degree))
     assert [float(ball.mid()) for ball in balls] == pytest.approx(expected, rel=1e-13)

@@ -53,13 +53,13 @@ def test_the_law_is_that_of_wide_networks(name: str, exponent: float, determinis
     law = lr_scaling(setting, steps=1)
     assert law.exponent == exponent
     assert law.is_deterministic is deterministic
-    found = finite_optima(setting, width=512, steps=1, seeds=60)
-    rescaled = found.lrs / 512**exponent
+    optima = finite_optima(setting, width=512, steps=1, seeds=60)
+    rescaled = optima.lrs / 512**exponent
     assert np.median(rescaled) == pytest.approx(law.quantile(0.5), rel=0.15)
     if not deterministic:
         spread = law.quantile(0.75) - law.quantile(0.25)
-        found_spread = np.subtract(*np.quantile(rescaled, [0.75, 0.25]))
-        assert found_spread == pytest.approx(spread, rel=0.5)
+        measured_spread = np.subtract(*np.quantile(rescaled, [0.75, 0.25]))
+        assert measured_spread == pytest.approx(spread, rel=0.5)
 
 
 @pytest.mark.parametrize("trained", [("hidden",), ALL])

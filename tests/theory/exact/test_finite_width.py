@@ -14,7 +14,7 @@ from ..problems import ALL, SETTINGS, problem
 
 
 def plain_loop(problem: Problem, weights: Weights, lr: float, steps: int, sets: Any) -> list[float]:
-    """Train multipliers times weights with torch's own SGD, in float64."""
+    """Train multipliers times weights with torch's SGD, in float64."""
     n, d = weights.width, problem.data.dimension
     x, y = torch.tensor(problem.data.inputs), torch.tensor(problem.data.targets)
     tensors, groups, factors = [], [], []
@@ -72,8 +72,8 @@ def test_equals_the_plain_loop_under_every_scheme(
     setting = problem(depth=2, scheme=scheme, trained=trained, weight_decay=0.1)
     weights = draw_weights(setting, width=32, seed=0)
     expected = plain_loop(setting, weights, 1e-3, 20, None)
-    got = finite_losses(setting, weights, np.array([1e-3]), steps=20)
-    np.testing.assert_allclose(got, [expected], rtol=1e-10)
+    losses = finite_losses(setting, weights, np.array([1e-3]), steps=20)
+    np.testing.assert_allclose(losses, [expected], rtol=1e-10)
 
 
 def test_a_complex_step_gives_the_derivative() -> None:

@@ -105,10 +105,10 @@ def test_what_outputs_before_training_do() -> None:
         ]
         odd.append((slopes[1] - slopes[0]) / (2 * moved))
         starts.append(finite_trajectory(setting, weights, np.zeros(1), steps=0)[0, 0, :, 0])
-    found = np.linalg.lstsq(np.array(starts), np.array(odd), rcond=None)[0]
+    slopes_by_start = np.linalg.lstsq(np.array(starts), np.array(odd), rcond=None)[0]
     projected = data.basis.T @ data.inputs.T @ start_influence(setting)
     expected = -projected / (moved * data.count)
-    assert np.linalg.norm(found - expected) < 0.1 * np.linalg.norm(expected)
+    assert np.linalg.norm(slopes_by_start - expected) < 0.1 * np.linalg.norm(expected)
 
 
 @pytest.mark.slow
@@ -123,27 +123,27 @@ def test_no_variance_is_claimed_elsewhere(name: str) -> None:
 
 def test_spread_bias_and_band() -> None:
     setting = Problem(draw_regression(count=500, dimension=1, noise=0.1, seed=123), depth=2)
-    found = fluctuation(setting, steps=1, widths=[32, 64, 128, 256, 512], seeds=120)
-    assert found.limit == pytest.approx(limit_optimum(setting, steps=1).lr)
-    assert found.spread.low < -0.5 < found.spread.high < 0
-    assert found.bias.low < -1 < found.bias.high < 0
-    assert found.variance == pytest.approx(first_step_variance(setting))
-    low, high = found.band(512)
-    inside = np.mean([(low < lr < high) for lr in found.scatters[-1].lrs.ravel()])
+    result = fluctuation(setting, steps=1, widths=[32, 64, 128, 256, 512], seeds=120)
+    assert result.limit == pytest.approx(limit_optimum(setting, steps=1).lr)
+    assert result.spread.low < -0.5 < result.spread.high < 0
+    assert result.bias.low < -1 < result.bias.high < 0
+    assert result.variance == pytest.approx(first_step_variance(setting))
+    low, high = result.band(512)
+    inside = np.mean([(low < lr < high) for lr in result.scatters[-1].lrs.ravel()])
     assert inside == pytest.approx(0.95, abs=0.04)
-    assert found.scatters[-1].sd == pytest.approx(found.scatters[-1].lrs.std(), rel=0.01)
+    assert result.scatters[-1].sd == pytest.approx(result.scatters[-1].lrs.std(), rel=0.01)
 
 
 def test_later_steps_are_measured() -> None:
     setting = Problem(draw_regression(count=200, dimension=10, noise=0.1, seed=5), depth=2)
     limit = limit_optimum(setting, steps=2)
-    found = fluctuation(
+    result = fluctuation(
         setting, steps=2, widths=[32, 64, 128, 256], seeds=40, interval=(0, 2 * limit.lr)
     )
-    assert found.variance is None
-    assert found.spread.low < -0.5 < found.spread.high < 0
-    half = np.subtract(*found.band(256)[::-1]) / 2
-    assert half == pytest.approx(1.96 * found.scatters[-1].sd, rel=1e-3)
+    assert result.variance is None
+    assert result.spread.low < -0.5 < result.spread.high < 0
+    half = np.subtract(*result.band(256)[::-1]) / 2
+    assert half == pytest.approx(1.96 * result.scatters[-1].sd, rel=1e-3)
 
 
 def test_several_limits_are_refused() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from lrtransfer.errors import UserError
 from lrtransfer.theory.exact.deep_linear import Problem
-from lrtransfer.theory.exact.exact_loss import exact
+from lrtransfer.theory.exact.exact_loss import to_rational
 from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
 from lrtransfer.theory.exact.limit import chain_of, limit_losses, trajectory
 from lrtransfer.theory.regression import Numbers
@@ -73,7 +73,7 @@ class FiftyDigits:
     """All samples in ball arithmetic, in the coordinates of the inputs."""
 
     def __init__(self, setting: Problem) -> None:
-        ball = np.vectorize(lambda value: flint.arb(exact(value)), otypes=[object])
+        ball = np.vectorize(lambda value: flint.arb(to_rational(value)), otypes=[object])
         self.x, self.y = ball(setting.data.inputs), ball(setting.data.targets)
 
     def gradient(self, step: int, phi: Numbers) -> Numbers:
@@ -86,11 +86,11 @@ def test_fifty_digits_agree(name: str) -> None:
     setting = problem(depth=3, **SETTINGS[name])
     with flint.ctx.workprec(232):
         samples = FiftyDigits(setting)
-        chain = chain_of(setting, features=3, number=lambda value: flint.arb(exact(value)))
+        chain = chain_of(setting, features=3, number=lambda value: flint.arb(to_rational(value)))
         rates = np.empty(1, object)
-        rates[0] = flint.arb(exact(0.1))
+        rates[0] = flint.arb(to_rational(0.1))
         phi = trajectory(chain, samples, rates, steps=20)[:, 0]
         losses = ((samples.x @ phi - samples.y) ** 2).sum(axis=(-2, -1)) / (2 * len(samples.x))
         assert all(loss.rel_accuracy_bits() > 166 for loss in losses)  # 50 digits
-    found = limit_losses(setting, np.array([0.1]), steps=20)[0]
-    np.testing.assert_allclose(found, losses.astype(float), rtol=1e-12)
+    float64_losses = limit_losses(setting, np.array([0.1]), steps=20)[0]
+    np.testing.assert_allclose(float64_losses, losses.astype(float), rtol=1e-12)

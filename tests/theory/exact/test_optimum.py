@@ -7,7 +7,7 @@ from lrtransfer.errors import UserError
 from lrtransfer.theory.exact import limit
 from lrtransfer.theory.exact.budget import Deadline
 from lrtransfer.theory.exact.deep_linear import Problem
-from lrtransfer.theory.exact.exact_loss import exact, exact_loss
+from lrtransfer.theory.exact.exact_loss import exact_loss, to_rational
 from lrtransfer.theory.exact.finite_optimum import finite_optima
 from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
 from lrtransfer.theory.exact.limit import limit_losses
@@ -27,21 +27,21 @@ def closed_form(setting: Problem) -> float:
 @pytest.mark.parametrize("depth", [1, 2, 3, 5])
 def test_first_step_is_the_closed_form(depth: int) -> None:
     setting = problem(depth=depth)
-    found = limit_optimum(setting, steps=1)
-    assert found.lr == pytest.approx(closed_form(setting), rel=1e-13)
-    assert found.unique
-    assert found.certified
-    assert found.interval[1] == pytest.approx(2 * found.lr, rel=1e-13)
+    optimum = limit_optimum(setting, steps=1)
+    assert optimum.lr == pytest.approx(closed_form(setting), rel=1e-13)
+    assert optimum.unique
+    assert optimum.certified
+    assert optimum.interval[1] == pytest.approx(2 * optimum.lr, rel=1e-13)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_enclosures_are_below_a_grid(name: str) -> None:
     setting = problem(depth=2, **SETTINGS[name])
-    found = limit_optimum(setting, steps=2)
-    assert found.certified
-    low, high = found.interval
+    optimum = limit_optimum(setting, steps=2)
+    assert optimum.certified
+    low, high = optimum.interval
     losses = limit_losses(setting, np.linspace(low, high, 20_001), steps=2)[:, -1]
-    best = min(m.loss for m in found.minimisers)
+    best = min(m.loss for m in optimum.minimisers)
     assert best <= losses.min() * (1 + 1e-12)
     assert best >= losses.min() - 1e-5 * losses[0]
     beyond = limit_losses(setting, np.linspace(high, 4 * high, 1000), steps=2)[:, -1]
@@ -53,7 +53,7 @@ def test_the_exact_polynomial_is_the_limit_loss(name: str) -> None:
     setting = problem(depth=2, **SETTINGS[name])
     polynomial = exact_loss(setting, steps=2, deadline=Deadline()).polynomial
     for lr in (0.01, 0.1, 0.3):
-        value = polynomial(exact(lr))
+        value = polynomial(to_rational(lr))
         expected = limit_losses(setting, np.array([lr]), steps=2)[0, -1]
         assert int(value.p) / int(value.q) == pytest.approx(expected, rel=1e-12)
 
@@ -62,16 +62,16 @@ def test_one_input_has_several_minimisers() -> None:
     # d = 1: the loss is at its floor wherever the output's one coefficient is right.
     data = Regression([[1.0], [2.0], [-1.0]], [1.0, 2.0, -0.5])
     setting = Problem(data, depth=3)
-    found = limit_optimum(setting, steps=2)
-    assert found.unique is False
-    assert found.minimisers[1].loss == pytest.approx(data.floor)
-    assert found.minimisers[0].low <= found.lr <= found.minimisers[0].high
+    optimum = limit_optimum(setting, steps=2)
+    assert optimum.unique is False
+    assert optimum.minimisers[1].loss == pytest.approx(data.floor)
+    assert optimum.minimisers[0].low <= optimum.lr <= optimum.minimisers[0].high
     assert finite_optima(setting, width=32, steps=2, seeds=2).bias is None
-    grid = np.linspace(*found.interval, 100_001)
+    grid = np.linspace(*optimum.interval, 100_001)
     at_floor = limit_losses(setting, grid, steps=2)[:, -1] < data.floor + 1e-6
     runs = np.split(grid[at_floor], 1 + np.flatnonzero(np.diff(np.flatnonzero(at_floor)) > 1))
-    assert len(runs) == len(found.minimisers)
-    for run, minimiser in zip(runs, found.minimisers, strict=True):
+    assert len(runs) == len(optimum.minimisers)
+    for run, minimiser in zip(runs, optimum.minimisers, strict=True):
         assert run[0] < minimiser.low <= minimiser.high < run[-1]
 
 
@@ -90,22 +90,22 @@ def test_without_proof_the_answer_is_the_same() -> None:
 @pytest.mark.parametrize(("scheme", "steps"), [("mup", 1), ("mup", 4), ("sp", 1), ("ntp", 2)])
 def test_no_grid_finds_a_better_rate(scheme: str, steps: int) -> None:
     setting = problem(depth=2, scheme=scheme)
-    found = finite_optima(setting, width=32, steps=steps, seeds=3)
-    for seed, (lr, loss) in enumerate(zip(found.lrs, found.losses, strict=True)):
+    optima = finite_optima(setting, width=32, steps=steps, seeds=3)
+    for seed, (lr, loss) in enumerate(zip(optima.lrs, optima.losses, strict=True)):
         weights = draw_weights(setting, width=32, seed=seed)
         grid = np.linspace(0, 2 * lr, 2001)
         losses = finite_losses(setting, weights, grid, steps=steps)[:, -1]
         assert loss <= losses.min() * (1 + 1e-12)
-    assert (found.limit is None) == (found.bias is None) == (scheme != "mup")
+    assert (optima.limit is None) == (optima.bias is None) == (scheme != "mup")
 
 
 def test_a_step_away_from_the_optimum_has_rate_0() -> None:
     # The one sample of the first step pulls away from all others.
     data = Regression([[1.0], [1.0], [1.0], [1.0]], [-1.0, 2.0, 2.0, 2.0])
-    found = limit_optimum(Problem(data, depth=2, batches=[[0]]), steps=1)
-    assert found.certified
-    assert found.complete
-    assert found.minimisers[0].low == found.minimisers[0].high == 0
+    optimum = limit_optimum(Problem(data, depth=2, batches=[[0]]), steps=1)
+    assert optimum.certified
+    assert optimum.complete
+    assert optimum.minimisers[0].low == optimum.minimisers[0].high == 0
 
 
 def test_a_batch_that_moves_nothing_is_named() -> None:

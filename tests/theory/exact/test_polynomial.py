@@ -21,25 +21,25 @@ from ..problems import SETTINGS, problem
 @pytest.mark.parametrize("width", [None, 16])
 def test_coefficients_give_loss_and_outputs(name: str, width: int | None) -> None:
     setting = problem(depth=2, **SETTINGS[name])
-    found = loss_polynomial(setting, steps=2, width=width, seed=3)
-    lrs = found.radius * np.array([-0.5, 0.3, 1.0])
+    polynomial = loss_polynomial(setting, steps=2, width=width, seed=3)
+    lrs = polynomial.radius * np.array([-0.5, 0.3, 1.0])
     if width is None:
         expected = limit_losses(setting, lrs, steps=2)[:, -1]
     else:
         weights = draw_weights(setting, width=width, seed=3)
         expected = finite_losses(setting, weights, lrs, steps=2)[:, -1]
-    accuracy = 1e-15 * found.condition * found.loss[0] + 1e-12 * expected
-    assert (abs(polyval(lrs, found.loss) - expected) <= accuracy).all()
-    residual = np.moveaxis(polyval(lrs, found.output), -1, 0) - setting.data.targets
+    accuracy = 1e-15 * polynomial.condition * polynomial.loss[0] + 1e-12 * expected
+    assert (abs(polyval(lrs, polynomial.loss) - expected) <= accuracy).all()
+    residual = np.moveaxis(polyval(lrs, polynomial.output), -1, 0) - setting.data.targets
     losses = (residual**2).sum(axis=(1, 2)) / (2 * setting.data.count)
     assert losses == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize(("width", "degree"), [(None, 8), (16, 18)])
 def test_degrees(width: int | None, degree: int) -> None:
-    found = loss_polynomial(problem(depth=3), steps=2, width=width)
-    assert (found.degree_output, found.degree_loss) == (degree, 2 * degree)
-    assert abs(found.loss[-1]) > 0
+    polynomial = loss_polynomial(problem(depth=3), steps=2, width=width)
+    assert (polynomial.degree_output, polynomial.degree_loss) == (degree, 2 * degree)
+    assert abs(polynomial.loss[-1]) > 0
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -47,16 +47,16 @@ def test_degrees(width: int | None, degree: int) -> None:
 def test_the_limit_degree_is_never_exceeded(name: str, depth: int) -> None:
     setting = problem(depth=depth, **SETTINGS[name])
     for steps in (1, 2):
-        found = exact_loss(setting, steps=steps, deadline=Deadline()).polynomial
-        assert found.degree() <= 2 * limit_degree(setting, steps=steps)
+        polynomial = exact_loss(setting, steps=steps, deadline=Deadline()).polynomial
+        assert polynomial.degree() <= 2 * limit_degree(setting, steps=steps)
         if name in {"plain", "all layers"}:
-            assert found.degree() == 2 * limit_degree(setting, steps=steps)
+            assert polynomial.degree() == 2 * limit_degree(setting, steps=steps)
 
 
 def test_an_input_that_is_always_0_has_no_coefficients() -> None:
     data = Regression([[1.0, 0.0], [2.0, 0.0]], [2.0, 4.0])
-    found = loss_polynomial(Problem(data, depth=2, weight_decay=0.1), steps=2)
-    assert found.degree_loss == 16
+    polynomial = loss_polynomial(Problem(data, depth=2, weight_decay=0.1), steps=2)
+    assert polynomial.degree_loss == 16
 
 
 @pytest.mark.parametrize("width", [None, 8])

@@ -14,11 +14,14 @@ from .deep_linear import Problem
 
 
 def output_degree(problem: Problem, *, steps: int) -> int:
-    """Return the degree of outputs in the learning rate at finite width; the loss has twice it.
+    """Return the degree of outputs in the learning rate at finite width: half that of the loss.
 
     Arguments:
         problem: Depth and trained roles.
         steps: t.
+
+    Returns:
+        D_t.
 
     Example:
         >>> problem = Problem(Regression([[1.0]], [1.0]), depth=3)
@@ -34,6 +37,9 @@ def limit_degree(problem: Problem, *, steps: int) -> int:
     Arguments:
         problem: Depth, trained roles and weight decay.
         steps: t.
+
+    Returns:
+        D_t of the limit; its loss has twice this degree at most.
 
     Example:
         >>> problem = Problem(Regression([[1.0]], [1.0]), depth=3)

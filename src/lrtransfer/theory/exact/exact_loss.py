@@ -54,7 +54,7 @@ def exact_loss(problem: Problem, *, steps: int, deadline: Deadline) -> ExactLoss
     data, degree = problem.data, 2 * limit_degree(problem, steps=steps)
     if degree > MAX_EXACT_DEGREE or data.inputs.size > MAX_ENTRIES or data.dimension > MAX_INPUTS:
         raise OutOfBudgetError
-    chain = chain_of(problem, features=data.dimension, number=exact)
+    chain = chain_of(problem, features=data.dimension, number=to_rational)
     lrs = np.empty(1, object)
     lrs[0] = flint.fmpq_poly([0, 1])
     phi = trajectory(chain, _ExactSamples(problem, deadline), lrs, steps=steps)[-1][0]
@@ -62,7 +62,7 @@ def exact_loss(problem: Problem, *, steps: int, deadline: Deadline) -> ExactLoss
     return ExactLoss(phi, moments.loss(phi), moments.floor)
 
 
-def exact(x: float) -> flint.fmpq:
+def to_rational(x: float) -> flint.fmpq:
     """Return the rational number equal to a float."""
     return flint.fmpq(*float(x).as_integer_ratio())
 
@@ -112,7 +112,7 @@ def _moments(problem: Problem, samples: Numbers) -> _Moments:
 
 def _matrix(values: FloatArray) -> flint.fmpq_mat:
     """Return the values as a FLINT matrix, whose products use one common denominator."""
-    return flint.fmpq_mat([[exact(x) for x in row] for row in values.tolist()])
+    return flint.fmpq_mat([[to_rational(x) for x in row] for row in values.tolist()])
 
 
 def _array(matrix: flint.fmpq_mat) -> Numbers:

@@ -11,7 +11,7 @@ from .deep_linear import Problem
 from .kernel import kernel_optima, kernel_trajectory
 from .limit import limit_trajectory
 from .regime import Regime, regime_of
-from .search import Trajectory, lowest_minima, usual_interval
+from .search import Trajectory, default_interval, lowest_minima
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def _optima(problem: Problem, regime: Regime, *, steps: int, draws: int, seed: i
         rng = np.random.default_rng(seed)
         starts = rng.standard_normal((draws, *shape)) / np.sqrt(problem.data.dimension)
     trajectories = [_kernel_trajectory(problem, regime, start) for start in starts]
-    usual_interval(problem, trajectories[0])  # an error if the first step moves nothing
+    default_interval(problem, trajectories[0])  # an error if the first step moves nothing
     if problem.momentum == problem.weight_decay == 0 and problem.batches is None:
         return kernel_optima(problem, regime, starts, steps=steps)
     return np.array([_optimum(problem, trajectory, steps) for trajectory in trajectories])
@@ -116,5 +116,5 @@ def _kernel_trajectory(problem: Problem, regime: Regime, start: FloatArray) -> T
 
 
 def _optimum(problem: Problem, trajectory: Trajectory, steps: int) -> float:
-    interval = usual_interval(problem, trajectory)
+    interval = default_interval(problem, trajectory)
     return lowest_minima(problem, trajectory, steps=steps, interval=interval)[0].lr

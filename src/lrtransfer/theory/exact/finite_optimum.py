@@ -12,7 +12,7 @@ from ..schemes import ABC_SCHEMES
 from .deep_linear import Problem
 from .finite_width import Weights, draw_weights, finite_trajectory
 from .optimum import limit_optimum
-from .search import lowest_minima, usual_interval
+from .search import default_interval, lowest_minima
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ def draw_optimum(
         return finite_trajectory(problem, weights, lrs, steps=steps)
 
     if interval is None:
-        low, high = usual_interval(problem, trajectory)
+        low, high = default_interval(problem, trajectory)
         interval = (low, max(high, reach))
     best = lowest_minima(problem, trajectory, steps=steps, interval=interval)[0]
     return replace(best, loss=best.loss + problem.data.floor)

@@ -112,13 +112,16 @@ def finite_losses(problem: Problem, weights: Weights, lrs: Numbers, *, steps: in
 
 
 def finite_trajectory(problem: Problem, weights: Weights, lrs: Numbers, *, steps: int) -> Numbers:
-    """Return the end-to-end weights φ at steps 0 … t, shape (steps + 1, R, r, k).
+    """Return the end-to-end weights φ of every learning rate at steps 0 … t of gradient descent.
 
     Arguments:
         problem: Data, depth, parametrization, optimizer.
         weights: Initial draws.
         lrs: η, shape (R,), real or complex.
         steps: Last step t.
+
+    Returns:
+        φ in the basis of the data, shape (steps + 1, R, r, k).
     """
     layers = _layers(problem, weights)
     descent = descend(

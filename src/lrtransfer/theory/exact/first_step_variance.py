@@ -91,11 +91,14 @@ class _Terms:
 def second_order(depth: int) -> tuple[float, float]:
     r"""Return C and D, which give the coefficient of η² in the outputs.
 
-    Along a it is C ⟨ρ, f(0)⟩ plus noise that is independent of the outputs f(0) before training and
-    has variance :math:`D\, ρ^\top K ρ / n`.
+    Its component along a is C ⟨ρ, f(0)⟩ plus noise that is independent of the outputs f(0) before
+    training and has variance :math:`D\, ρ^\top K ρ / n`.
 
     Arguments:
         depth: L.
+
+    Returns:
+        C and D.
 
     Example:
         >>> second_order(4)

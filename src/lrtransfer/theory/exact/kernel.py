@@ -31,14 +31,17 @@ def kernel_trajectory(
     *,
     steps: int,
 ) -> Numbers:
-    """Return the end-to-end weights φ at steps 0 … t, shape (steps + 1, R, r, k).
+    """Return the end-to-end weights φ of every learning rate at steps 0 … t of gradient descent.
 
     Arguments:
         problem: Data, depth, trained roles, optimizer.
         regime: The roles that move.
         start: φ(0), shape (r, k).
         lrs: Learning rates in units of n^-E, shape (R,).
-        steps: t.
+        steps: Last step t.
+
+    Returns:
+        φ in the basis of the data, shape (steps + 1, R, r, k).
     """
     decay = problem.weight_decay if regime.lr_power < CLOSE else 0.0
     descent = descend(lrs, steps=steps, momentum=problem.momentum, weight_decay=decay)

@@ -175,7 +175,7 @@ class LayerDescent:
 
 
 def trajectory(chain: Chain, objective: Objective, lrs: Numbers, *, steps: int) -> Numbers:
-    """Return the end-to-end weights φ at every step, shape (steps + 1, R, r, k).
+    """Return the end-to-end weights φ of every learning rate at steps 0 … t.
 
     Arguments:
         chain: Depth, variances, and which layers move.
@@ -184,7 +184,8 @@ def trajectory(chain: Chain, objective: Objective, lrs: Numbers, *, steps: int) 
         steps: Last step t.
 
     Returns:
-        φ in the same kind of number.
+        φ in the same kind of number and in the coordinates of the objective, shape
+        (steps + 1, R, r, k).
     """
     runs, k, spaces = len(lrs), chain.rank, len(chain.moves) - 1
     descent = descend(lrs, steps=steps, momentum=chain.momentum, weight_decay=chain.weight_decay)
@@ -295,13 +296,16 @@ def limit_losses(problem: Problem, lrs: Numbers, *, steps: int) -> Numbers:
 def limit_trajectory(
     problem: Problem, lrs: Numbers, *, steps: int, regime: Regime | None = None
 ) -> Numbers:
-    """Return the limit's end-to-end weights φ at steps 0 … t, shape (steps + 1, R, r, k).
+    """Return the limit's end-to-end weights φ of every learning rate at steps 0 … t.
 
     Arguments:
         problem: Data, depth, trained roles, optimizer.
         lrs: η, shape (R,); with a regime in its units n^-E.
         steps: Last step t.
         regime: A regime that learns features, of any abc scheme; by default that of μP.
+
+    Returns:
+        φ in the basis of the data, shape (steps + 1, R, r, k).
 
     Raises:
         UserError: If the scheme is not μP and no regime is given, or steps is negative.

@@ -13,10 +13,10 @@ from ..regression import Numbers
 from .budget import Deadline, OutOfBudgetError
 from .certificate import Certificate, Enclosure, certify
 from .deep_linear import Problem
-from .exact_loss import ExactLoss, exact, exact_loss
+from .exact_loss import ExactLoss, exact_loss, to_rational
 from .limit import limit_trajectory
 from .real_roots import enclose, isolate, root_bound, square_free_part
-from .search import lowest_minima, usual_interval
+from .search import default_interval, lowest_minima
 
 
 @dataclass(frozen=True)
@@ -99,21 +99,23 @@ def limit_optimum(
     def trajectory(lrs: Numbers, steps: int) -> Numbers:
         return limit_trajectory(problem, lrs, steps=steps)
 
-    usual = usual_interval(problem, trajectory)
+    default = default_interval(problem, trajectory)
     deadline = Deadline(time.monotonic() + budget)
     try:
         loss = exact_loss(problem, steps=steps, deadline=deadline)
-        low, high = interval or (0.0, _bound(loss, deadline) or usual[1])
+        low, high = interval or (0.0, _bound(loss, deadline) or default[1])
         return _certify_optimum(loss, low, high, is_complete=interval is None, deadline=deadline)
     except OutOfBudgetError:
-        minima = lowest_minima(problem, trajectory, steps=steps, interval=interval or usual)
-        return _without_proof(minima, problem.data.floor, interval or usual, budget)
+        minima = lowest_minima(problem, trajectory, steps=steps, interval=interval or default)
+        return _without_proof(minima, problem.data.floor, interval or default, budget)
 
 
 def _certify_optimum(
     loss: ExactLoss, low: float, high: float, *, is_complete: bool, deadline: Deadline
 ) -> LimitOptimum:
-    proof = certify(loss.polynomial, exact(low), exact(high), floor=loss.floor, deadline=deadline)
+    proof = certify(
+        loss.polynomial, to_rational(low), to_rational(high), floor=loss.floor, deadline=deadline
+    )
     return LimitOptimum(
         minimisers=tuple(_round_outwards(enclosure) for enclosure in proof.minimisers),
         unique=proof.unique,

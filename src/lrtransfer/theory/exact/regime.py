@@ -72,6 +72,9 @@ def regime_of(problem: Problem) -> Regime:
     Arguments:
         problem: Depth, abc scheme, trained roles, weight decay.
 
+    Returns:
+        The exponents F and E, and the roles that move.
+
     Raises:
         UserError: If weight decay has no limit at the scale of the optimal learning rate.
 

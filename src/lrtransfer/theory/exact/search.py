@@ -14,7 +14,7 @@ Trajectory = Callable[[Numbers, int], Numbers]
 FIRST_STEP_MULTIPLES = 4  # upper end of the search, in optima of the linearized first step
 
 
-def usual_interval(problem: Problem, trajectory: Trajectory) -> LrInterval:
+def default_interval(problem: Problem, trajectory: Trajectory) -> LrInterval:
     """Return the default search interval: from 0 to four times the optimum of the first step.
 
     Raises:
@@ -33,6 +33,9 @@ def lowest_minima(
         trajectory: Training at any learning rates.
         steps: t.
         interval: Learning rates to search.
+
+    Returns:
+        Minima with the loss minus its floor.
     """
 
     def excess(lrs: Numbers) -> Numbers:
