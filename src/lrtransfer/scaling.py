@@ -20,9 +20,9 @@ SMALLEST_VARIANCE = 1e-150  # of points that lie on a line and have no errors
 STEEPEST = 8.0  # largest exponent looked for under noise that hides the sign
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LineFit:
-    r"""Hold a fitted line.
+    r"""Fitted line.
 
     Attributes:
         slope: Estimate of b.
@@ -108,7 +108,16 @@ def fit_line(
     slope, _ = _weighted_line(x, y, weights)
     quantile = float(stdtrit(dof, (1 + level) / 2))
     half = quantile / math.sqrt(weights @ (x - np.average(x, weights=weights)) ** 2)
-    return LineFit(slope, slope - half, slope + half, scatter, x, y, weights, quantile)
+    return LineFit(
+        slope=slope,
+        slope_low=slope - half,
+        slope_high=slope + half,
+        scatter=scatter,
+        x=x,
+        y=y,
+        weights=weights,
+        quantile=quantile,
+    )
 
 
 def fit_power_law(
@@ -149,7 +158,7 @@ def fit_power_law(
 
 @dataclass(frozen=True)
 class Exponent:
-    """Hold an exponent with its interval; an end is infinite where the points do not bound it."""
+    """Exponent with its interval; an end is infinite where the points do not bound it."""
 
     value: float
     low: float
