@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
 from ..statistics.axis import AXES, AxisName
-from ..statistics.regret import format_power
+from ..statistics.notation import format_power
 from .plan import Cell, Cells
 from .study import Study
 
