@@ -20,7 +20,7 @@ SMALLEST_VARIANCE = 1e-150  # of points that lie on a line and have no errors
 STEEPEST = 8.0  # largest exponent tried where noise may change the sign
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LineFit:
     r"""A line fitted to W points.
 
@@ -111,7 +111,16 @@ def fit_line(
     slope, _ = _weighted_line(x, y, weights)
     quantile = float(stdtrit(dof, (1 + level) / 2))
     half = quantile / math.sqrt(weights @ (x - np.average(x, weights=weights)) ** 2)
-    return LineFit(slope, slope - half, slope + half, scatter, x, y, weights, quantile)
+    return LineFit(
+        slope=slope,
+        slope_low=slope - half,
+        slope_high=slope + half,
+        scatter=scatter,
+        x=x,
+        y=y,
+        weights=weights,
+        quantile=quantile,
+    )
 
 
 def fit_power_law(

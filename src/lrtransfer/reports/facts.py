@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..statistics.axis import AXES
 from ..statistics.curves.columns import seed_noise
-from ..statistics.regret import format_power
+from ..statistics.notation import format_power
 from ..study.describe import (
     describe_conditions,
     describe_data,

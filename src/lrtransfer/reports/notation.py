@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ..statistics.answer import Comparison, Interval, Optimum, Prediction, Regret
 from ..statistics.axis import Axis
-from ..statistics.regret import format_percent, format_power
+from ..statistics.notation import format_percent, format_power
 
 NOTHING = "–"
 LOSS_UNIT = "in units of the loss"  # of losses whose unit we do not know

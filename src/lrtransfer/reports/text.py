@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from ..statistics.answer import SchemeAnswer, axis_of
 from ..statistics.axis import AXES
-from ..statistics.regret import format_power
+from ..statistics.notation import format_power
 from ..statistics.transfer import Judgement
 from ..study.describe import describe_measurement
 from ..study.search import AdaptiveSearch

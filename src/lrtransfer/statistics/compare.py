@@ -4,6 +4,10 @@ Every scheme is compared with the first. Differences are paired: optima by size,
 seed, since schemes share initial values and batches. Regrets are not: the interval of their
 difference is that of intervals. With C differences of one table each interval has coverage
 1 − 0.05 / C (Bonferroni), so that all hold at once with 95 %.
+
+References:
+    Dunn (1961), Multiple Comparisons Among Means.
+    https://doi.org/10.1080/01621459.1961.10482090
 """
 
 import math
@@ -110,17 +114,17 @@ def _subtract_regrets(
 
 def _bound_regret(scheme: SchemeFits, size: int, tail: float) -> tuple[float, float, float] | None:
     """Return a regret with its interval, from 0 where the rate used may itself be the best."""
-    base, wide = _find_fit(scheme, scheme.base), _find_fit(scheme, size)
-    if base is None or wide is None or base is wide or wide.draws is None:
+    base, destination = _find_fit(scheme, scheme.base), _find_fit(scheme, size)
+    if base is None or destination is None or base is destination or destination.draws is None:
         return None
-    used, x = carry_over(base.optimum), wide.columns.log2_lr
+    used, x = carry_over(base.optimum), destination.columns.log2_lr
     if used is None or not used.exact or not x[0] <= used.log2_lr <= x[-1]:
         return None
-    draws = draw_regrets(used, wide.draws)
+    draws = draw_regrets(used, destination.draws)
     if not np.isfinite(draws).all():
         return None
     low, middle, high = (float(q) for q in np.quantile(draws, (tail, 0.5, 1 - tail)))
-    return 0.0 if may_be_best(used, wide.optimum) else low, middle, high
+    return 0.0 if may_be_best(used, destination.optimum) else low, middle, high
 
 
 def _subtract_losses(

@@ -77,7 +77,7 @@ class Criterion(Protocol):
         """The curves it depends on."""
 
     def spread(self, curves: Curves) -> float:
-        """Return its standard deviation, in units of the one that is narrow enough."""
+        """Return its standard deviation in units of what is allowed: a tolerance, some octaves."""
 
     def informative_range(self, curves: Curves, key: CurveKey) -> tuple[float, float]:
         """Return the lowest and highest log2 rate at which runs of a curve tell something."""
@@ -91,18 +91,18 @@ class RegretCriterion:
     """
 
     base: CurveKey
-    wide: CurveKey
+    destination: CurveKey
     tolerance: float
 
     @property
     def keys(self) -> tuple[CurveKey, ...]:
         """The curves it depends on."""
-        return (self.base, self.wide)
+        return (self.base, self.destination)
 
     def spread(self, curves: Curves) -> float:
         """Return its standard deviation in tolerances."""
-        wide = curves[self.wide]
-        rise = rise_at(wide, find_minima(curves[self.base])) / wide.columns.best_loss
+        destination = curves[self.destination]
+        rise = rise_at(destination, find_minima(curves[self.base])) / destination.columns.best_loss
         worst = WORST * self.tolerance
         regret = np.minimum(np.nan_to_num(rise, nan=worst, posinf=worst), worst)
         return float(regret.std()) / self.tolerance

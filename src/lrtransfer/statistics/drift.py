@@ -3,6 +3,10 @@ r"""How the optimum moves with size, and where it may be at the target.
 :math:`x^* = \log_2` of the best learning rate, :math:`L = \log_2` size. The drift is the slope of
 x* over L. The interval of one size leaves out how much x* scatters about any line, so that the
 line is fitted by random effects (`scaling`).
+
+References:
+    Knapp & Hartung (2003), Improved tests for a random effects meta-regression with a single
+    covariate. https://doi.org/10.1002/sim.1482
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,8 @@ from ..scaling import FloatArray
 from .answer import Evidence, Optimum, SchemeAnswer, Side
 from .axis import AXES, Axis, AxisName
 from .curves.optimum import SizeFit
-from .regret import Decision, format_power
+from .notation import format_power
+from .regret import Decision
 
 ENOUGH_SEEDS = 3
 EXTENSION = 2.0  # octaves to be tried beyond an edge
@@ -57,7 +58,7 @@ def list_evidence(
     decision: Decision,
     *,
     base: SizeFit | None,
-    wide: SizeFit | None,
+    destination: SizeFit | None,
     start: int,
     target: int,
     predicted: bool,
@@ -70,7 +71,7 @@ def list_evidence(
         fits: Fits of all its sizes.
         decision: The verdict reached.
         base: Fit of the size whose optimum was used, if it has runs.
-        wide: Fit of the size where it was used, if there is one.
+        destination: Fit of the size where it was used, if there is one.
         start: The base size.
         target: Size the learning rate is for.
         predicted: Whether the runs determine a learning rate for the target.
@@ -88,12 +89,12 @@ def list_evidence(
 
     if base is None:
         proposals = [add_size(f"add the base {words.name}'s runs", start)]
-    elif wide is None:
+    elif destination is None:
         proposals = [add_size("add runs", _next_size(fits, target))]
     else:
         proposals = [proposal for fit in fits for proposal in _extend(fit)]
         if decision.verdict == "inconclusive":
-            proposals += _settle(decision, base, wide)
+            proposals += _settle(decision, base, destination)
         if not predicted and not any(_open_sides(fit.optimum) for fit in fits):
             action = f"{len(fits)} {words.plural} do not determine the target's learning rate"
             proposals.append(add_size(f"{action}: add runs", _next_size(fits, target)))
@@ -148,9 +149,9 @@ def _extend(fit: SizeFit) -> list[_Proposal]:
     return proposals
 
 
-def _settle(decision: Decision, base: SizeFit, wide: SizeFit) -> list[_Proposal]:
+def _settle(decision: Decision, base: SizeFit, destination: SizeFit) -> list[_Proposal]:
     """Propose what narrows the regret at the large size; open edges come first."""
-    regret, best, column = decision.regret, wide.optimum, wide.columns
+    regret, best, column = decision.regret, destination.optimum, destination.columns
     rate = base.optimum.log2_lr
     if rate is None or base.optimum.status != "ok":
         return []

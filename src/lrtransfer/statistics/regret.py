@@ -16,7 +16,6 @@ References:
     Jennison & Turnbull (1999), Group Sequential Methods with Applications to Clinical Trials.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +26,7 @@ from .axis import AXES, Axis, AxisName
 from .curves.columns import Columns
 from .curves.curve import CurveDraws
 from .curves.optimum import FINE_RATES, SizeFit
+from .notation import format_percent, format_power
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def carry_over(optimum: Optimum) -> RateUsed | None:
 
 def decide_transfer(
     used: RateUsed,
-    wide: SizeFit,
+    destination: SizeFit,
     *,
     tolerance: float,
     at_target: bool,
@@ -105,9 +105,9 @@ def decide_transfer(
         used: The rate; where it is only bounded, the verdict can be "does not transfer" alone:
             when no rate within the bound is good enough, taking for granted that the loss does
             not fall again beyond the rates tried.
-        wide: Fit of the size where it would be used.
+        destination: Fit of the size where it would be used.
         tolerance: Largest regret, as a share of the best loss, of a rate that transfers.
-        at_target: Whether `wide` is the target itself.
+        at_target: Whether `destination` is the target itself.
         looks: How many verdicts on growing tables share the error of one.
         axis: What is varied, for the reason's words.
 
@@ -115,32 +115,34 @@ def decide_transfer(
         The verdict with its reason.
     """
     words = AXES[axis]
-    rate, where = used.describe(words), f"at {words.name} {wide.columns.size}"
+    rate, where = used.describe(words), f"at {words.name} {destination.columns.size}"
     if not at_target:
         where += f", the {words.largest} measured"
-    if _diverges(used, wide):
+    if _diverges(used, destination):
         return Decision("does not transfer", f"{rate} diverges {where}.")
-    if wide.draws is None:
+    if destination.draws is None:
         return Decision("inconclusive", f"Fewer than 3 learning rates gave a finite loss {where}.")
     low, high = LOW_QUANTILE / looks, 1 - (1 - HIGH_QUANTILE) / looks
-    quantiles = np.quantile(draw_regrets(used, wide.draws), (low, 0.5, high), method="inverted_cdf")
+    quantiles = np.quantile(
+        draw_regrets(used, destination.draws), (low, 0.5, high), method="inverted_cdf"
+    )
     least, estimate, most = map(float, quantiles)
     if not np.isfinite(estimate):
         gap = f"lies {where} between the last rate that trained and the first that diverged"
         verdict: VerdictName = "does not transfer" if least > tolerance else "inconclusive"
         return Decision(verdict, f"{rate} {gap}.")
-    outside = _outside(used, wide.columns)
-    if outside is not None or (least <= tolerance and may_be_best(used, wide.optimum)):
+    outside = _find_outside(used, destination.columns)
+    if outside is not None or (least <= tolerance and may_be_best(used, destination.optimum)):
         least = 0.0
     regret = Regret(
-        size=wide.optimum.size,
+        size=destination.optimum.size,
         measured=True,
         estimate=estimate,
         low=least,
-        high=most if outside is None and _bounds_regret(used, wide, most) else None,
+        high=most if outside is None and _bounds_regret(used, destination, most) else None,
         tolerance=tolerance,
         log2_lr=used.log2_lr,
-        best_loss=wide.columns.best_loss,
+        best_loss=destination.columns.best_loss,
         outside=outside,
         low_quantile=low,
         high_quantile=high,
@@ -150,9 +152,9 @@ def decide_transfer(
     return Decision(verdict, f"{rate} {reason} {where}; {allowed}.", regret)
 
 
-def _bounds_regret(used: RateUsed, wide: SizeFit, high: float) -> bool:
+def _bounds_regret(used: RateUsed, destination: SizeFit, high: float) -> bool:
     """Tell whether enough is known of rate and curve for the regret to have an upper bound."""
-    is_fine = wide.optimum.status == "ok" and len(wide.columns.tried) >= FINE_RATES
+    is_fine = destination.optimum.status == "ok" and len(destination.columns.tried) >= FINE_RATES
     return used.exact and is_fine and bool(np.isfinite(high))
 
 
@@ -196,32 +198,6 @@ def draw_regrets(used: RateUsed, draws: CurveDraws) -> FloatArray:
     return regrets
 
 
-def format_power(log2_lr: float) -> str:
-    """Return a learning rate as a power of two.
-
-    Example:
-        >>> format_power(-6.0), format_power(-6.283)
-        ('2^-6', '2^-6.28')
-    """
-    exponent = round(log2_lr, 2) + 0.0  # + 0.0: no "-0"
-    return "2^" + f"{exponent:.2f}".rstrip("0").rstrip(".")
-
-
-def format_percent(share: float) -> str:
-    """Return a share as a percentage of three digits for people, no finer than 0.0001 %.
-
-    Example:
-        >>> format_percent(0.01), format_percent(0.00123), format_percent(0.0000401)
-        ('1 %', '0.123 %', '0.004 %')
-        >>> format_percent(2.3), format_percent(378.1277)
-        ('230 %', '37,800 %')
-    """
-    value = 100 * share
-    digits = min(4, 2 - math.floor(math.log10(abs(value)))) if value else 0
-    text = f"{round(value, digits) + 0.0:,.{max(digits, 0)}f}"  # + 0.0: no "-0"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
-
-
 def _interpolate(at: float, x: FloatArray, loss: FloatArray) -> FloatArray:
     """Return the drawn losses at one rate, +inf next to a cliff, shape (D,)."""
     right = int(np.searchsorted(x, at))
@@ -232,16 +208,16 @@ def _interpolate(at: float, x: FloatArray, loss: FloatArray) -> FloatArray:
     return value
 
 
-def _diverges(used: RateUsed, wide: SizeFit) -> bool:
-    """Tell whether every rate that may be meant diverged while another trained."""
-    column = wide.columns
+def _diverges(used: RateUsed, destination: SizeFit) -> bool:
+    """Tell whether every rate that may be meant diverged while another one trained."""
+    column = destination.columns
     above, below = column.diverged_above, column.diverged_below
     if not len(column.log2_lr):
         return False
     return (above is not None and used.low >= above) or (below is not None and used.high <= below)
 
 
-def _outside(used: RateUsed, column: Columns) -> Side | None:
+def _find_outside(used: RateUsed, column: Columns) -> Side | None:
     """Return the side on which the rate lies beyond the rates tried, where nothing diverged."""
     if column.diverged_above is None and used.low > column.log2_lr[-1]:
         return "high"

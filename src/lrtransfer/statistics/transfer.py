@@ -143,19 +143,19 @@ class _Question:
         """Return the base size of a scheme."""
         return self.base or min(fit.columns.size for fit in fits)
 
-    def share_at(self, wide: SizeFit) -> float:
+    def share_at(self, destination: SizeFit) -> float:
         """Return the tolerance as a share of the best loss at a size."""
         if self.absolute_tolerance is None:
             return self.tolerance
-        return self.absolute_tolerance / wide.columns.best_loss
+        return self.absolute_tolerance / destination.columns.best_loss
 
 
 def _answer(question: _Question, scheme: str, fits: tuple[SizeFit, ...]) -> SchemeAnswer:
     optima = tuple(fit.optimum for fit in fits)
     by_size = {fit.columns.size: fit for fit in fits}
     start = question.find_base(fits)
-    base, wide = by_size.get(start), _find_wide(by_size, start, question.target)
-    decision = _decide_scheme(scheme, base, wide, question, start=start)
+    base, destination = by_size.get(start), _find_destination(by_size, start, question.target)
+    decision = _decide_scheme(scheme, base, destination, question, start=start)
     prediction = predict(optima, size=question.target, axis=question.axis)
     used = None if base is None else carry_over(base.optimum)
     rng = np.random.default_rng([question.seed, len(fits)])
@@ -176,7 +176,7 @@ def _answer(question: _Question, scheme: str, fits: tuple[SizeFit, ...]) -> Sche
             fits,
             decision,
             base=base,
-            wide=wide,
+            destination=destination,
             start=start,
             target=question.target,
             predicted=prediction is not None,
@@ -186,7 +186,7 @@ def _answer(question: _Question, scheme: str, fits: tuple[SizeFit, ...]) -> Sche
     )
 
 
-def _find_wide(by_size: dict[int, SizeFit], base: int, target: int) -> SizeFit | None:
+def _find_destination(by_size: dict[int, SizeFit], base: int, target: int) -> SizeFit | None:
     """Return the fit at the target if measured, else at the largest size, unless it is the base."""
     others = {size: fit for size, fit in by_size.items() if size != base}
     return others.get(target, others.get(max(by_size)))
@@ -215,25 +215,30 @@ def _list_regrets(
 
 
 def _decide_scheme(
-    scheme: str, base: SizeFit | None, wide: SizeFit | None, question: _Question, *, start: int
+    scheme: str,
+    base: SizeFit | None,
+    destination: SizeFit | None,
+    question: _Question,
+    *,
+    start: int,
 ) -> Decision:
-    if base is not None and wide is not None:
-        return _decide_pair(base, wide, question)
+    if base is not None and destination is not None:
+        return _decide_pair(base, destination, question)
     name = question.words.name
     missing = f"{name} {start}" if base is None else f"a second {name} beside {start}"
     return Decision("inconclusive", f"Scheme {scheme} has no runs at {missing}.")
 
 
-def _decide_pair(base: SizeFit, wide: SizeFit, question: _Question) -> Decision:
+def _decide_pair(base: SizeFit, destination: SizeFit, question: _Question) -> Decision:
     used = carry_over(base.optimum)
     if used is None:
         where = f"{question.words.name} {base.columns.size}".capitalize()
         return Decision("inconclusive", f"{where} shows no optimum to be used.")
     return decide_transfer(
         used,
-        wide,
-        tolerance=question.share_at(wide),
-        at_target=wide.columns.size == question.target,
+        destination,
+        tolerance=question.share_at(destination),
+        at_target=destination.columns.size == question.target,
         looks=question.looks,
         axis=question.axis,
     )

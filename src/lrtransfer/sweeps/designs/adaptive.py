@@ -21,7 +21,7 @@ from ...statistics.design import (
 )
 from ...statistics.drift import octaves_either_way, target_leverage
 from ...statistics.evidence import open_edges
-from ...statistics.regret import format_power
+from ...statistics.notation import format_power
 from ...statistics.transfer import Judgement
 from ...study.search import AdaptiveSearch
 from ...study.study import Study

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from ...statistics.answer import Side
 from ...statistics.axis import AXES
 from ...statistics.design import CurveKey
-from ...statistics.regret import format_power
+from ...statistics.notation import format_power
 from ...study.grid import GridConfig
 from ...study.study import Study
 from ..plan import GridPoint
