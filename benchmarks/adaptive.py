@@ -19,28 +19,28 @@ import numpy as np
 import optuna
 
 from lrtransfer.statistics.drift import least_octaves, octaves_either_way
-from lrtransfer.statistics.landscapes import LANDSCAPES, loss_shape
+from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
 from lrtransfer.sweeps.plan import Cells, first_cells
 from lrtransfer.sweeps.propose import looks, propose
 from lrtransfer.sweeps.study import Study, load
 
-NAMES = ("quad", "skew", "wall", "cliff", "quartic", "plateau", "bimodal", "powers", "hyperbola")
-NOISES = (0.002, 0.008, 0.03)
-DRIFTS = (0.0, -0.2, -0.5)
-WIDTHS = (64, 128, 256, 512)
+_NAMES = ("quad", "skew", "wall", "cliff", "quartic", "plateau", "bimodal", "powers", "hyperbola")
+_NOISES = (0.002, 0.008, 0.03)
+_DRIFTS = (0.0, -0.2, -0.5)
+_WIDTHS = (64, 128, 256, 512)
 TARGET = 1024
 SCHEME = "mup"
 FLOOR = 3.0  # loss at the optimum; the valley is 1 high
-LOW, HIGH = -12, -1  # log2 learning rates of the grid: 12 rates
-SEEDS = 5
+_LOW, _HIGH = -12, -1  # log2 learning rates of the grid: 12 rates
+_SEEDS = 5
 FIFTH = 48  # runs, of 240
 
 
 @dataclass(frozen=True)
 class Truth:
-    """Hold a simulated study: its valley, where it lies at each width, and its noise."""
+    """Simulated study: its valley, where it lies at each width, and its noise."""
 
     landscape: str
     first: float
@@ -50,7 +50,7 @@ class Truth:
 
     def optimum(self, width: float) -> float:
         """Return log2 of the best learning rate."""
-        return self.first + self.drift * math.log2(width / WIDTHS[0])
+        return self.first + self.drift * math.log2(width / _WIDTHS[0])
 
     def excess(self, width: float, x: float) -> float:
         """Return the loss above the best one, infinite beyond the cliff."""
@@ -62,8 +62,8 @@ class Truth:
     def run(self, width: int, x: float, seed: int) -> Observation:
         """Return the outcome of a run, the same whenever it is asked for."""
         shift = np.random.default_rng([self.seed, width, seed]).standard_normal()
-        own = np.random.default_rng([self.seed, width, seed, round(1e6 * (x + 100))])
-        error = self.noise * (2 * shift + own.standard_normal())
+        stream = np.random.default_rng([self.seed, width, seed, round(1e6 * (x + 100))])
+        error = self.noise * (2 * shift + stream.standard_normal())
         loss = FLOOR + self.excess(width, x) + error
         return Observation(SCHEME, width, 2.0**x, seed, loss, diverged=math.isinf(loss))
 
@@ -74,8 +74,8 @@ def draw_truth(landscape: str, study: int) -> Truth:
     return Truth(
         landscape,
         first=rng.uniform(-8, -6),
-        drift=DRIFTS[study // len(NOISES) % len(DRIFTS)],
-        noise=NOISES[study % len(NOISES)],
+        drift=_DRIFTS[study // len(_NOISES) % len(_DRIFTS)],
+        noise=_NOISES[study % len(_NOISES)],
         seed=study,
     )
 
@@ -85,48 +85,50 @@ def settings(**changes: object) -> Study:
     return load(
         None,
         {
-            "widths": WIDTHS,
-            "base_width": WIDTHS[0],
+            "widths": _WIDTHS,
+            "base_width": _WIDTHS[0],
             "target": TARGET,
             "schemes": (SCHEME,),
-            "seeds": SEEDS,
-            "grid": {"low": 2.0**LOW, "high": 2.0**HIGH},
+            "seeds": _SEEDS,
+            "grid": {"low": 2.0**_LOW, "high": 2.0**_HIGH},
             **changes,
         },
     )
 
 
-def judged(truth: Truth, runs: Iterable[tuple[int, float, int]], *, looks: int = 1) -> Judgement:
+def judge_runs(
+    truth: Truth, runs: Iterable[tuple[int, float, int]], *, looks: int = 1
+) -> Judgement:
     """Judge the outcomes of runs (width, log2 learning rate, seed)."""
     table = RunTable(tuple(truth.run(*run) for run in runs))
-    return judge(table, target=TARGET, base=WIDTHS[0], looks=looks, seed=truth.seed)
+    return judge(table, target=TARGET, base=_WIDTHS[0], looks=looks, seed=truth.seed)
 
 
-def carried_out(truth: Truth, study: Study) -> tuple[Judgement, int]:
+def carry_out(truth: Truth, study: Study) -> tuple[Judgement, int]:
     """Carry out the design of a study; return the last judgement and the number of runs."""
     cells, look = first_cells(study), 0
     while True:
         look += 1
         runs = _runs(study, cells)
-        found = judged(truth, runs, looks=looks(study))
-        wanted = propose(study, cells, found, look=look).cells
-        if wanted == cells:
-            return found, len(runs)
-        cells = wanted
+        judgement = judge_runs(truth, runs, looks=looks(study))
+        extended = propose(study, cells, judgement, look=look).cells
+        if extended == cells:
+            return judgement, len(runs)
+        cells = extended
 
 
 def _runs(study: Study, cells: Cells) -> list[tuple[int, float, int]]:
     return [
         (width, math.log2(study.lattice.rate(index)), seed)
-        for (_, width), chosen in cells.items()
-        for index, seed in chosen
+        for (_, width), points in cells.items()
+        for index, seed in points
     ]
 
 
 def golden_section(loss: Callable[[float], float], count: int) -> list[float]:
     """Search the lowest loss with `count` evaluations; return where it was evaluated."""
     share = (math.sqrt(5) - 1) / 2
-    low, high = float(LOW), float(HIGH)
+    low, high = float(_LOW), float(_HIGH)
     inner = [high - share * (high - low), low + share * (high - low)]
     values = [loss(x) for x in inner]
     tried = list(inner)
@@ -144,7 +146,7 @@ def golden_section(loss: Callable[[float], float], count: int) -> list[float]:
     return tried
 
 
-def sampled(
+def sample_rates(
     sampler: optuna.samplers.BaseSampler, loss: Callable[[float], float], count: int
 ) -> list[float]:
     """Search the lowest loss with a sampler of Optuna; return where it was evaluated."""
@@ -152,7 +154,7 @@ def sampled(
     tried = []
     for _ in range(count):
         trial = search.ask()
-        x = trial.suggest_float("log2_lr", LOW, HIGH)
+        x = trial.suggest_float("log2_lr", _LOW, _HIGH)
         value = loss(x)
         tried.append(x)
         if math.isfinite(value):
@@ -162,37 +164,37 @@ def sampled(
     return tried
 
 
-def searched(truth: Truth, method: str) -> Judgement:
+def search_optima(truth: Truth, method: str) -> Judgement:
     """Search the optimum of every width with a fifth of the grid's runs, and judge the runs."""
     runs: list[tuple[int, float, int]] = []
-    for width in WIDTHS:
+    for width in _WIDTHS:
 
         def loss(x: float, width: int = width) -> float:
-            found = truth.run(width, x, 0).loss
-            return math.inf if found is None else found
+            value = truth.run(width, x, 0).loss
+            return math.inf if value is None else value
 
-        count = FIFTH // len(WIDTHS)
+        count = FIFTH // len(_WIDTHS)
         if method == "golden":
             tried = golden_section(loss, count)
         elif method == "tpe":
-            tried = sampled(optuna.samplers.TPESampler(seed=truth.seed), loss, count)
+            tried = sample_rates(optuna.samplers.TPESampler(seed=truth.seed), loss, count)
         else:
-            tried = sampled(optuna.samplers.GPSampler(seed=truth.seed), loss, count)
+            tried = sample_rates(optuna.samplers.GPSampler(seed=truth.seed), loss, count)
         runs += [(width, x, 0) for x in dict.fromkeys(tried)]
-    return judged(truth, runs)
+    return judge_runs(truth, runs)
 
 
 @dataclass
 class Score:
-    """Gather how narrow predictions are, and how many hold the truth."""
+    """Half widths of predictions, and how many predictions hold the truth."""
 
     halves: list[float]
     held: int = 0
     refused: int = 0
 
-    def add(self, found: Judgement, truth: Truth) -> float | None:
+    def add(self, judgement: Judgement, truth: Truth) -> float | None:
         """Count a prediction; return its half width in octaves, None where there is none."""
-        prediction = found[SCHEME].prediction
+        prediction = judgement[SCHEME].prediction
         half = octaves_either_way(prediction)
         if prediction is None or half is None:
             self.refused += 1
@@ -219,24 +221,24 @@ def print_rates(studies: int) -> None:
     print(" | ".join(f"{method}, 48 runs" for method in methods) + " |")
     print("|---" * (5 + len(methods)) + "|")
     medians = []
-    for name in NAMES:
+    for name in _NAMES:
         grid, narrow, fifth = Score([]), Score([]), Score([])
         others = {method: Score([]) for method in methods}
         counts = []
         for i in range(studies):
             truth = draw_truth(name, i)
-            whole, _ = carried_out(truth, settings())
-            half = grid.add(whole, truth)
+            judgement, _ = carry_out(truth, settings())
+            half = grid.add(judgement, truth)
             if half is not None:
-                wanted = max(half, least_octaves(WIDTHS, target=TARGET) + 1e-6)
-                study = settings(design="adaptive", until=f"octaves={wanted:.6f}")
-                found, runs = carried_out(truth, study)
-                narrow.add(found, truth)
+                octaves = max(half, least_octaves(_WIDTHS, target=TARGET) + 1e-6)
+                study = settings(design="adaptive", until=f"octaves={octaves:.6f}")
+                judgement, runs = carry_out(truth, study)
+                narrow.add(judgement, truth)
                 counts.append(runs)
             study = settings(design="adaptive", until="octaves=0.295", budget=FIFTH)
-            fifth.add(carried_out(truth, study)[0], truth)
+            fifth.add(carry_out(truth, study)[0], truth)
             for method in methods:
-                others[method].add(searched(truth, method), truth)
+                others[method].add(search_optima(truth, method), truth)
         medians.append(np.median(counts))
         row = [name, grid, narrow, f"{medians[-1]:.0f}", fifth, *others.values()]
         print("| " + " | ".join(map(str, row)) + " |", flush=True)
@@ -248,26 +250,26 @@ def print_verdicts(studies: int) -> None:
     print(f"\n{studies} studies per landscape, until regret=0.01\n")
     print("| landscape | right | wrong | open | median runs | grid: right | wrong | open |")
     print("|---" * 8 + "|")
-    for name in NAMES:
+    for name in _NAMES:
         adaptive, grid = np.zeros(3, int), np.zeros(3, int)
         counts = []
         for i in range(studies):
             truth = draw_truth(name, i)
-            found, runs = carried_out(truth, settings(design="adaptive", until="regret=0.01"))
+            judgement, runs = carry_out(truth, settings(design="adaptive", until="regret=0.01"))
             counts.append(runs)
-            adaptive[_outcome(found, truth)] += 1
-            grid[_outcome(carried_out(truth, settings())[0], truth)] += 1
+            adaptive[_grade(judgement, truth)] += 1
+            grid[_grade(carry_out(truth, settings())[0], truth)] += 1
         cells = (*adaptive, f"{np.median(counts):.0f}", *grid)
         print(f"| {name} | " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
-def _outcome(found: Judgement, truth: Truth) -> int:
+def _grade(judgement: Judgement, truth: Truth) -> int:
     """Return 0 for a right verdict, 1 for a wrong one, 2 for none."""
-    answer = found[SCHEME]
+    answer = judgement[SCHEME]
     used = answer.optima[0].log2_lr
     if answer.verdict == "inconclusive" or used is None:
         return 2
-    transfers = truth.excess(WIDTHS[-1], used) / FLOOR <= 0.01
+    transfers = truth.excess(_WIDTHS[-1], used) / FLOOR <= 0.01
     return 0 if (answer.verdict == "transfers") == transfers else 1
 
 

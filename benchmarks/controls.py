@@ -13,15 +13,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lrtransfer.statistics.landscapes import simulate
-from lrtransfer.statistics.optimum import optima
-from lrtransfer.statistics.table import FloatArray, LossCurve
+from lrtransfer.scaling import FloatArray
+from lrtransfer.statistics.curves.optimum import find_optima
+from lrtransfer.statistics.simulation import simulate
+from lrtransfer.statistics.table import LossCurve
 
-NAMES = ("quad", "skew", "wall", "quartic", "bimodal", "plateau", "powers")
-NOISES = (0.002, 0.008, 0.03)
-SEEDS = 3
+_NAMES = ("quad", "skew", "wall", "quartic", "bimodal", "plateau", "powers")
+_NOISES = (0.002, 0.008, 0.03)
+_SEEDS = 3
 RESAMPLES = 400
-NEIGHBOURS = 2  # rates on either side of the lowest that a parabola is fitted to
+_NEIGHBOURS = 2  # rates on either side of the lowest that a parabola is fitted to
 
 Bounds = tuple[float, float]
 
@@ -59,13 +60,13 @@ def coverage(name: str, *, curves: int, seed: int = 0) -> dict[str, float]:
     held: dict[str, list[bool]] = {method: [] for method in (*CONTROLS, "ours")}
     for i in range(curves):
         rng = np.random.default_rng([seed, i])
-        curve, truth = simulate(name, rng=rng, seeds=SEEDS, noise=NOISES[i % len(NOISES)])
+        curve, truth = simulate(name, rng=rng, seeds=_SEEDS, noise=_NOISES[i % len(_NOISES)])
         for method, interval in CONTROLS.items():
             low, high = interval(curve, rng)
             held[method].append(low <= truth <= high)
-        (found,) = optima([curve], seed=i)
-        if found.low is not None and found.high is not None:
-            held["ours"].append(found.low <= truth <= found.high)
+        (optimum,) = find_optima([curve], seed=i)
+        if optimum.low is not None and optimum.high is not None:
+            held["ours"].append(optimum.low <= truth <= optimum.high)
     return {method: float(np.mean(answers)) for method, answers in held.items()}
 
 
@@ -83,7 +84,7 @@ def _middle(values: FloatArray) -> Bounds:
 def _vertex(x: FloatArray, loss: FloatArray) -> tuple[float, float]:
     """Return a parabola's vertex and its standard error, in standard errors of the losses."""
     best = int(loss.argmin())
-    near = slice(max(0, best - NEIGHBOURS), best + NEIGHBOURS + 1)
+    near = slice(max(0, best - _NEIGHBOURS), best + _NEIGHBOURS + 1)
     design = np.vander(x[near] - x[best], 3)
     a, b, _ = np.linalg.lstsq(design, loss[near], rcond=None)[0]
     gradient = np.array([b / (2 * a**2), -1 / (2 * a), 0.0])
@@ -98,10 +99,10 @@ def main() -> None:
     )
     parser.add_argument("--curves", type=int, default=99, help="curves per landscape")
     options = parser.parse_args()
-    print(f"\n{options.curves} curves per landscape, {SEEDS} seeds: % of intervals that hold\n")
+    print(f"\n{options.curves} curves per landscape, {_SEEDS} seeds: % of intervals that hold\n")
     print("| landscape | " + " | ".join((*CONTROLS, "ours")) + " |")
     print("|---" * (2 + len(CONTROLS)) + "|")
-    for name in NAMES:
+    for name in _NAMES:
         shares = coverage(name, curves=options.curves, seed=100)
         print(f"| {name} | " + " | ".join(f"{100 * s:.0f}" for s in shares.values()) + " |")
 

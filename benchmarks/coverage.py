@@ -19,17 +19,18 @@ from functools import partial
 
 import numpy as np
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
-from lrtransfer.statistics.landscapes import LANDSCAPES, Landscape, loss_shape, simulate
-from lrtransfer.statistics.optimum import fit_sizes, optima
-from lrtransfer.statistics.regret import Decision, RateUsed, decide
-from lrtransfer.statistics.table import FloatArray, LossCurve, Observation, RunTable
+from lrtransfer.statistics.curves.optimum import find_optima, fit_sizes
+from lrtransfer.statistics.regret import Decision, RateUsed, decide_transfer
+from lrtransfer.statistics.simulation import LANDSCAPES, Landscape, loss_shape, simulate
+from lrtransfer.statistics.table import LossCurve, Observation, RunTable
 from lrtransfer.statistics.transfer import judge
 
-NOISES = (0.002, 0.008, 0.03)  # standard deviation of a run, in loss ranges
-WIDTHS = (64, 128, 256)  # of one study: the noise is pooled over them
+_NOISES = (0.002, 0.008, 0.03)  # standard deviation of a run, in loss ranges
+_WIDTHS = (64, 128, 256)  # of one study: the noise is pooled over them
 VERDICT_LANDSCAPES = ("quad", "skew", "wall", "cliff", "quartic", "plateau", "corr", "hetero")
-HELD_OUT = (
+_HELD_OUT = (
     "softkink",
     "kink",
     "powers",
@@ -41,23 +42,23 @@ STUDY_LANDSCAPES = ("quad", "skew", "wall", "cliff", "quartic", "plateau")
 STUDY_WIDTHS = (64, 128, 256, 512)
 STUDY_TARGET = 2048
 CURVATURES = (0.0, 0.2, -0.2)  # change of log2 of the valley's height per doubling, in turn
-DRIFTS = (0.0, -0.2, -0.4, -0.8)  # octaves per doubling
+_DRIFTS = (0.0, -0.2, -0.4, -0.8)  # octaves per doubling
 REGRETS = (0.0, 0.5, 0.9, 1.1, 2.0, 4.0)  # true regret, in tolerances
 TOLERANCE = 0.01
 SLACK = 0.02 * TOLERANCE  # curves are drawn at points; the truth is known to a thousandth octave
 
 
 @dataclass(frozen=True)
-class Regime:
-    """State the conditions of a study."""
+class GridSetting:
+    """Conditions of a simulated study: the grid's spacing and the noise of its runs."""
 
     spacing: float
     noise: float
 
 
 @dataclass
-class Tally:
-    """Count optima whose truth is known."""
+class IntervalCounts:
+    """Optima whose truth is known: the widths of their intervals, and how many hold it."""
 
     widths: list[float] = field(default_factory=list)
     held: int = 0
@@ -71,9 +72,9 @@ class Tally:
         self.held += optimum.low <= truth <= optimum.high
         self.widths.append(optimum.high - optimum.low)
 
-    def __add__(self, other: "Tally") -> "Tally":
+    def __add__(self, other: "IntervalCounts") -> "IntervalCounts":
         """Return both together."""
-        return Tally(
+        return IntervalCounts(
             self.widths + other.widths, self.held + other.held, self.refused + other.refused
         )
 
@@ -99,13 +100,13 @@ class Tally:
         )
 
 
-def tally(
+def count_intervals(
     name: str, seeds: int, *, curves: int, spacings: Sequence[float], seed: int
-) -> dict[Regime, Tally]:
+) -> dict[GridSetting, IntervalCounts]:
     """Simulate curves of one landscape in every regime, and count what their intervals hold."""
-    regimes = [Regime(spacing, noise) for spacing in spacings for noise in NOISES]
-    counts = {regime: Tally() for regime in regimes}
-    for study in range(curves // len(WIDTHS)):
+    regimes = [GridSetting(spacing, noise) for spacing in spacings for noise in _NOISES]
+    counts = {regime: IntervalCounts() for regime in regimes}
+    for study in range(curves // len(_WIDTHS)):
         rng = np.random.default_rng([seed, study, seeds])
         regime = regimes[study % len(regimes)]
         drawn = [
@@ -117,21 +118,23 @@ def tally(
                 spacing=regime.spacing,
                 size=width,
             )
-            for width in WIDTHS
+            for width in _WIDTHS
         ]
-        found = optima([curve for curve, _ in drawn], seed=study)
-        for optimum, (_, truth) in zip(found, drawn, strict=True):
+        optima = find_optima([curve for curve, _ in drawn], seed=study)
+        for optimum, (_, truth) in zip(optima, drawn, strict=True):
             counts[regime].add(optimum, truth)
     return counts
 
 
-def decisions(name: str, regret: float, *, seeds: int, count: int, seed: int) -> Iterator[Decision]:
+def draw_decisions(
+    name: str, regret: float, *, seeds: int, count: int, seed: int
+) -> Iterator[Decision]:
     """Yield verdicts on a rate whose true regret is known, in tolerances."""
     land = LANDSCAPES[name]
     for i in range(count):
         rng = np.random.default_rng([seed, i, seeds, int(100 * regret)])
         floor = (1.0, 3.0)[i % 2]
-        noise = NOISES[i % len(NOISES)]
+        noise = _NOISES[i % len(_NOISES)]
         curve, best = simulate(name, rng=rng, seeds=seeds, noise=noise, floor=floor)
         away = np.linspace(0, 4.5, 4501) * rng.choice([-1, 1])
         excess = _with_cliff(land, away) / floor
@@ -144,41 +147,43 @@ def decisions(name: str, regret: float, *, seeds: int, count: int, seed: int) ->
 def verdict_at(x: float, curve: LossCurve, *, seed: int) -> Decision:
     """Judge a rate on one curve."""
     (fit,) = fit_sizes([curve], seed=seed)
-    return decide(RateUsed(1, x, x, x), fit, tolerance=TOLERANCE, at_target=True)
+    return decide_transfer(RateUsed.exactly(1, x), fit, tolerance=TOLERANCE, at_target=True)
 
 
 def print_coverage(names: Sequence[str], seeds: Sequence[int], options: argparse.Namespace) -> None:
     """Print what the intervals of the optimum hold, their widths, and the worst cells."""
     tasks = [(name, s) for name in names for s in seeds]
-    count = partial(tally, curves=options.curves, spacings=options.spacings, seed=options.seed)
+    count = partial(
+        count_intervals, curves=options.curves, spacings=options.spacings, seed=options.seed
+    )
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         counts = dict(zip(tasks, pool.starmap(count, tasks, chunksize=1), strict=True))
-    regimes = len(options.spacings) * len(NOISES)
+    regimes = len(options.spacings) * len(_NOISES)
     print(f"\n{options.curves} curves per entry, in turn from {regimes} regimes: learning rates")
-    print(f"{options.spacings} octaves apart, noises {NOISES} of the valley's height\n")
+    print(f"{options.spacings} octaves apart, noises {_NOISES} of the valley's height\n")
     print("| landscape | " + " | ".join(f"S={s}" for s in seeds) + " | lowest regime, % of n |")
     print("|---" * (2 + len(seeds)) + "|")
     for name in names:
-        row = [str(sum(counts[name, s].values(), Tally())) for s in seeds]
+        row = [str(sum(counts[name, s].values(), IntervalCounts())) for s in seeds]
         cells = {(s, *astuple(r)): t for s in seeds for r, t in counts[name, s].items()}
         print(f"| {name} | " + " | ".join(row) + f" | {_lowest(cells)} |")
     print("\nMedian over the landscapes of the median width in octaves\n")
-    print("| S | spacing | " + " | ".join(f"noise {100 * noise:g} %" for noise in NOISES) + " |")
-    print("|---" * (2 + len(NOISES)) + "|")
+    print("| S | spacing | " + " | ".join(f"noise {100 * noise:g} %" for noise in _NOISES) + " |")
+    print("|---" * (2 + len(_NOISES)) + "|")
     for s in seeds:
         for spacing in options.spacings:
             medians = (
                 np.median([
                     np.median(widths)
                     for name in names
-                    if (widths := counts[name, s][Regime(spacing, noise)].widths)
+                    if (widths := counts[name, s][GridSetting(spacing, noise)].widths)
                 ])
-                for noise in NOISES
+                for noise in _NOISES
             )
             print(f"| {s} | {spacing:g} | " + " | ".join(f"{m:.2f}" for m in medians) + " |")
 
 
-def _lowest(cells: Mapping[tuple[float, ...], Tally]) -> str:
+def _lowest(cells: Mapping[tuple[float, ...], IntervalCounts]) -> str:
     """Name the seeds, spacing and noise whose intervals hold the truth least often."""
     answered = {where: cell for where, cell in cells.items() if cell.widths}
     if not answered:
@@ -187,7 +192,7 @@ def _lowest(cells: Mapping[tuple[float, ...], Tally]) -> str:
     return f"{100 * worst.share:.0f} of {len(worst.widths)} (S={seeds:g}, {spacing:g}, {noise:g})"
 
 
-def print_verdicts(seeds: Sequence[int], options: argparse.Namespace) -> None:
+def print_verdict_rates(seeds: Sequence[int], options: argparse.Namespace) -> None:
     """Print the shares of the two closed verdicts, and of intervals that hold the true regret."""
     for s in seeds:
         print(f"\nS={s}, % transfers / % does not transfer / % of intervals that hold the truth")
@@ -196,7 +201,7 @@ def print_verdicts(seeds: Sequence[int], options: argparse.Namespace) -> None:
         print("|---" * (1 + len(REGRETS)) + "|")
         counts = [_verdict_counts(name, s, options) for name in VERDICT_LANDSCAPES]
         print(_shares("all of these", np.sum(counts, axis=0)), flush=True)
-        for name in HELD_OUT:
+        for name in _HELD_OUT:
             _verdict_counts(name, s, options)
 
 
@@ -204,20 +209,21 @@ def _verdict_counts(name: str, seeds: int, options: argparse.Namespace) -> Float
     """Count both closed verdicts, all verdicts, intervals that hold the truth, all intervals."""
     counts = np.zeros((len(REGRETS), 5))
     for row, regret in zip(counts, REGRETS, strict=True):
-        for found in decisions(
+        for decision in draw_decisions(
             name, regret, seeds=seeds, count=options.verdicts, seed=options.seed
         ):
-            yes, no = found.verdict == "transfers", found.verdict == "does not transfer"
-            row += (yes, no, 1, _holds(found, regret * TOLERANCE), found.regret is not None)
+            verdict, held = decision.verdict, _holds(decision, regret * TOLERANCE)
+            yes, no = verdict == "transfers", verdict == "does not transfer"
+            row += (yes, no, 1, held, decision.regret is not None)
     print(_shares(name, counts), flush=True)
     return counts
 
 
-def _holds(found: Decision, truth: float) -> bool:
-    if found.regret is None or found.regret.low is None:
+def _holds(decision: Decision, truth: float) -> bool:
+    regret = decision.regret
+    if regret is None or regret.low is None:
         return False
-    high = found.regret.high
-    return found.regret.low <= truth + SLACK and (high is None or truth <= high + SLACK)
+    return regret.low <= truth + SLACK and (regret.high is None or truth <= regret.high + SLACK)
 
 
 def _shares(name: str, counts: FloatArray) -> str:
@@ -230,7 +236,7 @@ def _shares(name: str, counts: FloatArray) -> str:
 
 @dataclass
 class StudyTally:
-    """Count right, wrong and open verdicts of studies, and what their intervals hold."""
+    """Right, wrong and open verdicts of studies, and how many of their intervals hold the truth."""
 
     right: int = 0
     wrong: int = 0
@@ -258,18 +264,18 @@ class StudyTally:
             self.right += 1
         else:
             self.wrong += 1
-        slope, found = answer.drift, answer.prediction
+        slope, prediction = answer.drift, answer.prediction
         if slope is not None and slope.low is not None and slope.high is not None:
             self.drifts += 1
             self.drifts_held += slope.low <= drift <= slope.high
-        if found is not None:
+        if prediction is not None:
             self.predictions += 1
-            self.predictions_held += found.low <= 2.0**log2_lr <= found.high
-        for told in answer.regrets:
-            if not told.measured:
+            self.predictions_held += prediction.low <= 2.0**log2_lr <= prediction.high
+        for stated in answer.regrets:
+            if not stated.measured:
                 self.expected += 1
-                self.expected_held += (told.low or 0) <= regret + SLACK and (
-                    told.high is None or regret <= told.high + SLACK
+                self.expected_held += (stated.low or 0) <= regret + SLACK and (
+                    stated.high is None or regret <= stated.high + SLACK
                 )
 
     def __str__(self) -> str:
@@ -289,7 +295,7 @@ def print_studies(seeds: Sequence[int], options: argparse.Namespace) -> None:
     )
     print("|---" * 8 + "|")
     for s in seeds:
-        for drift in DRIFTS:
+        for drift in _DRIFTS:
             counts = StudyTally()
             for name in STUDY_LANDSCAPES:
                 for i in range(options.studies):
@@ -303,8 +309,8 @@ def _judge_study(
     rng = np.random.default_rng([*seed, seeds])
     x: FloatArray = np.arange(-12.0, -3.0)
     first = rng.uniform(-8.0, -6.0)
-    land, noise = LANDSCAPES[name], NOISES[seed[1] % len(NOISES)]
-    curvature = CURVATURES[seed[1] // len(NOISES) % len(CURVATURES)]
+    land, noise = LANDSCAPES[name], _NOISES[seed[1] % len(_NOISES)]
+    curvature = CURVATURES[seed[1] // len(_NOISES) % len(CURVATURES)]
 
     def excess(x: FloatArray, doubling: float) -> FloatArray:
         scale = 2.0 ** (curvature * doubling)
@@ -361,12 +367,12 @@ def main() -> None:
     options = parser.parse_args()
     start = time.perf_counter()
     if options.curves:
-        print_coverage(options.landscapes, options.seeds, options)
+        print_coverage(options.simulation, options.seeds, options)
         spent = time.perf_counter() - start
-        fitted = options.curves * len(options.landscapes) * len(options.seeds)
+        fitted = options.curves * len(options.simulation) * len(options.seeds)
         print(f"\n{spent:.0f} s, {1000 * options.jobs * spent / fitted:.0f} ms per curve")
     if options.verdicts:
-        print_verdicts(options.seeds, options)
+        print_verdict_rates(options.seeds, options)
     if options.studies:
         print_studies(options.seeds, options)
 

@@ -16,15 +16,16 @@ from functools import partial
 
 import numpy as np
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.drift import NORMAL, drift_of, predict
-from lrtransfer.statistics.landscapes import LANDSCAPES, loss_shape
-from lrtransfer.statistics.optimum import optima
-from lrtransfer.statistics.table import FloatArray, LossCurve
+from lrtransfer.statistics.curves.optimum import find_optima
+from lrtransfer.statistics.drift import NORMAL, fit_drift, predict
+from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
+from lrtransfer.statistics.table import LossCurve
 
-NAMES = ("quad", "skew", "powers", "wall", "cliff", "quartic")
-NOISES = (0.002, 0.008, 0.03)
-SEEDS = 3
+_NAMES = ("quad", "skew", "powers", "wall", "cliff", "quartic")
+_NOISES = (0.002, 0.008, 0.03)
+_SEEDS = 3
 SLOPE = -0.2
 TRENDS: dict[str, Callable[[float], float]] = {
     "constant": lambda doubling: 0.0,
@@ -40,7 +41,10 @@ def study(
 ) -> tuple[tuple[Optimum, ...], FloatArray]:
     """Simulate a study; return its optima and the true ones, four doublings more of them."""
     rng = np.random.default_rng([11, number, widths])
-    land, noise = LANDSCAPES[NAMES[number % len(NAMES)]], NOISES[number // len(NAMES) % len(NOISES)]
+    land, noise = (
+        LANDSCAPES[_NAMES[number % len(_NAMES)]],
+        _NOISES[number // len(_NAMES) % len(_NOISES)],
+    )
     count = widths + max(BEYOND)
     truth = rng.uniform(-8, -6) + np.array([trend(k) for k in range(count)])
     truth = truth + scatter * rng.standard_normal(count)
@@ -48,24 +52,24 @@ def study(
     for k in range(widths):
         x: FloatArray = np.arange(-12.0, -2.0)
         loss = 3 + loss_shape(land.shape, x - truth[k])
-        shift = 2 * rng.standard_normal((SEEDS, 1))
-        loss = loss + noise * (shift + rng.standard_normal((SEEDS, len(x))))
+        shift = 2 * rng.standard_normal((_SEEDS, 1))
+        loss = loss + noise * (shift + rng.standard_normal((_SEEDS, len(x))))
         if land.cliff is not None:
             loss = np.where(x - truth[k] > land.cliff, np.inf, loss)
         curves.append(LossCurve(NARROWEST * 2**k, x, loss))
-    return optima(curves, seed=number), truth
+    return find_optima(curves, seed=number), truth
 
 
-def fixed_effect(found: tuple[Optimum, ...]) -> tuple[float, float] | None:
+def fixed_effect(optima: tuple[Optimum, ...]) -> tuple[float, float] | None:
     """Fit a line as if optima scattered by their own intervals alone: a control."""
-    known = [
+    points = [
         (math.log2(o.size), o.log2_lr, (o.high - o.low) / (2 * NORMAL))
-        for o in found
+        for o in optima
         if o.log2_lr is not None and o.low is not None and o.high is not None
     ]
-    if len(known) < 3:
+    if len(points) < 3:
         return None
-    x, y, sd = np.array(known).T
+    x, y, sd = np.array(points).T
     weights = 1 / np.maximum(sd, 1e-3) ** 2
     centred = x - np.average(x, weights=weights)
     slope = float(weights @ (centred * y) / (weights @ centred**2))
@@ -75,8 +79,8 @@ def fixed_effect(found: tuple[Optimum, ...]) -> tuple[float, float] | None:
 
 def drift_row(number: int, *, widths: int, scatter: float) -> tuple[float, float, float]:
     """Return whether the drift and the control hold the slope (NaN: none stated), and a width."""
-    found, _ = study(number, widths=widths, trend=lambda k: SLOPE * k, scatter=scatter)
-    drift, control = drift_of(found), fixed_effect(found)
+    optima, _ = study(number, widths=widths, trend=lambda k: SLOPE * k, scatter=scatter)
+    drift, control = fit_drift(optima), fixed_effect(optima)
     if drift is None or drift.low is None or drift.high is None or control is None:
         return math.nan, math.nan, math.nan
     held = float(drift.low <= SLOPE <= drift.high)
@@ -86,10 +90,10 @@ def drift_row(number: int, *, widths: int, scatter: float) -> tuple[float, float
 def prediction_row(number: int, *, name: str) -> list[tuple[float, float]]:
     """Return whether predictions hold the truth, and their half widths, by doublings beyond."""
     widths = 5
-    found, truth = study(number, widths=widths, trend=TRENDS[name], scatter=0.07)
+    optima, truth = study(number, widths=widths, trend=TRENDS[name], scatter=0.07)
     row = []
     for beyond in BEYOND:
-        prediction = predict(found, size=NARROWEST * 2 ** (widths - 1 + beyond))
+        prediction = predict(optima, size=NARROWEST * 2 ** (widths - 1 + beyond))
         if prediction is None:
             row.append((math.nan, math.nan))
             continue
@@ -99,7 +103,7 @@ def prediction_row(number: int, *, name: str) -> list[tuple[float, float]]:
     return row
 
 
-def share(held: FloatArray) -> str:
+def count_share(held: FloatArray) -> str:
     """Show a share of those stated in %, with its Monte Carlo error, and how many were not."""
     stated = held[~np.isnan(held)]
     p = float(stated.mean())
@@ -125,18 +129,18 @@ def main() -> None:
             for scatter in (0.0, 0.1, 0.2):
                 row = partial(drift_row, widths=widths, scatter=scatter)
                 held, control, width = np.array(pool.map(row, numbers)).T
-                cells = (share(held), f"{np.nanmedian(width):.2f}", share(control))
+                cells = (count_share(held), f"{np.nanmedian(width):.2f}", count_share(control))
                 print(f"| {widths} | {scatter} | " + " | ".join(cells) + " |", flush=True)
         print("\n5 widths, scatter 0.07: % of predictions that hold the truth / median ± octaves\n")
         print("| trend | " + " | ".join(f"+{k} doublings" for k in BEYOND) + " |")
         print("|---" * (1 + len(BEYOND)) + "|")
         for name in TRENDS:
             rows = np.array(pool.map(partial(prediction_row, name=name), numbers))
-            told = tuple(
-                f"{share(rows[:, k, 0])} / {np.nanmedian(rows[:, k, 1]):.2f}"
+            entries = tuple(
+                f"{count_share(rows[:, k, 0])} / {np.nanmedian(rows[:, k, 1]):.2f}"
                 for k in range(len(BEYOND))
             )
-            print(f"| {name} | " + " | ".join(told) + " |", flush=True)
+            print(f"| {name} | " + " | ".join(entries) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pytest
         "lrtransfer",
         "lrtransfer.cli.main",
         "lrtransfer.statistics.transfer",
+        "lrtransfer.integrations.tables.runs",
         "lrtransfer.sweeps.store",
         "lrtransfer.sweeps.tune",
         "lrtransfer.reports.html",

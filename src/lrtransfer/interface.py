@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, TableError
+from .integrations.tables.runs import Runs, parse_runs, read_runs
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
-from .statistics.axis import AxisName, checked_axis
-from .statistics.exports import Runs, read_runs, runs_of
+from .statistics.axis import AxisName, check_axis
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
 from .sweeps.result import StudyResult, warnings
@@ -27,12 +27,12 @@ OUT = Path("lrtransfer-out")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Answer:
-    """Hold runs and what is concluded from them.
+    """Runs and what is concluded from them.
 
     Attributes:
         table: The outcome of every run.
         judgement: One answer per scheme, and their comparisons.
-        target: Size the learning rate is wanted for.
+        target: Size the learning rate is for.
         warnings: What to know before believing it, one line each.
         result: Everything else about a study; None for runs made elsewhere.
     """
@@ -147,7 +147,7 @@ def verdict(
         runs: A file, as `lrtransfer verdict` takes it; a data frame of pandas or polars; rows as
             mappings; or a `RunTable`. A loss of NaN is a run that diverged; leave out the rows of
             runs that were not made, or give None.
-        target: Size the learning rate is wanted for; by default the largest.
+        target: Size the learning rate is for; by default the largest.
         base: Size whose optimum would be used; by default the smallest.
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
         absolute_tolerance: The same in units of the loss.
@@ -166,34 +166,34 @@ def verdict(
         ({'all': 'transfers'}, 0.013)
     """
     _require_mapping(columns)
-    along = checked_axis(along, "along")
-    found = _read(runs, columns, along)
-    largest = max((row.size for row in found.table.observations), default=1)
-    target = largest if target is None else _whole("target", target)
+    along = check_axis(along, "along")
+    source = _read_table(runs, columns, along)
+    largest = max((row.size for row in source.table.observations), default=1)
+    target = largest if target is None else _read_whole("target", target)
     judgement = judge(
-        found.table,
+        source.table,
         target=target,
-        base=None if base is None else _whole("base", base),
-        tolerance=_number("tolerance", tolerance),
+        base=None if base is None else _read_whole("base", base),
+        tolerance=_read_number("tolerance", tolerance),
         absolute_tolerance=(
             None
             if absolute_tolerance is None
-            else _number("absolute_tolerance", absolute_tolerance)
+            else _read_number("absolute_tolerance", absolute_tolerance)
         ),
-        conditions=found.conditions,
+        conditions=source.conditions,
         axis=along,
     )
-    return Answer(found.table, judgement, target, found.warnings)
+    return Answer(source.table, judgement, target, source.warnings)
 
 
-def _whole(key: str, value: object) -> int:
+def _read_whole(key: str, value: object) -> int:
     try:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TableError(f"{key}: got {value!r}, wanted a whole number, such as 1024.") from None
 
 
-def _number(key: str, value: object) -> float:
+def _read_number(key: str, value: object) -> float:
     if isinstance(value, Real):
         return float(value)
     raise TableError(f"{key}: got {value!r}, wanted a number, such as 0.01.")
@@ -206,7 +206,7 @@ def _require_mapping(columns: object) -> None:
         )
 
 
-def _read(runs: Any, columns: Mapping[str, str] | None, along: AxisName) -> Runs:
+def _read_table(runs: Any, columns: Mapping[str, str] | None, along: AxisName) -> Runs:
     if isinstance(runs, RunTable):
         return Runs(runs, "", ())
     if isinstance(runs, (str, PathLike)):
@@ -221,5 +221,5 @@ def _read(runs: Any, columns: Mapping[str, str] | None, along: AxisName) -> Runs
             f"verdict: got {type(runs).__name__}, wanted a file, a data frame, a RunTable, or rows "
             f"such as {{'{along}': 64, 'lr': 0.01, 'loss': 3.2}}."
         )
-    named = [{str(name): value for name, value in row.items()} for row in rows]
-    return runs_of(named, name="runs", columns=columns, along=along)
+    cells = [{str(name): value for name, value in row.items()} for row in rows]
+    return parse_runs(cells, name="runs", columns=columns, along=along)

@@ -89,7 +89,7 @@ def fit(scheme: str, width: int) -> CurveFit:
 
 def optimum(scheme: str, width: int) -> Optimum:
     centre = centre_of(scheme, width)
-    return Optimum(width, centre, centre - 0.32, centre + 0.27, "ok")
+    return Optimum(size=width, log2_lr=centre, low=centre - 0.32, high=centre + 0.27, status="ok")
 
 
 def prediction(scheme: str, *, target: int = 8192) -> Prediction:
@@ -117,7 +117,16 @@ def answer(scheme: str) -> SchemeAnswer:
             f"loss there; its whole interval {says} the tolerance of 1 %."
         ),
         covers=COVERS,
-        regret=Regret(1024, True, cost, low, high, (0.01, 0.95), 0.01, centre_of(scheme, 128), 3.2),
+        regret=Regret(
+            size=1024,
+            measured=True,
+            estimate=cost,
+            low=low,
+            high=high,
+            tolerance=0.01,
+            log2_lr=centre_of(scheme, 128),
+            best_loss=3.2,
+        ),
         drift=Interval(slope, slope - 0.09, slope + 0.08),
         optima=tuple(optimum(scheme, width) for width in WIDTHS),
         prediction=prediction(scheme),
@@ -135,10 +144,21 @@ def nothing(scheme: str, *, widths: Sequence[int] = WIDTHS) -> SchemeAnswer:
         covers=COVERS,
         regret=None,
         drift=None,
-        optima=tuple(Optimum(width, None, None, None, "none") for width in widths),
+        optima=tuple(
+            Optimum(size=width, log2_lr=None, low=None, high=None, status="none")
+            for width in widths
+        ),
         prediction=None,
         fits=(),
-        evidence=(Evidence("add learning rates below 2^-12", 128, (-13.0, -14.0), 6, 0.2),),
+        evidence=(
+            Evidence(
+                action="add learning rates below 2^-12",
+                size=128,
+                log2_lr=(-13.0, -14.0),
+                runs=6,
+                cost=0.2,
+            ),
+        ),
     )
 
 
@@ -149,19 +169,40 @@ def edges(scheme: str) -> SchemeAnswer:
         verdict="inconclusive",
         reason="The lowest loss at width 1024 lies at the smallest rate tried.",
         covers=COVERS,
-        regret=Regret(1024, True, 0.021, 0.004, None, (0.01, 0.95), 0.01, -5.2, 3.2),
+        regret=Regret(
+            size=1024,
+            measured=True,
+            estimate=0.021,
+            low=0.004,
+            high=None,
+            tolerance=0.01,
+            log2_lr=-5.2,
+            best_loss=3.2,
+        ),
         drift=None,
         optima=(
             optimum(scheme, 128),
-            Optimum(256, -1.0, -2.0, None, "edge"),
-            Optimum(512, -12.0, None, -11.0, "edge"),
-            Optimum(1024, -12.0, None, None, "edge"),
+            Optimum(size=256, log2_lr=-1.0, low=-2.0, high=None, status="edge"),
+            Optimum(size=512, log2_lr=-12.0, low=None, high=-11.0, status="edge"),
+            Optimum(size=1024, log2_lr=-12.0, low=None, high=None, status="edge"),
         ),
         prediction=None,
         fits=(fit(scheme, 128),),
         evidence=(
-            Evidence("add learning rates below 2^-12 at width 512", 512, (-14.0, -13.0), 6, 0.1),
-            Evidence("add seeds: 5 per learning rate at width 1024", 1024, (-13.0,), 2, 0.31),
+            Evidence(
+                action="add learning rates below 2^-12 at width 512",
+                size=512,
+                log2_lr=(-14.0, -13.0),
+                runs=6,
+                cost=0.1,
+            ),
+            Evidence(
+                action="add seeds: 5 per learning rate at width 1024",
+                size=1024,
+                log2_lr=(-13.0,),
+                runs=2,
+                cost=0.31,
+            ),
         ),
     )
 
@@ -180,6 +221,44 @@ def judgement(*answers: SchemeAnswer) -> Judgement:
         for answer in answers[1:]
     )
     return Judgement({answer.scheme: answer for answer in answers}, comparisons, {})
+
+
+REGRETS = (
+    Regret(
+        size=512,
+        measured=True,
+        estimate=4e-5,
+        low=0.0,
+        high=0.0011,
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=2.4,
+    ),
+    Regret(
+        size=1024,
+        measured=True,
+        estimate=0.0021,
+        low=0.0002,
+        high=0.0064,
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=3.2,
+        low_quantile=0.001,
+        high_quantile=0.995,
+    ),
+    Regret(
+        size=8192,
+        measured=False,
+        estimate=0.139,
+        low=0.0623,
+        high=0.288,
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=3.2,
+        low_quantile=0.025,
+        high_quantile=0.975,
+    ),
+)
 
 
 def report(*schemes: str, title: str = "Small transformer on wikitext") -> Report:

@@ -17,7 +17,7 @@ import pytest
 from lrtransfer.reports import html as reports_html
 from lrtransfer.reports.figures import Figure
 from lrtransfer.reports.html import Report, render, write
-from lrtransfer.statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
+from lrtransfer.statistics.answer import Optimum, Prediction, SchemeAnswer
 from lrtransfer.statistics.axis import AXES, AxisName
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import judge
@@ -240,7 +240,7 @@ def test_runs_that_schemes_share_count_once() -> None:
 
 def test_every_interval_on_the_page_names_its_level() -> None:
     report = synthetic.usual()
-    answers = (replace(report.answers[0], regrets=EVERY_LEVEL), *report.answers[1:])
+    answers = (replace(report.answers[0], regrets=synthetic.REGRETS), *report.answers[1:])
     comparisons = synthetic.judgement(*answers).comparisons
     text = read(render(replace(report, answers=answers, comparisons=comparisons))).text
     for words in (
@@ -255,13 +255,6 @@ def test_every_interval_on_the_page_names_its_level() -> None:
     assert " … " not in text
 
 
-EVERY_LEVEL = (
-    Regret(512, True, 4e-5, 0.0, 0.0011, (0.01, 0.95), 0.01, -5.2, 2.4),
-    Regret(1024, True, 0.0021, 0.0002, 0.0064, (0.001, 0.995), 0.01, -5.2, 3.2),
-    Regret(8192, False, 0.139, 0.0623, 0.288, (0.025, 0.975), 0.01, -5.2, 3.2),
-)
-
-
 def test_runs_without_an_answer_are_refused() -> None:
     rows = RunTable(synthetic.runs("sp"))
     with pytest.raises(ValueError, match=r"got runs of \['sp'\] but answers for \[\]"):
@@ -270,7 +263,12 @@ def test_runs_without_an_answer_are_refused() -> None:
 
 def test_optima_without_runs_are_told() -> None:
     answer = synthetic.nothing("μP", widths=())
-    lone = SchemeAnswer(**(vars(answer) | {"optima": (Optimum(64, -3.0, -4.0, -2.0, "ok"),)}))
+    lone = SchemeAnswer(
+        **(
+            vars(answer)
+            | {"optima": (Optimum(size=64, log2_lr=-3.0, low=-4.0, high=-2.0, status="ok"),)}
+        )
+    )
     text = read(render(Report("", (), RunTable(()), (lone,), 128))).text
     assert "64 0.125 = 2^-3 0.0625 to 0.250 ok 0 0" in text
 

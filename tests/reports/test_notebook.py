@@ -28,7 +28,7 @@ def poisoned(text: str) -> Page:
             scheme=text + " " * i,
             reason=text,
             covers=text,
-            prediction=Prediction(8192, 0.01, 0.005, 0.02, text),
+            prediction=Prediction(size=8192, lr=0.01, low=0.005, high=0.02, assumption=text),
         )
         for i, answer in enumerate((synthetic.answer("μP"), synthetic.edges("SP")))
     )

@@ -35,8 +35,8 @@ def judged(axis: AxisName, **options: Any) -> dict[str, SchemeAnswer]:
 
 def of_width(text: str) -> list[str]:
     """Return words that speak of width, but for the one place where it is not covered."""
-    told = text.replace("another width", "")
-    return re.findall(r"\w*(?:width|wide|narrow)\w*", told, flags=re.IGNORECASE)
+    sentence = text.replace("another width", "")
+    return re.findall(r"\w*(?:width|wide|narrow)\w*", sentence, flags=re.IGNORECASE)
 
 
 @pytest.mark.parametrize("axis", OTHERS)
@@ -61,18 +61,18 @@ def test_numbers_do_not_depend_on_the_axis(axis: AxisName) -> None:
             assert other.prediction is not None
             assumption = other.prediction.assumption
             assert replace(one.prediction, assumption=assumption) == other.prediction
-        found, wanted = ([(e.size, e.log2_lr, e.runs) for e in a.evidence] for a in (one, other))
-        assert found == wanted
+        first, second = ([(e.size, e.log2_lr, e.runs) for e in a.evidence] for a in (one, other))
+        assert first == second
 
 
 @pytest.mark.parametrize(
     ("axis", "power"), [("width", 2), ("depth", 1), ("batch", 1), ("steps", 1)]
 )
 def test_runs_cost_in_proportion_to_a_power_of_the_size(axis: AxisName, power: int) -> None:
-    (wanted,) = judged(axis)["alone"].evidence
+    (evidence,) = judged(axis)["alone"].evidence
     so_far = sum(row.size**power for row in ALONE)
-    assert wanted.size == 128
-    assert wanted.cost == pytest.approx(wanted.runs * wanted.size**power / so_far)
+    assert evidence.size == 128
+    assert evidence.cost == pytest.approx(evidence.runs * evidence.size**power / so_far)
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def test_sentences_are_these(axis: AxisName, name: str, plural: str, most: str) 
     assert lacking.evidence[0].action == (
         f"add the base {name}'s runs at {name} 128 (scheme alone)"
     )
-    (wanted,) = judge(table(runs("two", still, widths=(64, 256))), target=256, axis=axis)[
+    (evidence,) = judge(table(runs("two", still, widths=(64, 256))), target=256, axis=axis)[
         "two"
     ].evidence
-    assert wanted.action == (
+    assert evidence.action == (
         f"2 {plural} do not determine the target's learning rate: add runs at {name} 32 "
         "(scheme two)"
     )

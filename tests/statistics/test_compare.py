@@ -32,30 +32,32 @@ def true_regret(judgement: Judgement, scheme: str, drift: float) -> float:
 
 
 def test_differences_are_found() -> None:
-    (found,) = judged(("mup", 0.0, 3.0), ("sp", -0.7, 3.1)).comparisons
-    assert (found.scheme, found.reference, found.size) == ("sp", "mup", 512)
-    for interval, truth in ((found.drift, -0.7), (found.best_loss, 0.1)):
+    (comparison,) = judged(("mup", 0.0, 3.0), ("sp", -0.7, 3.1)).comparisons
+    assert (comparison.scheme, comparison.reference, comparison.size) == ("sp", "mup", 512)
+    for interval, truth in ((comparison.drift, -0.7), (comparison.best_loss, 0.1)):
         assert interval is not None
         assert interval.low is not None
         assert interval.high is not None
         assert interval.low <= truth <= interval.high
         assert interval.low * interval.high > 0  # and that they differ is certain
-    assert found.regret is not None
-    assert found.regret.low is not None
-    assert found.regret.low > 0
+    assert comparison.regret is not None
+    assert comparison.regret.low is not None
+    assert comparison.regret.low > 0
 
 
 def test_pairing_by_seed_removes_what_seeds_share() -> None:
-    (found,) = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0)).comparisons
-    assert found.best_loss is not None
-    assert found.best_loss.low is not None
-    assert found.best_loss.high is not None
-    assert found.best_loss.high - found.best_loss.low < 0.02  # seeds alone scatter by 0.05
+    (comparison,) = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0)).comparisons
+    assert comparison.best_loss is not None
+    assert comparison.best_loss.low is not None
+    assert comparison.best_loss.high is not None
+    assert (
+        comparison.best_loss.high - comparison.best_loss.low < 0.02
+    )  # seeds alone scatter by 0.05
 
 
 def test_every_scheme_is_compared_with_the_first() -> None:
-    found = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0), ("c", -0.7, 3.0), seeds=3).comparisons
-    assert [(c.scheme, c.reference) for c in found] == [("b", "a"), ("c", "a")]
+    comparisons = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0), ("c", -0.7, 3.0), seeds=3).comparisons
+    assert [(c.scheme, c.reference) for c in comparisons] == [("b", "a"), ("c", "a")]
 
 
 def test_more_comparisons_widen_the_intervals() -> None:
@@ -75,9 +77,13 @@ def test_intervals_hold_together() -> None:
     held = []
     for seed in range(40):
         judgement = judged(("a", 0.0, 3.0), ("b", -0.2, 3.0), seeds=3, seed=seed)
-        (found,) = judgement.comparisons
+        (comparison,) = judgement.comparisons
         regret = true_regret(judgement, "b", -0.2) - true_regret(judgement, "a", 0.0)
-        truths = ((found.drift, -0.2), (found.best_loss, 0.0), (found.regret, regret))
+        truths = (
+            (comparison.drift, -0.2),
+            (comparison.best_loss, 0.0),
+            (comparison.regret, regret),
+        )
         held.append(
             all(
                 i is None or (i.low is not None and i.high is not None and i.low <= truth <= i.high)
@@ -97,16 +103,16 @@ def test_pairs_are_of_equal_seeds() -> None:
         for x in range(-12, -2)
         for s in seeds
     ]
-    (found,) = judge(RunTable(tuple(rows)), target=128).comparisons
-    assert found.best_loss is not None
-    assert found.best_loss.low == pytest.approx(0.1, abs=0.01)
-    assert found.best_loss.high == pytest.approx(0.1, abs=0.01)
+    (comparison,) = judge(RunTable(tuple(rows)), target=128).comparisons
+    assert comparison.best_loss is not None
+    assert comparison.best_loss.low == pytest.approx(0.1, abs=0.01)
+    assert comparison.best_loss.high == pytest.approx(0.1, abs=0.01)
 
 
 def test_few_seeds_tell_no_difference_of_losses() -> None:
-    (found,) = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0), seeds=2).comparisons
-    assert found.best_loss is None
-    assert found.drift is not None
+    (comparison,) = judged(("a", 0.0, 3.0), ("b", 0.0, 3.0), seeds=2).comparisons
+    assert comparison.best_loss is None
+    assert comparison.drift is not None
 
 
 def test_one_scheme_is_compared_with_nothing() -> None:

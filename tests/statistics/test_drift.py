@@ -3,20 +3,26 @@ import math
 import pytest
 
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.drift import BEND, drift_of, predict
+from lrtransfer.statistics.drift import BEND, fit_drift, predict
 
 
 def line(slope: float, *, widths: int = 5, half: float = 0.098) -> list[Optimum]:
     """Return optima on a line, with a standard error of .05 unless told otherwise."""
     return [
-        Optimum(2**i, -6 + slope * i, -6 + slope * i - half, -6 + slope * i + half, "ok")
+        Optimum(
+            size=2**i,
+            log2_lr=-6 + slope * i,
+            low=-6 + slope * i - half,
+            high=-6 + slope * i + half,
+            status="ok",
+        )
         for i in range(5, 5 + widths)
     ]
 
 
 @pytest.mark.parametrize("slope", [0.0, -0.5, 0.3])
 def test_drift_is_octaves_per_doubling(slope: float) -> None:
-    drift = drift_of(line(slope))
+    drift = fit_drift(line(slope))
     assert drift is not None
     assert drift.estimate == pytest.approx(slope)
     # sd of the slope .05 / sqrt(4 + 1 + 0 + 1 + 4), Student quantile with 3 dof 3.182
@@ -25,10 +31,10 @@ def test_drift_is_octaves_per_doubling(slope: float) -> None:
 
 
 def test_only_known_optima_count() -> None:
-    edge = Optimum(2**12, 40.0, 39.0, None, "edge")
-    none = Optimum(2**13, None, None, None, "none")
-    assert drift_of([*line(-0.2), edge, none]) == drift_of(line(-0.2))
-    assert drift_of([*line(0.0, widths=2), edge, none]) is None
+    edge = Optimum(size=2**12, log2_lr=40.0, low=39.0, high=None, status="edge")
+    none = Optimum(size=2**13, log2_lr=None, low=None, high=None, status="none")
+    assert fit_drift([*line(-0.2), edge, none]) == fit_drift(line(-0.2))
+    assert fit_drift([*line(0.0, widths=2), edge, none]) is None
     assert predict([*line(0.0, widths=2), edge], size=4096) is None
 
 
@@ -38,14 +44,16 @@ def test_prediction_by_hand() -> None:
     # Bend: half of (16 - sum h_i d_i^2) = (16 - 2) / 2 = 7 octaves per unit of bend.
     statistical = 3.182 * 0.05 * math.sqrt(1.8)
     bend = 1.96 * BEND * 7
-    found = predict(line(-0.5), size=2**11)
-    assert found is not None
-    assert math.log2(found.lr) == pytest.approx(-6 - 5.5)
-    assert math.log2(found.high / found.lr) == pytest.approx(
+    prediction = predict(line(-0.5), size=2**11)
+    assert prediction is not None
+    assert math.log2(prediction.lr) == pytest.approx(-6 - 5.5)
+    assert math.log2(prediction.high / prediction.lr) == pytest.approx(
         math.hypot(statistical, bend), rel=1e-3
     )
-    assert math.log2(found.lr / found.low) == pytest.approx(math.hypot(statistical, bend), rel=1e-3)
-    assert "octaves per doubling" in found.assumption
+    assert math.log2(prediction.lr / prediction.low) == pytest.approx(
+        math.hypot(statistical, bend), rel=1e-3
+    )
+    assert "octaves per doubling" in prediction.assumption
 
 
 def test_prediction_at_the_middle_needs_little_bend() -> None:
@@ -60,8 +68,10 @@ def test_prediction_that_says_nothing_is_not_made() -> None:
 
 
 def test_interval_of_no_width_weighs_no_more_than_the_grid() -> None:
-    exact = [Optimum(2**i, -6.0, -6.0, -6.0, "ok") for i in range(5, 9)]
-    drift = drift_of(exact)
+    exact = [
+        Optimum(size=2**i, log2_lr=-6.0, low=-6.0, high=-6.0, status="ok") for i in range(5, 9)
+    ]
+    drift = fit_drift(exact)
     assert drift is not None
     assert drift.low is not None
     assert drift.low < 0

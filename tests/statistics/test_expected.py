@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Regret
-from lrtransfer.statistics.table import FloatArray, Observation, RunTable
+from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import judge
 
 WIDTHS = (64, 128, 256, 512)
@@ -37,39 +38,40 @@ def expected(
                 loss += 0.001 * rng.standard_normal()
                 rows.append(Observation("mup", width, 2.0**x, seed, float(loss)))
     answer = judge(RunTable(tuple(rows)), target=target)["mup"]
-    told = [regret for regret in answer.regrets if not regret.measured]
-    assert len(told) <= 1
-    return told[0] if told else None
+    expectations = [regret for regret in answer.regrets if not regret.measured]
+    assert len(expectations) <= 1
+    return expectations[0] if expectations else None
 
 
 @pytest.mark.parametrize(("drift", "curvature"), [(0, 0), (-0.3, 0), (-0.3, 0.2), (0.2, -0.2)])
 def test_the_interval_holds_the_truth(drift: float, curvature: float) -> None:
-    found = expected(drift=drift, curvature=curvature)
-    assert found is not None
-    assert found.low is not None
-    assert found.high is not None
-    assert found.size == 2048
-    truth = 2.0 ** (5 * curvature) / 16 * (found.log2_lr + 7 - 5 * drift) ** 2 / 3
-    assert found.low <= truth <= found.high
-    assert found.low <= found.estimate <= found.high
-    assert found.best_loss == pytest.approx(3, abs=0.01)
+    regret = expected(drift=drift, curvature=curvature)
+    assert regret is not None
+    assert regret.low is not None
+    assert regret.high is not None
+    assert regret.size == 2048
+    assert regret.level == "2.5 to 97.5 %"
+    truth = 2.0 ** (5 * curvature) / 16 * (regret.log2_lr + 7 - 5 * drift) ** 2 / 3
+    assert regret.low <= truth <= regret.high
+    assert regret.low <= regret.estimate <= regret.high
+    assert regret.best_loss == pytest.approx(3, abs=0.01)
 
 
 @pytest.mark.parametrize("curvature", [0.4, -0.4])
 def test_the_trend_of_the_curvature_is_followed(curvature: float) -> None:
-    found = expected(drift=-0.3, curvature=curvature)
-    assert found is not None
-    truth = 2.0 ** (5 * curvature) / 16 * (found.log2_lr + 7 + 5 * 0.3) ** 2 / 3
-    assert found.estimate == pytest.approx(truth, rel=0.3)
+    regret = expected(drift=-0.3, curvature=curvature)
+    assert regret is not None
+    truth = 2.0 ** (5 * curvature) / 16 * (regret.log2_lr + 7 + 5 * 0.3) ** 2 / 3
+    assert regret.estimate == pytest.approx(truth, rel=0.3)
 
 
 @pytest.mark.parametrize("drift", [-0.3, 0.3])
 def test_the_valley_is_climbed_on_its_own_side(drift: float) -> None:
     # Steep to the right, flat to the left: the two sides differ by half.
-    found = expected(drift=drift, shape=skew)
-    assert found is not None
-    truth = float(skew(np.array(found.log2_lr + 7 - 5 * drift))) / 3
-    assert found.estimate == pytest.approx(truth, rel=0.25)
+    regret = expected(drift=drift, shape=skew)
+    assert regret is not None
+    truth = float(skew(np.array(regret.log2_lr + 7 - 5 * drift))) / 3
+    assert regret.estimate == pytest.approx(truth, rel=0.25)
 
 
 def test_a_drift_makes_the_target_dearer() -> None:

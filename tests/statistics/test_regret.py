@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.landscapes import simulate
-from lrtransfer.statistics.optimum import SizeFit, fit_sizes
-from lrtransfer.statistics.regret import Decision, RateUsed, decide, rate_used, regret_draws
-from lrtransfer.statistics.table import FloatArray, LossCurve
+from lrtransfer.statistics.curves.optimum import SizeFit, fit_sizes
+from lrtransfer.statistics.regret import (
+    Decision,
+    RateUsed,
+    carry_over,
+    decide_transfer,
+    draw_regrets,
+)
+from lrtransfer.statistics.simulation import simulate
+from lrtransfer.statistics.table import LossCurve
 
 INF = np.inf
 
@@ -27,7 +34,7 @@ def parabola(best: float = -5.0, *, noise: float = 0.001) -> FloatArray:
 
 
 def ruled(x: float, fit: SizeFit, *, tolerance: float = 0.01) -> Decision:
-    return decide(RateUsed(64, x, x, x), fit, tolerance=tolerance, at_target=True)
+    return decide_transfer(RateUsed.exactly(64, x), fit, tolerance=tolerance, at_target=True)
 
 
 @pytest.mark.parametrize(
@@ -41,14 +48,14 @@ def ruled(x: float, fit: SizeFit, *, tolerance: float = 0.01) -> Decision:
 )
 def test_known_regret(x: float, verdict: str) -> None:
     # (x + 5)^2 / 16 of a best loss of 3: 0, .19 %, 8.3 % and 8.3 %
-    found = ruled(x, fitted(parabola()))
-    assert found.verdict == verdict
-    assert found.regret is not None
+    decision = ruled(x, fitted(parabola()))
+    assert decision.verdict == verdict
+    assert decision.regret is not None
     truth = (x + 5) ** 2 / 48
-    assert found.regret.low is not None
-    assert found.regret.high is not None
-    assert found.regret.low <= truth <= found.regret.high
-    assert found.regret.estimate == pytest.approx(truth, abs=0.002)
+    assert decision.regret.low is not None
+    assert decision.regret.high is not None
+    assert decision.regret.low <= truth <= decision.regret.high
+    assert decision.regret.estimate == pytest.approx(truth, abs=0.002)
 
 
 def test_regret_at_the_tolerance_is_open() -> None:
@@ -56,13 +63,25 @@ def test_regret_at_the_tolerance_is_open() -> None:
     assert ruled(float(x), fitted(parabola(noise=0.03))).verdict == "inconclusive"
 
 
-def test_looks_share_the_error_of_one() -> None:
-    fit, used = fitted(parabola(noise=0.03)), RateUsed(64, -4.0, -4.0, -4.0)
+def test_the_interval_names_its_quantiles() -> None:
+    fit, used = fitted(parabola(noise=0.03)), RateUsed.exactly(64, -4.0)
     once, often = (
-        decide(used, fit, tolerance=0.01, at_target=True, looks=looks).regret for looks in (1, 10)
+        decide_transfer(used, fit, tolerance=0.01, at_target=True, looks=looks).regret
+        for looks in (1, 10)
+    )
+    assert once is not None
+    assert often is not None
+    assert (once.level, often.level) == ("1 to 95 %", "0.1 to 99.5 %")
+
+
+def test_looks_share_the_error_of_one() -> None:
+    fit, used = fitted(parabola(noise=0.03)), RateUsed.exactly(64, -4.0)
+    once, often = (
+        decide_transfer(used, fit, tolerance=0.01, at_target=True, looks=looks).regret
+        for looks in (1, 10)
     )
     assert fit.draws is not None
-    draws = regret_draws(used, fit.draws)
+    draws = draw_regrets(used, fit.draws)
     assert once is not None
     assert often is not None
     for regret, low, high in ((once, 0.01, 0.95), (often, 0.001, 0.995)):
@@ -73,10 +92,10 @@ def test_looks_share_the_error_of_one() -> None:
 def test_rate_that_diverges_does_not_transfer() -> None:
     loss = parabola()
     loss[:, 6:] = INF
-    found = ruled(-3.0, fitted(loss))
-    assert found.verdict == "does not transfer"
-    assert found.regret is None
-    assert found.reason == "The optimum of width 64 (2^-3) diverges at width 512."
+    decision = ruled(-3.0, fitted(loss))
+    assert decision.verdict == "does not transfer"
+    assert decision.regret is None
+    assert decision.reason == "The optimum of width 64 (2^-3) diverges at width 512."
 
 
 def test_rate_that_diverges_beside_too_few_finite_ones() -> None:
@@ -91,10 +110,10 @@ def test_nothing_trains_nothing_is_said() -> None:
 
 @pytest.mark.parametrize(("x", "side"), [(-10.0, "low"), (-0.5, "high")])
 def test_rate_outside_the_rates_tried_is_open(x: float, side: str) -> None:
-    found = ruled(x, fitted(parabola()))
-    assert found.verdict == "inconclusive"
-    assert found.regret is not None
-    assert (found.regret.outside, found.regret.low, found.regret.high) == (side, 0.0, None)
+    decision = ruled(x, fitted(parabola()))
+    assert decision.verdict == "inconclusive"
+    assert decision.regret is not None
+    assert (decision.regret.outside, decision.regret.low, decision.regret.high) == (side, 0.0, None)
 
 
 def test_edge_can_only_bring_bad_news() -> None:
@@ -119,31 +138,35 @@ def test_four_rates_can_only_bring_bad_news() -> None:
 
 def test_bounded_rate_is_bad_when_all_it_may_be_is_bad() -> None:
     fit = fitted(parabola())
-    bad = RateUsed(64, -2.0, -3.0, INF)
-    assert decide(bad, fit, tolerance=0.01, at_target=True).verdict == "does not transfer"
-    open_ = RateUsed(64, -2.0, -5.5, INF)
-    found = decide(open_, fit, tolerance=0.01, at_target=True)
-    assert found.verdict == "inconclusive"
-    assert found.regret is not None
-    assert found.regret.high is None
+    bad = RateUsed(size=64, log2_lr=-2.0, low=-3.0, high=INF)
+    assert decide_transfer(bad, fit, tolerance=0.01, at_target=True).verdict == "does not transfer"
+    open_ = RateUsed(size=64, log2_lr=-2.0, low=-5.5, high=INF)
+    decision = decide_transfer(open_, fit, tolerance=0.01, at_target=True)
+    assert decision.verdict == "inconclusive"
+    assert decision.regret is not None
+    assert decision.regret.high is None
 
 
 def test_rate_used() -> None:
-    assert rate_used(Optimum(64, -5.0, -5.5, -4.5, "ok")) == RateUsed(64, -5.0, -5.0, -5.0)
-    assert rate_used(Optimum(64, -3.0, -4.0, None, "edge")) == RateUsed(64, -3.0, -4.0, INF)
-    assert rate_used(Optimum(64, -3.0, None, None, "edge")) is None
-    assert rate_used(Optimum(64, None, None, -3.0, "none")) is None
+    assert carry_over(
+        Optimum(size=64, log2_lr=-5.0, low=-5.5, high=-4.5, status="ok")
+    ) == RateUsed.exactly(64, -5.0)
+    assert carry_over(
+        Optimum(size=64, log2_lr=-3.0, low=-4.0, high=None, status="edge")
+    ) == RateUsed(size=64, log2_lr=-3.0, low=-4.0, high=INF)
+    assert carry_over(Optimum(size=64, log2_lr=-3.0, low=None, high=None, status="edge")) is None
+    assert carry_over(Optimum(size=64, log2_lr=None, low=None, high=-3.0, status="none")) is None
 
 
 def test_regret_is_never_negative_and_zero_at_the_minimum() -> None:
     fit = fitted(parabola())
     assert fit.draws is not None
     x = fit.draws.log2_lr
-    all_regrets = np.stack([regret_draws(RateUsed(1, v, v, v), fit.draws) for v in x[::7]])
+    all_regrets = np.stack([draw_regrets(RateUsed.exactly(1, v), fit.draws) for v in x[::7]])
     assert (all_regrets >= 0).all()
     lowest = fit.draws.loss.argmin(axis=1)
     first = float(x[lowest[0]])
-    assert regret_draws(RateUsed(1, first, first, first), fit.draws)[0] == 0.0
+    assert draw_regrets(RateUsed.exactly(1, first), fit.draws)[0] == 0.0
 
 
 @pytest.mark.parametrize("name", ["skew", "cliff", "quartic"])
@@ -152,12 +175,12 @@ def test_verdict_agrees_with_interval(name: str) -> None:
         rng = np.random.default_rng([i, 21])
         curve, best = simulate(name, rng=rng, noise=0.01)
         (fit,) = fit_sizes([curve])
-        found = ruled(best + rng.uniform(-2, 0.5), fit)
-        if found.regret is None:
+        decision = ruled(best + rng.uniform(-2, 0.5), fit)
+        if decision.regret is None:
             continue
-        low, high = found.regret.low, found.regret.high
+        low, high = decision.regret.low, decision.regret.high
         assert low is not None
-        assert (found.verdict == "transfers") == (high is not None and high <= 0.01)
-        assert (found.verdict == "does not transfer") == (low > 0.01)
-        assert low <= found.regret.estimate
-        assert high is None or found.regret.estimate <= high
+        assert (decision.verdict == "transfers") == (high is not None and high <= 0.01)
+        assert (decision.verdict == "does not transfer") == (low > 0.01)
+        assert low <= decision.regret.estimate
+        assert high is None or decision.regret.estimate <= high

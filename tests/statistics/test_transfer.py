@@ -139,9 +139,9 @@ def test_two_widths_give_a_verdict_but_no_trend() -> None:
     answer = judge(table(runs("mup", still, widths=(64, 256))), target=256)["mup"]
     assert answer.verdict == "transfers"
     assert (answer.drift, answer.prediction) == (None, None)
-    (wanted,) = answer.evidence
-    assert "2 widths do not determine the target's learning rate" in wanted.action
-    assert wanted.size == 32
+    (evidence,) = answer.evidence
+    assert "2 widths do not determine the target's learning rate" in evidence.action
+    assert evidence.size == 32
 
 
 def test_base_width_is_the_one_asked_for() -> None:
@@ -157,10 +157,10 @@ def test_base_width_is_the_one_asked_for() -> None:
 def test_base_as_widest_has_nothing_to_be_judged_at() -> None:
     answer = judge(table(runs("sp", moving)), target=4096, base=512)["sp"]
     assert answer.verdict == "inconclusive"
-    (wanted,) = answer.evidence
-    assert wanted.size == 1024
+    (evidence,) = answer.evidence
+    assert evidence.size == 1024
     rest = sum(row.size**2 for row in table(runs("sp", moving)).observations)
-    assert wanted.cost == pytest.approx(wanted.runs * 1024**2 / rest)
+    assert evidence.cost == pytest.approx(evidence.runs * 1024**2 / rest)
 
 
 def test_covers_says_what_is_not_covered() -> None:
@@ -203,17 +203,15 @@ def test_row_given_twice_counts_once() -> None:
 def test_loss_of_a_diverged_run_is_not_read(loss: float | None) -> None:
     one, other = ([Observation("mup", w, 0.5, 0, v, True) for w in WIDTHS] for v in (loss, None))
     rows = runs("mup", still)
-    found, wanted = (judge(table(rows, extra), target=1024)["mup"] for extra in (one, other))
-    assert same(found, wanted)
-    assert same(judge(table(rows, one, other), target=1024)["mup"], wanted)
+    first, second = (judge(table(rows, extra), target=1024)["mup"] for extra in (one, other))
+    assert same(first, second)
+    assert same(judge(table(rows, one, other), target=1024)["mup"], second)
 
 
 def test_no_numpy_numbers_reach_the_reader() -> None:
     answer = judge(table(runs("sp", moving)), target=4096)["sp"]
     numbers = [answer.regret, answer.drift, answer.prediction, *answer.optima]
-    values = [value for part in numbers for value in vars(part).values()]
-    flat = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
-    kinds = {type(v) for v in flat}
+    kinds = {type(v) for part in numbers for v in vars(part).values()}
     assert kinds <= {int, float, str, bool, type(None)}
 
 
@@ -256,7 +254,7 @@ def test_scheme_with_one_width_beside_others_is_open() -> None:
     answers = judge(table(runs("mup", still), runs("sp", moving, widths=(64,))), target=512)
     assert answers["mup"].verdict == "transfers"
     assert answers["sp"].verdict == "inconclusive"
-    assert [wanted.size for wanted in answers["sp"].evidence] == [128]
+    assert [evidence.size for evidence in answers["sp"].evidence] == [128]
 
 
 def test_nothing_trains() -> None:

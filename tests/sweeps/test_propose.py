@@ -9,7 +9,7 @@ import pytest
 
 from lrtransfer.errors import ConfigError
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
-from lrtransfer.statistics.landscapes import loss_shape
+from lrtransfer.statistics.simulation import loss_shape
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
 from lrtransfer.sweeps.plan import Cells, first_cells
@@ -26,10 +26,21 @@ FIRST = tuple(range(-8, -1))
 
 
 def judgement(low: float | None, high: float | None) -> Judgement:
-    inside = Optimum(32, -5.0, -5.2, -4.8, "ok")
-    edge = Optimum(64, -8.0, low, high, "ok" if low and high else "edge")
+    inside = Optimum(size=32, log2_lr=-5.0, low=-5.2, high=-4.8, status="ok")
+    edge = Optimum(
+        size=64, log2_lr=-8.0, low=low, high=high, status="ok" if low and high else "edge"
+    )
     answer = SchemeAnswer(
-        "sp", "inconclusive", "", "", None, None, (inside, edge), None, fits=(), evidence=()
+        scheme="sp",
+        verdict="inconclusive",
+        reason="",
+        covers="",
+        regret=None,
+        drift=None,
+        optima=(inside, edge),
+        prediction=None,
+        fits=(),
+        evidence=(),
     )
     return Judgement({"sp": answer}, (), {})
 

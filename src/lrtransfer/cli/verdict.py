@@ -12,8 +12,8 @@ from .numbers import at_least, number
 from .tune import option
 
 if TYPE_CHECKING:
+    from ..integrations.tables.runs import Runs
     from ..statistics.axis import AxisName
-    from ..statistics.exports import Runs
 
 
 def _size(alias: str) -> Any:
@@ -55,10 +55,10 @@ class Verdict(Command):
             raise TableError(
                 "tolerance: got --tolerance-regret and --tolerance-regret-abs, wanted one of them."
             )
-        from ..statistics.axis import checked_axis
-        from ..statistics.exports import read_runs
+        from ..integrations.tables.runs import read_runs
+        from ..statistics.axis import check_axis
 
-        axis = checked_axis("width" if self.along is None else self.along, "along")
+        axis = check_axis("width" if self.along is None else self.along, "along")
         options: dict[str, Any] = {
             name: at_least(1)(name, text)
             for name in ("target", "base")

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from ..statistics.axis import AXES
-from ..statistics.columns import seed_noise
-from ..statistics.regret import power
+from ..statistics.curves.columns import seed_noise
+from ..statistics.regret import format_power
 from ..sweeps import describe
 from ..sweeps.confirm import Confirmation
 from ..sweeps.describe import tokens_per_step
@@ -61,9 +61,10 @@ def describe_confirmation(confirmation: Confirmation) -> str:
     name, optimum = AXES[confirmation.axis].name, confirmation.optimum
     prediction, regret = confirmation.predicted, confirmation.regret
     predicted = "nothing" if prediction is None else format_rate(compute_log2(prediction.lr))
+    used = format_power(confirmation.log2_lr)
     line = (
         f"{confirmation.scheme}: at {name} {confirmation.size} the optimum of the base {name} "
-        f"({power(confirmation.log2_lr)}) was tried with its neighbours; predicted {predicted}"
+        f"({used}) was tried with its neighbours; predicted {predicted}"
     )
     if optimum.log2_lr is None:
         return f"{line}, no optimum measured"

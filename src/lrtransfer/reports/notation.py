@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ..statistics.answer import Comparison, Interval, Optimum, Prediction, Regret
 from ..statistics.axis import Axis
-from ..statistics.regret import percent, power
+from ..statistics.regret import format_percent, format_power
 
 NOTHING = "–"
 LOSS_UNIT = "in units of the loss"  # of losses whose unit we do not know
@@ -59,7 +59,7 @@ def format_rate(x: float | None, *, tried: bool = False) -> str:
     if x is None or not math.isfinite(x):
         return NOTHING
     decimal = format_decimal(x, tried=tried)
-    return power(x) if decimal == NOTHING else f"{decimal} = {power(x)}"
+    return format_power(x) if decimal == NOTHING else f"{decimal} = {format_power(x)}"
 
 
 def compute_log2(lr: float) -> float:
@@ -115,7 +115,7 @@ def format_share(share: float) -> str:
     """
     if not math.isfinite(share):
         return "∞" if share > 0 else NOTHING
-    return f"{100 * share:.1e} %" if abs(share) >= 1e4 else _set_minus(percent(share))
+    return _set_minus(format_percent(share))
 
 
 def format_slope(number: float, *, signed: bool = False) -> str:
@@ -174,7 +174,7 @@ def format_optimum(optimum: Optimum) -> str:
     """Return the learning rate of an optimum: an estimate, a bound, or nothing.
 
     Example:
-        >>> format_optimum(Optimum(256, -6.0, None, -5.0, "edge"))
+        >>> format_optimum(Optimum(size=256, log2_lr=-6.0, low=None, high=-5.0, status="edge"))
         '≤ 0.0312 = 2^-5'
     """
     if optimum.status == "ok":
@@ -191,7 +191,7 @@ def format_optimum_range(optimum: Optimum) -> str:
     """Return the 95 % interval of an optimum; of a bound there is none.
 
     Example:
-        >>> format_optimum_range(Optimum(256, -6.0, -7.0, -5.0, "ok"))
+        >>> format_optimum_range(Optimum(size=256, log2_lr=-6.0, low=-7.0, high=-5.0, status="ok"))
         '0.00781 to 0.0312'
     """
     return format_rate_range(optimum.low, optimum.high) if optimum.status == "ok" else NOTHING
@@ -201,7 +201,8 @@ def format_prediction_range(prediction: Prediction) -> str:
     """Return the 95 % predictive interval.
 
     Example:
-        >>> format_prediction_range(Prediction(4096, 0.014, 0.0078125, 0.022, "no bend"))
+        >>> prediction = Prediction(size=4096, lr=0.014, low=2**-7, high=0.022, assumption="")
+        >>> format_prediction_range(prediction)
         '0.00781 to 0.0220'
     """
     return format_rate_range(compute_log2(prediction.low), compute_log2(prediction.high))
@@ -211,7 +212,8 @@ def format_prediction(prediction: Prediction) -> str:
     """Return the learning rate for the target with its predictive interval.
 
     Example:
-        >>> format_prediction(Prediction(4096, 0.014, 0.0078125, 0.022, "no bend"))
+        >>> prediction = Prediction(size=4096, lr=0.014, low=2**-7, high=0.022, assumption="")
+        >>> format_prediction(prediction)
         '0.0140 = 2^-6.16 (95 % CI 0.00781 to 0.0220)'
     """
     rate = format_rate(compute_log2(prediction.lr))
@@ -226,7 +228,8 @@ def format_regret(regret: Regret, *, unit: str) -> str:
         unit: Unit of the loss, such as "nats".
 
     Example:
-        >>> regret = Regret(128, True, 4e-5, 0.0, 0.0011, (0.01, 0.95), 0.01, -6.0, 2.4)
+        >>> regret = Regret(size=128, measured=True, estimate=4e-5, low=0.0, high=0.0011,
+        ...                 tolerance=0.01, log2_lr=-6.0, best_loss=2.4)
         >>> format_regret(regret, unit="nats")
         '0.004 % of the best loss (94 % CI 0 to 0.11 %), that is 0.0001 nats'
     """
@@ -241,11 +244,11 @@ def _format_regret_interval(regret: Regret) -> str:
     """Write the interval with the level that its quantiles give it."""
     if regret.high is None and not regret.low:
         return "(not bounded above)"
-    first, last = regret.quantiles
     low, high = (None if end is None else format_share(end) for end in (regret.low, regret.high))
     if low is not None and high is not None:
         low = low.removesuffix(" %")
-    level = (1 if high is None else last) - (0 if low is None else first)
+    level = 1 if high is None else regret.high_quantile
+    level -= 0 if low is None else regret.low_quantile
     return format_interval(format_range(low, high), level=level)
 
 
@@ -290,9 +293,10 @@ def format_comparison(comparison: Comparison, axis: Axis, *, unit: str) -> str:
 
     Example:
         >>> from ..statistics.axis import AXES
-        >>> drift = Interval(-0.92, -1.9, 0.0586)
-        >>> format_comparison(Comparison("sp", "mup", 128, drift, None, None), AXES["width"],
-        ...                   unit="nats")  # doctest: +NORMALIZE_WHITESPACE
+        >>> comparison = Comparison(scheme="sp", reference="mup", size=128, regret=None,
+        ...                         drift=Interval(-0.92, -1.9, 0.0586), best_loss=None)
+        >>> format_comparison(comparison, AXES["width"], unit="nats")
+        ... # doctest: +NORMALIZE_WHITESPACE
         'sp − mup: drift −0.92 octaves per doubling of width
         (simultaneous 95 % CI −1.90 to 0.06)'
     """

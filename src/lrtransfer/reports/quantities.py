@@ -45,7 +45,7 @@ def _describe(quality: Quality, axis: Axis) -> Iterator[str]:
     if quality.scatter is not None:
         yield format_scatter(quality.scatter)
     for regret, what in (
-        (quality.extrapolation, f"the rate that the {axis.less} {axis.plural} predict costs"),
+        (quality.extrapolation, f"the rate that the {axis.smaller} {axis.plural} predict costs"),
         (quality.penalty, "the base's rate is expected to cost"),
     ):
         if regret is not None:

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from ..statistics.answer import SchemeAnswer, axis_of
 from ..statistics.axis import AXES
-from ..statistics.regret import power
+from ..statistics.regret import format_power
 from ..statistics.transfer import Judgement
 from ..sweeps.describe import measure
 from ..sweeps.estimate import Estimate, SizeCost
@@ -146,7 +146,7 @@ def _describe_runs(study: Study, estimate: Estimate) -> str:
     rates = sorted({planned.run.lr for planned, _ in estimate.runs})
     if not rates:
         return f"All {estimate.finished} runs are finished."
-    low, high = (power(math.log2(rate)) for rate in (rates[0], rates[-1]))
+    low, high = (format_power(math.log2(rate)) for rate in (rates[0], rates[-1]))
     first = "first round: " if study.design == "adaptive" else ""
     return (
         f"{first}{len(estimate.runs)} runs, {len(rates)} learning rates from {low} to {high}; "

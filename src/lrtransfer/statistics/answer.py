@@ -2,33 +2,44 @@
 
 x = log2 learning rate; an octave is a factor of two in learning rate, a doubling a factor of two
 in size: the width of a model, or what else is varied (`axis`). A bound that is not known is None,
-never NaN.
+never NaN. Intervals hold the truth with 95 %, but for that of a regret, which names its quantiles.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from ..scaling import FloatArray
 from .axis import AXES, Axis, AxisName
-from .table import FloatArray
 
 VerdictName = Literal["transfers", "does not transfer", "inconclusive"]
 OptimumStatus = Literal["ok", "edge", "none"]
 Side = Literal["low", "high"]
 
+TAIL = 0.025  # share of the draws beyond either end of a 95 % interval
+# Where the interval of a measured regret ends, so that it never disagrees with the verdict: the
+# quantiles that "does not transfer" and "transfers" are decided by (`regret`).
+LOW_QUANTILE, HIGH_QUANTILE = 0.01, 0.95
+
 
 @dataclass(frozen=True)
 class Interval:
-    """State an estimate with its 95 % interval."""
+    """Estimate with its 95 % interval; in a `Comparison`, one that holds together with the others.
+
+    Attributes:
+        estimate: The estimate.
+        low: Lower end, None where there is no lower bound.
+        high: Upper end, None where there is no upper bound.
+    """
 
     estimate: float
     low: float | None
     high: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Optimum:
-    """State where the loss of one size is lowest.
+    """Learning rate at which the loss of one size is lowest.
 
     Attributes:
         size: Size n.
@@ -46,9 +57,9 @@ class Optimum:
     status: OptimumStatus
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CurveFit:
-    """Hold the fitted loss curve of one size with its 95 % band, all of shape (G,)."""
+    """Fitted loss curve of one size with its pointwise 95 % band, all of shape (G,)."""
 
     size: int
     log2_lr: FloatArray
@@ -57,25 +68,28 @@ class CurveFit:
     high: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Regret:
-    """State what the narrow size's optimum costs at a wider one, as a share of the best loss.
+    """Cost of using the base size's optimum at a larger size, as a share of the best loss there.
+
+    The interval of a measured regret runs from its 1 % to its 95 % quantile, not over the middle
+    95 %: these two decide the verdict. Where several looks at a growing table share the error of
+    one, both go outwards. That of an expected regret runs from 2.5 % to 97.5 %.
 
     Attributes:
         size: Size at which the price is paid.
         measured: Whether runs were made at that size; else it is expected from the prediction.
         estimate: (loss at the rate used - best loss) / best loss; where the rate is only bounded,
             that of the best rate within the bound.
-        low: Lower end of its interval.
+        low: Lower end of its interval; 0 where the rate used may itself be the best.
         high: Upper end; None when the rate used lies outside the rates tried there.
-        quantiles: Which quantiles `low` and `high` are: 0.01 and 0.95 of a measured regret, farther
-            out where several looks share the error; 0.025 and 0.975 of an expected one. A `low` of
-            0 says that the rate used may itself be the best.
         tolerance: The share up to which the rate is said to transfer.
-        log2_lr: The rate used: the optimum of the base size (or the narrowest measured).
+        log2_lr: The rate used: the optimum of the base size (or the smallest measured).
         best_loss: Lowest mean loss measured at the size, of which the shares are taken.
         outside: Side on which the rate used lies beyond the rates tried at `size`, or None;
             then `estimate` is the regret of the nearest rate tried.
+        low_quantile: Quantile of the regret at which the interval begins, as a share.
+        high_quantile: Quantile at which it ends.
     """
 
     size: int
@@ -83,16 +97,28 @@ class Regret:
     estimate: float
     low: float | None
     high: float | None
-    quantiles: tuple[float, float]
     tolerance: float
     log2_lr: float
     best_loss: float
     outside: Side | None = None
+    low_quantile: float = LOW_QUANTILE
+    high_quantile: float = HIGH_QUANTILE
+
+    @property
+    def level(self) -> str:
+        """Words for what the interval holds, from quantile to quantile.
+
+        Example:
+            >>> Regret(size=64, measured=True, estimate=0.1, low=0.0, high=0.2, tolerance=0.01,
+            ...        log2_lr=-6.0, best_loss=3.0).level
+            '1 to 95 %'
+        """
+        return f"{100 * self.low_quantile:.4g} to {100 * self.high_quantile:.4g} %"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """State the learning rate for the target size with its 95 % predictive interval.
+    """Learning rate for the target size with its 95 % predictive interval.
 
     `lr`, `low` and `high` are learning rates, not logarithms.
     """
@@ -106,25 +132,26 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Quality:
-    """Rate the transfer of a scheme on three axes, each None where the runs do not tell.
+    """Quality of a transfer on three axes, each None where the runs do not tell.
 
     Attributes:
-        scatter: Fit: how far optima lie from a straight line over log2 size beyond their own
-            intervals, a standard deviation in octaves.
-        extrapolation: Robustness: the regret at the widest size of the rate that the narrower
+        scatter: Fit: how far optima lie from a straight line over log2 size beyond what their own
+            intervals explain, a standard deviation in octaves. 0 does not say that the optima lie
+            on a line, but that they lie no farther from it than their intervals are wide.
+        extrapolation: Robustness: the regret at the largest size of the rate that the smaller
             sizes predict for it.
         penalty: Asymptotic penalty: the regret expected of the base's optimum three doublings
-            beyond the widest size.
+            beyond the largest size.
     """
 
-    scatter: float | None
-    extrapolation: Regret | None
-    penalty: Regret | None
+    scatter: float | None = None
+    extrapolation: Regret | None = None
+    penalty: Regret | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Name runs that would settle an open answer.
+    """Runs that would settle an open answer.
 
     Attributes:
         action: What to do, for people.
@@ -147,16 +174,18 @@ class Evidence:
         return f"{self.action}: {runs}, about {100 * self.cost:.2g} % of the training so far"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SchemeAnswer:
-    """Gather everything that is concluded for one scheme.
+    """Everything that is concluded for one scheme.
 
     Attributes:
         scheme: Name of the scheme.
-        verdict: Decided by the regret interval against the tolerance, by nothing else.
+        verdict: Decided by the interval of the regret against the tolerance, by nothing else:
+            its 95 % quantile must not exceed it ("transfers"), its 1 % quantile must ("does not
+            transfer").
         reason: One sentence for people: what decided, or what is missing.
         covers: What the verdict speaks of, and what it does not.
-        regret: Zero-shot regret at the target or the widest measured size, if it can be stated.
+        regret: Zero-shot regret at the target or the largest measured size, if it can be stated.
         regrets: Zero-shot regret at every measured size but the base, where it can be stated; last
             what is expected at a target beyond them.
         quality: Fit, robustness and asymptotic penalty of the transfer.
@@ -170,16 +199,16 @@ class SchemeAnswer:
 
     scheme: str
     verdict: VerdictName
-    reason: str
-    covers: str
-    regret: Regret | None
-    drift: Interval | None
-    optima: tuple[Optimum, ...]
-    prediction: Prediction | None
-    fits: tuple[CurveFit, ...]
-    evidence: tuple[Evidence, ...]
+    reason: str = ""
+    covers: str = ""
+    regret: Regret | None = None
+    drift: Interval | None = None
+    optima: tuple[Optimum, ...] = ()
+    prediction: Prediction | None = None
+    fits: tuple[CurveFit, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     regrets: tuple[Regret, ...] = ()
-    quality: Quality = Quality(None, None, None)
+    quality: Quality = Quality()
     axis: AxisName = "width"
 
 
@@ -187,22 +216,22 @@ def axis_of(answers: Iterable[SchemeAnswer]) -> Axis:
     """Return the words for the axis that answers speak of; those for width if there is no answer.
 
     Example:
-        >>> axis_of([]).most
+        >>> axis_of([]).largest
         'widest'
     """
     return AXES[next((answer.axis for answer in answers), "width")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """State how one scheme differs from another, the reference: differences, this less that.
+    """Differences between one scheme and another, the reference: this one's value minus that one's.
 
     All intervals of one table hold together with 95 %.
 
     Attributes:
         scheme: Name.
         reference: Name of the scheme that it is compared with.
-        size: Widest size that both have, of which regret and best loss speak.
+        size: Largest size that both have, of which regret and best loss speak.
         drift: Difference of the drifts, in octaves per doubling, from sizes that both have.
         regret: Difference of the zero-shot regrets, as shares of the best losses.
         best_loss: Difference of the losses at the best rates, from seeds that both have.

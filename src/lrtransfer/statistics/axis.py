@@ -12,34 +12,34 @@ from ..errors import TableError
 AxisName = Literal["width", "depth", "batch", "steps"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Axis:
-    """Hold the words for sizes along one axis, as they stand within a sentence.
+    """Words for the sizes along one axis, as they stand within a sentence.
 
     Attributes:
-        name: One size; `name` and a number name that size.
-        plural: Several sizes.
-        least: What the smallest measured is.
-        most: What the largest measured is.
-        less: What a size is beside a larger one.
-        small: Where a learning rate is tuned.
-        tuned: The same, after "the learning rate tuned".
-        whole: What a learning rate is wanted for.
+        name: One size: "at width 64".
+        plural: Several sizes: "the measured widths 64 and 128".
+        smallest: The least of the measured sizes: "the narrowest measured".
+        largest: The greatest of the measured sizes: "width 512, the widest measured".
+        smaller: Sizes beside a larger one: "the rate that narrower widths predict".
+        small: Where a learning rate is tuned: "the rate carried over from the narrow width".
+        tuned: The same after a participle: "the learning rate tuned on a small model".
+        described: One size in full, for someone who must give it: "the width of the model".
         cost_exponent: A run costs in proportion to this power of its size, all else being equal.
 
     Example:
-        >>> f"at {AXES['batch'].name} 64, the {AXES['batch'].most} measured"
+        >>> f"at {AXES['batch'].name} 64, the {AXES['batch'].largest} measured"
         'at batch size 64, the largest measured'
     """
 
     name: str
     plural: str
-    least: str
-    most: str
-    less: str
+    smallest: str
+    largest: str
+    smaller: str
     small: str
     tuned: str
-    whole: str
+    described: str
     cost_exponent: int
 
 
@@ -47,52 +47,52 @@ AXES: Mapping[AxisName, Axis] = {
     "width": Axis(
         name="width",
         plural="widths",
-        least="narrowest",
-        most="widest",
-        less="narrower",
+        smallest="narrowest",
+        largest="widest",
+        smaller="narrower",
         small="narrow width",
         tuned="on a small model",
-        whole="width of the model",
+        described="width of the model",
         cost_exponent=2,
     ),
     "depth": Axis(
         name="depth",
         plural="depths",
-        least="shallowest",
-        most="deepest",
-        less="shallower",
+        smallest="shallowest",
+        largest="deepest",
+        smaller="shallower",
         small="shallow model",
         tuned="on a shallow model",
-        whole="depth of the model",
+        described="depth of the model",
         cost_exponent=1,
     ),
     "batch": Axis(
         name="batch size",
         plural="batch sizes",
-        least="smallest",
-        most="largest",
-        less="smaller",
+        smallest="smallest",
+        largest="largest",
+        smaller="smaller",
         small="small batch size",
         tuned="at a small batch size",
-        whole="batch size",
+        described="batch size",
         cost_exponent=1,
     ),
     "steps": Axis(
         name="training length",
         plural="training lengths",
-        least="shortest",
-        most="longest",
-        less="shorter",
+        smallest="shortest",
+        largest="longest",
+        smaller="shorter",
         small="short training length",
         tuned="in a short training",
-        whole="training length in steps",
+        described="training length in steps",
         cost_exponent=1,
     ),
 }
 
 
-def checked_axis(name: str, where: str) -> AxisName:
-    """Return the name of an axis as one that is known.
+def check_axis(name: str, where: str) -> AxisName:
+    """Return the name of an axis, checked to be one.
 
     Arguments:
         name: The name.
@@ -102,22 +102,22 @@ def checked_axis(name: str, where: str) -> AxisName:
         TableError: If there is no such axis.
 
     Example:
-        >>> checked_axis("depth", "along")
+        >>> check_axis("depth", "along")
         'depth'
     """
-    for known in AXES:
-        if name == known:
-            return known
+    for axis in AXES:
+        if name == axis:
+            return axis
     raise TableError(
         f"{where}: got {name!r}, wanted the axis that grows: {', '.join(AXES)}. Choose one of them."
     )
 
 
-def others(axis: AxisName) -> str:
+def list_others(axis: AxisName) -> str:
     """Return what else a target may differ in from the runs along an axis.
 
     Example:
-        >>> others("width"), others("batch")
+        >>> list_others("width"), list_others("batch")
         ('training length, batch size or depth', 'width, training length or depth')
     """
     order: tuple[AxisName, ...] = ("width", "steps", "batch", "depth")

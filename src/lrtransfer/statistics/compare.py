@@ -4,6 +4,10 @@ Every scheme is compared with the first. Differences are paired: optima by size,
 seed, since schemes share initial values and batches. Regrets are not: the interval of their
 difference is that of intervals. With C differences of one table each interval has coverage
 1 − 0.05 / C (Bonferroni), so that all hold at once with 95 %.
+
+References:
+    Dunn (1961), Multiple Comparisons Among Means.
+    https://doi.org/10.1080/01621459.1961.10482090
 """
 
 import math
@@ -12,20 +16,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..scaling import fit_line
+from ..scaling import FloatArray, fit_line
 from .answer import Comparison, Interval, Optimum
+from .curves.optimum import SizeFit
 from .drift import NORMAL
-from .optimum import SizeFit
-from .regret import may_be_best, rate_used, regret_draws
-from .table import FloatArray, LossCurve
+from .regret import carry_over, draw_regrets, may_be_best
+from .table import LossCurve
 
 QUANTITIES = 3  # drift, regret, best loss
-LEVEL = 0.95
+JOINT_LEVEL = 0.95  # of all intervals of a table together
 
 
 @dataclass(frozen=True, eq=False)
 class SchemeFits:
-    """Hold what was fitted of one scheme: its curves, their fits, and the base size."""
+    """Curves of one scheme, their fits, and the base size."""
 
     curves: Sequence[LossCurve]
     fits: Sequence[SizeFit]
@@ -43,54 +47,54 @@ def compare(schemes: Mapping[str, SchemeFits]) -> tuple[Comparison, ...]:
         runs do not determine is None.
     """
     names = list(schemes)
-    level = 1 - (1 - LEVEL) / max(1, QUANTITIES * (len(names) - 1))
-    found = (_compare(name, names[0], schemes, level) for name in names[1:])
-    return tuple(comparison for comparison in found if comparison is not None)
+    level = 1 - (1 - JOINT_LEVEL) / max(1, QUANTITIES * (len(names) - 1))
+    comparisons = (_compare(name, names[0], schemes, level) for name in names[1:])
+    return tuple(comparison for comparison in comparisons if comparison is not None)
 
 
 def _compare(
     name: str, reference: str, schemes: Mapping[str, SchemeFits], level: float
 ) -> Comparison | None:
     one, other = schemes[name], schemes[reference]
-    shared = sorted(_sizes(one) & _sizes(other))
+    shared = sorted(_list_sizes(one) & _list_sizes(other))
     if not shared:
         return None
     return Comparison(
         scheme=name,
         reference=reference,
         size=shared[-1],
-        drift=_drift(one, other, level),
-        regret=_regret(one, other, shared[-1], level),
-        best_loss=_best_loss(one, other, shared[-1], level),
+        drift=_subtract_drifts(one, other, level),
+        regret=_subtract_regrets(one, other, shared[-1], level),
+        best_loss=_subtract_losses(one, other, shared[-1], level),
     )
 
 
-def _sizes(scheme: SchemeFits) -> set[int]:
+def _list_sizes(scheme: SchemeFits) -> set[int]:
     return {fit.columns.size for fit in scheme.fits}
 
 
-def _at(scheme: SchemeFits, size: int) -> SizeFit | None:
+def _find_fit(scheme: SchemeFits, size: int) -> SizeFit | None:
     return next((fit for fit in scheme.fits if fit.columns.size == size), None)
 
 
-def _drift(one: SchemeFits, other: SchemeFits, level: float) -> Interval | None:
+def _subtract_drifts(one: SchemeFits, other: SchemeFits, level: float) -> Interval | None:
     """Fit the line of the differences of optima over log2 size."""
-    known = []
+    points = []
     for fit in one.fits:
-        second = _at(other, fit.columns.size)
+        second = _find_fit(other, fit.columns.size)
         if second is None:
             continue
-        a, b = _estimate(fit.optimum), _estimate(second.optimum)
+        a, b = _take_estimate(fit.optimum), _take_estimate(second.optimum)
         if a is not None and b is not None:
-            known.append((math.log2(fit.columns.size), a[0] - b[0], math.hypot(a[1], b[1])))
-    if len(known) < 3:
+            points.append((math.log2(fit.columns.size), a[0] - b[0], math.hypot(a[1], b[1])))
+    if len(points) < 3:
         return None
-    x, y, sd = zip(*known, strict=True)
+    x, y, sd = zip(*points, strict=True)
     line = fit_line(x, y, sd=sd, level=level)
     return Interval(line.slope, line.slope_low, line.slope_high)
 
 
-def _estimate(optimum: Optimum) -> tuple[float, float] | None:
+def _take_estimate(optimum: Optimum) -> tuple[float, float] | None:
     """Return x* with its standard deviation."""
     x, low, high = optimum.log2_lr, optimum.low, optimum.high
     if optimum.status != "ok" or x is None or low is None or high is None or low == high:
@@ -98,35 +102,39 @@ def _estimate(optimum: Optimum) -> tuple[float, float] | None:
     return x, (high - low) / (2 * NORMAL)
 
 
-def _regret(one: SchemeFits, other: SchemeFits, size: int, level: float) -> Interval | None:
+def _subtract_regrets(
+    one: SchemeFits, other: SchemeFits, size: int, level: float
+) -> Interval | None:
     """Subtract the intervals of both regrets, each at half the error."""
-    mine, theirs = (_regret_bounds(scheme, size, (1 - level) / 4) for scheme in (one, other))
-    if mine is None or theirs is None:
+    this, that = (_bound_regret(scheme, size, (1 - level) / 4) for scheme in (one, other))
+    if this is None or that is None:
         return None
-    return Interval(mine[1] - theirs[1], mine[0] - theirs[2], mine[2] - theirs[0])
+    return Interval(this[1] - that[1], this[0] - that[2], this[2] - that[0])
 
 
-def _regret_bounds(scheme: SchemeFits, size: int, tail: float) -> tuple[float, float, float] | None:
+def _bound_regret(scheme: SchemeFits, size: int, tail: float) -> tuple[float, float, float] | None:
     """Return a regret with its interval, from 0 where the rate used may itself be the best."""
-    base, wide = _at(scheme, scheme.base), _at(scheme, size)
-    if base is None or wide is None or base is wide or wide.draws is None:
+    base, destination = _find_fit(scheme, scheme.base), _find_fit(scheme, size)
+    if base is None or destination is None or base is destination or destination.draws is None:
         return None
-    used, x = rate_used(base.optimum), wide.columns.log2_lr
+    used, x = carry_over(base.optimum), destination.columns.log2_lr
     if used is None or not used.exact or not x[0] <= used.log2_lr <= x[-1]:
         return None
-    draws = regret_draws(used, wide.draws)
+    draws = draw_regrets(used, destination.draws)
     if not np.isfinite(draws).all():
         return None
     low, middle, high = (float(q) for q in np.quantile(draws, (tail, 0.5, 1 - tail)))
-    return 0.0 if may_be_best(used, wide.optimum) else low, middle, high
+    return 0.0 if may_be_best(used, destination.optimum) else low, middle, high
 
 
-def _best_loss(one: SchemeFits, other: SchemeFits, size: int, level: float) -> Interval | None:
+def _subtract_losses(
+    one: SchemeFits, other: SchemeFits, size: int, level: float
+) -> Interval | None:
     """Pair the losses of equal seeds at each scheme's best rate, then go to the curves' minima."""
-    mine, theirs = (_best_column(scheme, size) for scheme in (one, other))
-    if mine is None or theirs is None:
+    this, that = (_find_best_column(scheme, size) for scheme in (one, other))
+    if this is None or that is None:
         return None
-    (losses, gain), (other_losses, other_gain) = mine, theirs
+    (losses, gain), (other_losses, other_gain) = this, that
     shared = losses.keys() & other_losses.keys()
     paired = np.array([losses[seed] - other_losses[seed] for seed in sorted(shared)])
     if len(paired) < 3:
@@ -139,12 +147,12 @@ def _best_loss(one: SchemeFits, other: SchemeFits, size: int, level: float) -> I
     return Interval(middle, low, high)
 
 
-def _best_column(scheme: SchemeFits, size: int) -> tuple[dict[int, float], FloatArray] | None:
+def _find_best_column(scheme: SchemeFits, size: int) -> tuple[dict[int, float], FloatArray] | None:
     """Return the loss of every seed at the best rate tried, and what curves gain beside it.
 
-    The gain, shape (D,), is the minimum of each drawn curve less its value at that rate.
+    The gain, shape (D,), is the minimum of each drawn curve minus its value at that rate.
     """
-    fit = _at(scheme, size)
+    fit = _find_fit(scheme, size)
     if fit is None or fit.draws is None or fit.optimum.status != "ok":
         return None
     (curve,) = [curve for curve in scheme.curves if curve.size == size]

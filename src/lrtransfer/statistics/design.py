@@ -19,121 +19,125 @@ from typing import Protocol
 
 import numpy as np
 
-from .curve import CurveDraws, IntArray
-from .optimum import minima_of, rise_at
-from .table import FloatArray
+from ..scaling import FloatArray
+from .answer import TAIL
+from .curves.curve import CurveDraws, IntArray
+from .curves.optimum import find_minima, rise_at
 
-Key = tuple[str, int]  # scheme and size
-Curves = Mapping[Key, CurveDraws]
+CurveKey = tuple[str, int]  # scheme and size
+Curves = Mapping[CurveKey, CurveDraws]
 
-DRAWS = 400  # curves per ensemble: enough to rank runs
+ENSEMBLE = 400  # curves per ensemble: enough to rank runs
 MOST_RATES = 16  # candidates per size and seed
 NEW_SEED_RATES = 3  # one run of a new seed only tells the seed's own shift
 WORST = 4.0  # regrets beyond so many tolerances are all equally bad
 
 
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """Hold a curve that may be measured further.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CurveState:
+    """State of a curve that may be measured further.
 
     Attributes:
         draws: Curves drawn for it.
-        made: Rates tried by each seed, as log2.
+        tried: Rates tried by each seed, as log2.
         rates: Rates that may be tried, as log2, increasing.
         cost: Cost of one run.
     """
 
     draws: CurveDraws
-    made: Mapping[int, frozenset[float]]
+    tried: Mapping[int, frozenset[float]]
     rates: FloatArray
     cost: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Addition:
-    """Name runs of one seed at one size that are chosen together.
+    """Runs of one seed at one size, to be made together.
 
     Attributes:
         key: Scheme and size.
         log2_lr: Their rates.
         seed: Their seed.
-        before: Spread of the answer without them, as a share of what is wanted.
-        after: Spread expected with them.
+        before: Sum of the criteria's spreads without them.
+        after: The same, expected with them.
     """
 
-    key: Key
+    key: CurveKey
     log2_lr: tuple[float, ...]
     seed: int
     before: float = field(compare=False)
     after: float = field(compare=False)
 
 
-class Goal(Protocol):
-    """Say what is to be narrowed."""
+class Criterion(Protocol):
+    """Quantity to be narrowed."""
 
     @property
-    def keys(self) -> tuple[Key, ...]:
+    def keys(self) -> tuple[CurveKey, ...]:
         """The curves it depends on."""
 
     def spread(self, curves: Curves) -> float:
-        """Return its standard deviation, in units of what is wanted."""
+        """Return its standard deviation in units of what is allowed: a tolerance, some octaves."""
 
-    def interest(self, curves: Curves, key: Key) -> tuple[float, float]:
-        """Return between which rates runs of a curve tell something."""
+    def informative_range(self, curves: Curves, key: CurveKey) -> tuple[float, float]:
+        """Return the lowest and highest log2 rate at which runs of a curve tell something."""
 
 
 @dataclass(frozen=True)
-class RegretGoal:
-    """Narrow the regret of the base's optimum at a wider size, up to a few tolerances."""
+class RegretCriterion:
+    """Regret of the base's optimum at a larger size, to be narrowed to its tolerance.
 
-    base: Key
-    wide: Key
+    Beyond `WORST` tolerances all regrets are equally bad.
+    """
+
+    base: CurveKey
+    destination: CurveKey
     tolerance: float
 
     @property
-    def keys(self) -> tuple[Key, ...]:
+    def keys(self) -> tuple[CurveKey, ...]:
         """The curves it depends on."""
-        return (self.base, self.wide)
+        return (self.base, self.destination)
 
     def spread(self, curves: Curves) -> float:
         """Return its standard deviation in tolerances."""
-        wide = curves[self.wide]
-        rise = rise_at(wide, minima_of(curves[self.base])) / wide.columns.best_loss
+        destination = curves[self.destination]
+        rise = rise_at(destination, find_minima(curves[self.base])) / destination.columns.best_loss
         worst = WORST * self.tolerance
         regret = np.minimum(np.nan_to_num(rise, nan=worst, posinf=worst), worst)
         return float(regret.std()) / self.tolerance
 
-    def interest(self, curves: Curves, key: Key) -> tuple[float, float]:
-        """Return the range of both optima at the wide size, of its own at the base."""
+    def informative_range(self, curves: Curves, key: CurveKey) -> tuple[float, float]:
+        """Return the range of both optima at the large size, of its own optimum at the base."""
         ranges = [_range(curves[k]) for k in {key, self.base}]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
 @dataclass(frozen=True)
-class RateGoal:
-    """Narrow the learning rate predicted for the target, Σ h x*, to some octaves."""
+class RateCriterion:
+    """Learning rate predicted for the target, Σ h x*, to be narrowed to some octaves."""
 
-    leverage: Mapping[Key, float]
+    leverage: Mapping[CurveKey, float]
     octaves: float
 
     @property
-    def keys(self) -> tuple[Key, ...]:
+    def keys(self) -> tuple[CurveKey, ...]:
         """The curves it depends on."""
         return tuple(self.leverage)
 
     def spread(self, curves: Curves) -> float:
-        """Return its standard deviation, as a share of the octaves wanted."""
-        variances = (h**2 * minima_of(curves[key]).var() for key, h in self.leverage.items())
+        """Return its standard deviation, as a share of the octaves allowed."""
+        variances = (h**2 * find_minima(curves[key]).var() for key, h in self.leverage.items())
         return float(np.sqrt(sum(variances))) / self.octaves
 
-    def interest(self, curves: Curves, key: Key) -> tuple[float, float]:
+    def informative_range(self, curves: Curves, key: CurveKey) -> tuple[float, float]:
         """Return the range of the optimum."""
         return _range(curves[key])
 
 
 def choose(
-    arms: Mapping[Key, Arm],
-    goals: Sequence[Goal],
+    states: Mapping[CurveKey, CurveState],
+    criteria: Sequence[Criterion],
     *,
     allowance: float,
     rng: np.random.Generator,
@@ -141,8 +145,8 @@ def choose(
     """Choose the runs that narrow the answers most per cost.
 
     Arguments:
-        arms: Curves that may be measured further.
-        goals: What is to be narrowed; those that depend on another curve are left out.
+        states: Curves that may be measured further.
+        criteria: What is to be narrowed; those that depend on another curve are left out.
         allowance: Cost to be spent. The last choice may go beyond it.
         rng: Source of the noise of runs not yet made, the same for all candidates: else the luck of
             draws would choose between them.
@@ -150,94 +154,99 @@ def choose(
     Returns:
         The runs, the most useful first; none where there is nothing left to try.
     """
-    goals = [goal for goal in goals if all(key in arms for key in goal.keys)]
-    wanted = {key for goal in goals for key in goal.keys}
-    arms = {key: arm for key, arm in arms.items() if key in wanted}
-    curves = {key: _thinned(arm.draws) for key, arm in arms.items()}
-    chosen: list[Addition] = []
+    criteria = [criterion for criterion in criteria if all(key in states for key in criterion.keys)]
+    needed = {key for criterion in criteria for key in criterion.keys}
+    states = {key: state for key, state in states.items() if key in needed}
+    curves = {key: _thin(state.draws) for key, state in states.items()}
+    additions: list[Addition] = []
     spent = 0.0
-    while goals and spent < allowance:
-        noise = rng.standard_normal((DRAWS, NEW_SEED_RATES))
-        best = _best(arms, curves, goals, noise)
+    while criteria and spent < allowance:
+        noise = rng.standard_normal((ENSEMBLE, NEW_SEED_RATES))
+        best = _find_best(states, curves, criteria, noise)
         if best is None:
             break
-        arm = arms[best.key]
+        state = states[best.key]
         curves[best.key] = max(
-            _outcomes(curves[best.key], best, arm, noise), key=lambda outcome: outcome[0]
+            _predict_outcomes(curves[best.key], best, state, noise), key=lambda outcome: outcome[0]
         )[1]
-        arms = arms | {best.key: _made(arm, best)}
-        spent += len(best.log2_lr) * arm.cost
-        chosen.append(best)
-    return tuple(chosen)
+        states = states | {best.key: _add_runs(state, best)}
+        spent += len(best.log2_lr) * state.cost
+        additions.append(best)
+    return tuple(additions)
 
 
-def _best(
-    arms: Mapping[Key, Arm], curves: Curves, goals: Sequence[Goal], noise: FloatArray
+def _find_best(
+    states: Mapping[CurveKey, CurveState],
+    curves: Curves,
+    criteria: Sequence[Criterion],
+    noise: FloatArray,
 ) -> Addition | None:
     """Return the addition that takes most off the spread per cost, None if there is none."""
     best, best_gain = None, -np.inf
-    before = sum(goal.spread(curves) for goal in goals)
-    for key, arm in arms.items():
-        concerned = [goal for goal in goals if key in goal.keys]
-        others = before - sum(goal.spread(curves) for goal in concerned)
-        ranges = [goal.interest(curves, key) for goal in concerned]
+    before = sum(criterion.spread(curves) for criterion in criteria)
+    for key, state in states.items():
+        concerned = [criterion for criterion in criteria if key in criterion.keys]
+        others = before - sum(criterion.spread(curves) for criterion in concerned)
+        ranges = [criterion.informative_range(curves, key) for criterion in concerned]
         low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
-        for rates, seed in _candidates(arm, low, high):
-            addition = Addition(key, rates, seed, before, before)
+        for rates, seed in _list_candidates(state, low, high):
+            addition = Addition(key=key, log2_lr=rates, seed=seed, before=before, after=before)
             after = others + sum(
-                weight * sum(goal.spread({**curves, key: outcome}) for goal in concerned)
-                for weight, outcome in _outcomes(curves[key], addition, arm, noise)
+                weight * sum(criterion.spread({**curves, key: outcome}) for criterion in concerned)
+                for weight, outcome in _predict_outcomes(curves[key], addition, state, noise)
             )
-            gain = (before - after) / (arm.cost * len(rates))
+            gain = (before - after) / (state.cost * len(rates))
             if gain > best_gain:
                 best, best_gain = replace(addition, after=after), gain
     return best
 
 
-def _candidates(arm: Arm, low: float, high: float) -> list[tuple[tuple[float, ...], int]]:
+def _list_candidates(
+    state: CurveState, low: float, high: float
+) -> list[tuple[tuple[float, ...], int]]:
     """Return rates and seeds that may be tried between the tried rates around [low, high]."""
-    tried = arm.draws.columns.tried
+    tried = state.draws.columns.tried
     first = tried[max(0, int(np.searchsorted(tried, low, side="left")) - 1)]
     last = tried[min(len(tried) - 1, int(np.searchsorted(tried, high, side="right")))]
-    within = arm.rates[(arm.rates >= first) & (arm.rates <= last)]
-    main = max(arm.made, key=lambda seed: (len(arm.made[seed]), -seed))
-    found: list[tuple[tuple[float, ...], int]] = []
-    for seed, made in arm.made.items():
+    within = state.rates[(state.rates >= first) & (state.rates <= last)]
+    main = max(state.tried, key=lambda seed: (len(state.tried[seed]), -seed))
+    candidates: list[tuple[tuple[float, ...], int]] = []
+    for seed, rates_tried in state.tried.items():
         # Another seed than the main one repeats; new rates come from the main one.
-        rates = within if seed == main else np.array([x for x in within if x in arm.made[main]])
-        fresh = [float(x) for x in rates if float(x) not in made]
+        rates = within if seed == main else np.array([x for x in within if x in state.tried[main]])
+        fresh = [float(x) for x in rates if float(x) not in rates_tried]
         step = max(1, -(-len(fresh) // MOST_RATES))
-        found += [((x,), seed) for x in fresh[::step]]
+        candidates += [((x,), seed) for x in fresh[::step]]
     centre = (low + high) / 2
-    repeated = sorted(arm.made[main], key=lambda x: abs(x - centre))[:NEW_SEED_RATES]
+    repeated = sorted(state.tried[main], key=lambda x: abs(x - centre))[:NEW_SEED_RATES]
     if len(repeated) == NEW_SEED_RATES:
-        found.append((tuple(sorted(repeated)), max(arm.made) + 1))
-    return found
+        candidates.append((tuple(sorted(repeated)), max(state.tried) + 1))
+    return candidates
 
 
-def _outcomes(
-    curves: CurveDraws, addition: Addition, arm: Arm, noise: FloatArray
+def _predict_outcomes(
+    curves: CurveDraws, addition: Addition, state: CurveState, noise: FloatArray
 ) -> list[tuple[float, CurveDraws]]:
     """Return what the ensemble may become once the runs are made, with probabilities."""
     at = np.abs(curves.log2_lr[:, None] - np.array(addition.log2_lr)).argmin(axis=0)
     trains = np.isfinite(curves.loss[:, at]).all(axis=1)
     if trains.all():
-        return [(1.0, _conditioned(curves, at, _covariance(addition, arm), noise))]
+        return [(1.0, _condition(curves, at, _covariance(addition, state), noise))]
     # Beside a cliff the run tells above all on which side of the rate it lies.
     share = float(trains.mean())
     sides = ((share, np.flatnonzero(trains)), (1 - share, np.flatnonzero(~trains)))
     return [(weight, _subset(curves, rows)) for weight, rows in sides if weight > 0]
 
 
-def _covariance(addition: Addition, arm: Arm) -> FloatArray:
+def _covariance(addition: Addition, state: CurveState) -> FloatArray:
     """Return the covariance of the runs' noise, that of the seed's shift included."""
-    count, runs = len(addition.log2_lr), len(arm.made.get(addition.seed, ()))
+    count, runs = len(addition.log2_lr), len(state.tried.get(addition.seed, ()))
     shift = 1e4 if runs == 0 else 1 / runs  # in noise variances
-    covariance: FloatArray = arm.draws.noise**2 * (np.eye(count) + shift)
+    covariance: FloatArray = state.draws.noise**2 * (np.eye(count) + shift)
     return covariance
 
 
-def _conditioned(
+def _condition(
     curves: CurveDraws, at: IntArray, covariance: FloatArray, noise: FloatArray
 ) -> CurveDraws:
     loss = curves.loss
@@ -256,16 +265,16 @@ def _subset(curves: CurveDraws, rows: IntArray) -> CurveDraws:
     return replace(curves, loss=curves.loss[np.resize(rows, len(curves.loss))])
 
 
-def _thinned(curves: CurveDraws) -> CurveDraws:
-    rows = np.linspace(0, len(curves.loss) - 1, min(DRAWS, len(curves.loss))).astype(np.intp)
+def _thin(curves: CurveDraws) -> CurveDraws:
+    rows = np.linspace(0, len(curves.loss) - 1, min(ENSEMBLE, len(curves.loss))).astype(np.intp)
     return replace(curves, loss=curves.loss[rows])
 
 
-def _made(arm: Arm, addition: Addition) -> Arm:
-    made = arm.made.get(addition.seed, frozenset()) | set(addition.log2_lr)
-    return replace(arm, made={**arm.made, addition.seed: made})
+def _add_runs(state: CurveState, addition: Addition) -> CurveState:
+    rates = state.tried.get(addition.seed, frozenset()) | set(addition.log2_lr)
+    return replace(state, tried={**state.tried, addition.seed: rates})
 
 
 def _range(curves: CurveDraws) -> tuple[float, float]:
-    low, high = np.quantile(minima_of(curves), (0.025, 0.975))
+    low, high = np.quantile(find_minima(curves), (TAIL, 1 - TAIL))
     return float(low), float(high)

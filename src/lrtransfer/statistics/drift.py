@@ -1,8 +1,12 @@
 r"""How the optimum moves with size, and where it may be at the target.
 
 :math:`x^* = \log_2` of the best learning rate, :math:`L = \log_2` size. The drift is the slope of
-x* over L. One-size intervals leave out how much x* scatters about any line, so that the line is
-fitted by random effects (`scaling`).
+x* over L. The interval of one size leaves out how much x* scatters about any line, so that the
+line is fitted by random effects (`scaling`).
+
+References:
+    Knapp & Hartung (2003), Improved tests for a random effects meta-regression with a single
+    covariate. https://doi.org/10.1002/sim.1482
 """
 
 from collections.abc import Sequence
@@ -10,18 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..scaling import LineFit, fit_line
+from ..scaling import FloatArray, LineFit, fit_line
 from .answer import Interval, Optimum, Prediction
 from .axis import AXES, Axis, AxisName
-from .curve import STEP
-from .table import FloatArray
+from .curves.curve import STEP
 
 BEND = 0.06  # prior standard deviation of the bend, octaves per doubling²
-WIDEST = 10.0  # octaves either way: a factor of a thousand is no prediction
+MOST_OCTAVES = 10.0  # either way: a factor of a thousand is no prediction
 NORMAL = 1.96  # half a 95 % interval in standard deviations
 
 
-def drift_of(optima: Sequence[Optimum]) -> Interval | None:
+def fit_drift(optima: Sequence[Optimum]) -> Interval | None:
     """Return the slope of x* over log2 size, in octaves per doubling, with its interval.
 
     Arguments:
@@ -31,23 +34,28 @@ def drift_of(optima: Sequence[Optimum]) -> Interval | None:
         The drift, or None with fewer than three optima.
 
     Example:
-        >>> drift = drift_of([Optimum(2**i, -6.0 - i / 2, -6.1 - i / 2, -5.9 - i / 2, "ok")
-        ...                   for i in range(5, 9)])
+        >>> drift = fit_drift([
+        ...     Optimum(size=2**i, log2_lr=-i / 2, low=-i / 2 - 0.1, high=-i / 2 + 0.1, status="ok")
+        ...     for i in range(5, 9)])
         >>> round(drift.estimate, 6), round(drift.high - drift.low, 2)
         (-0.5, 0.2)
     """
-    line = _line(optima)
+    line = _fit_line(optima)
     return None if line is None else Interval(line.slope, line.slope_low, line.slope_high)
 
 
-def scatter_of(optima: Sequence[Optimum]) -> float | None:
+def fit_scatter(optima: Sequence[Optimum]) -> float | None:
     """Return the scatter of x* about its line beyond the optima's own intervals, in octaves.
 
+    0 where the intervals alone explain how far the optima lie from the line, however far that is.
+
     Example:
-        >>> scatter_of([Optimum(2**i, -6.0, -6.1, -5.9, "ok") for i in range(5, 9)])
+        >>> fit_scatter([
+        ...     Optimum(size=2**i, log2_lr=x, low=x - 1, high=x + 1, status="ok")
+        ...     for i, x in enumerate((-0.7, -0.4, -1.3))])
         0.0
     """
-    line = _line(optima)
+    line = _fit_line(optima)
     return None if line is None else line.scatter
 
 
@@ -71,12 +79,13 @@ def predict(optima: Sequence[Optimum], *, size: int, axis: AxisName = "width") -
         factor of a thousand either way.
 
     Example:
-        >>> flat = [Optimum(2**i, -6.0, -6.1, -5.9, "ok") for i in range(5, 9)]
-        >>> found = predict(flat, size=4096)
-        >>> round(found.lr, 6), round(found.high / found.lr, 1)
+        >>> flat = [Optimum(size=2**i, log2_lr=-6.0, low=-6.1, high=-5.9, status="ok")
+        ...         for i in range(5, 9)]
+        >>> prediction = predict(flat, size=4096)
+        >>> round(prediction.lr, 6), round(prediction.high / prediction.lr, 1)
         (0.015625, 3.5)
     """
-    spread = _spread(optima, size)
+    spread = _find_spread(optima, size)
     if spread is None:
         return None
     half = float(np.hypot(spread.line, NORMAL * spread.bend))
@@ -85,12 +94,12 @@ def predict(optima: Sequence[Optimum], *, size: int, axis: AxisName = "width") -
         lr=2.0**spread.value,
         low=2.0 ** (spread.value - half),
         high=2.0 ** (spread.value + half),
-        assumption=_assumption(AXES[axis]),
+        assumption=_state_assumption(AXES[axis]),
     )
 
 
 def octaves_either_way(prediction: Prediction | None) -> float | None:
-    """Return half the width of a predictive interval in octaves, None where there is none."""
+    """Return half the predictive interval in octaves, None where there is no prediction."""
     return None if prediction is None else float(np.log2(prediction.high / prediction.low)) / 2
 
 
@@ -138,7 +147,7 @@ def draw_optima(
     Returns:
         x*, shape (count,); None where there is no prediction.
     """
-    spread = _spread(optima, size)
+    spread = _find_spread(optima, size)
     if spread is None:
         return None
     scatter = rng.standard_t(spread.dof, count) * spread.line / spread.quantile
@@ -146,16 +155,24 @@ def draw_optima(
     return draws
 
 
-def _assumption(axis: Axis) -> str:
+def _state_assumption(axis: Axis) -> str:
     return (
         f"the drift stays what it is at the measured {axis.plural}, or changes from one doubling "
         f"of {axis.name} to the next by about {BEND} octaves per doubling (one standard deviation)"
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Spread:
-    """Hold a prediction: its value, half the line's interval, the bend's standard deviation."""
+    """Uncertainty of a prediction, apart for line and bend.
+
+    Attributes:
+        value: The prediction, x* at the target.
+        line: Half the predictive interval of the line.
+        bend: Standard deviation of what a bend adds, with a sign.
+        dof: Degrees of freedom of the line.
+        quantile: Student quantile of the line's interval.
+    """
 
     value: float
     line: float
@@ -164,25 +181,31 @@ class _Spread:
     quantile: float
 
 
-def _spread(optima: Sequence[Optimum], size: int) -> _Spread | None:
-    line = _line(optima)
+def _find_spread(optima: Sequence[Optimum], size: int) -> _Spread | None:
+    line = _fit_line(optima)
     if line is None:
         return None
     at = np.log2(size)
     value, low, _ = line.predict(at)
     lack = (at**2 - line.leverage(at) @ line.x**2) / 2
-    if np.hypot(value - low, NORMAL * BEND * lack) > WIDEST:
+    if np.hypot(value - low, NORMAL * BEND * lack) > MOST_OCTAVES:
         return None
-    return _Spread(value, value - low, float(BEND * lack), len(line.x) - 2, line.quantile)
+    return _Spread(
+        value=value,
+        line=value - low,
+        bend=float(BEND * lack),
+        dof=len(line.x) - 2,
+        quantile=line.quantile,
+    )
 
 
-def _line(optima: Sequence[Optimum]) -> LineFit | None:
-    known = [
+def _fit_line(optima: Sequence[Optimum]) -> LineFit | None:
+    points = [
         (np.log2(o.size), o.log2_lr, (o.high - o.low) / (2 * NORMAL))
         for o in optima
         if o.status == "ok" and o.log2_lr is not None and o.low is not None and o.high is not None
     ]
-    if len(known) < 3:
+    if len(points) < 3:
         return None
-    x, y, sd = zip(*known, strict=True)
+    x, y, sd = zip(*points, strict=True)
     return fit_line(x, y, sd=np.maximum(sd, STEP / 4))  # no finer than curves are drawn

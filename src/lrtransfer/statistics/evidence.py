@@ -1,14 +1,15 @@
 """What would settle an open answer: one line each, to be done as it stands."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from ..scaling import FloatArray
 from .answer import Evidence, Optimum, SchemeAnswer, Side
-from .axis import AXES, AxisName
-from .optimum import SizeFit
-from .regret import Decision, power
-from .table import FloatArray
+from .axis import AXES, Axis, AxisName
+from .curves.optimum import SizeFit
+from .regret import Decision, format_power
 
 ENOUGH_SEEDS = 3
 EXTENSION = 2.0  # octaves to be tried beyond an edge
@@ -29,7 +30,7 @@ def open_edges(answer: SchemeAnswer) -> tuple[tuple[int, Side], ...]:
     Example:
         >>> from .answer import Optimum, SchemeAnswer
         >>> edge = Optimum(size=512, log2_lr=-9.0, low=None, high=-8.2, status="edge")
-        >>> answer = SchemeAnswer("sp", "inconclusive", "", "", None, None, (edge,), None, (), ())
+        >>> answer = SchemeAnswer(scheme="sp", verdict="inconclusive", optima=(edge,))
         >>> open_edges(answer)
         ((512, 'low'),)
     """
@@ -41,13 +42,22 @@ def open_edges(answer: SchemeAnswer) -> tuple[tuple[int, Side], ...]:
     return tuple(sorted(sides))
 
 
-def missing_evidence(
+class _Proposal(NamedTuple):
+    """Runs to be made at one size: at each of the rates as many as there are seeds."""
+
+    action: str
+    size: int
+    rates: Sequence[float]
+    seeds: int
+
+
+def list_evidence(
     scheme: str,
     fits: Sequence[SizeFit],
     decision: Decision,
     *,
     base: SizeFit | None,
-    wide: SizeFit | None,
+    destination: SizeFit | None,
     start: int,
     target: int,
     predicted: bool,
@@ -60,10 +70,10 @@ def missing_evidence(
         fits: Fits of all its sizes.
         decision: The verdict reached.
         base: Fit of the size whose optimum was used, if it has runs.
-        wide: Fit of the size where it was used, if there is one.
+        destination: Fit of the size where it was used, if there is one.
         start: The base size.
-        target: Size the learning rate is wanted for.
-        predicted: Whether a learning rate for the target could be stated.
+        target: Size the learning rate is for.
+        predicted: Whether the runs determine a learning rate for the target.
         axis: What is varied.
 
     Returns:
@@ -71,26 +81,34 @@ def missing_evidence(
     """
     words = AXES[axis]
     so_far = sum(fit.columns.runs * fit.columns.size**words.cost_exponent for fit in fits)
-
-    def entry(action: str, size: int, rates: Sequence[float], seeds: int) -> Evidence:
-        runs = len(rates) * max(1, seeds)
-        where = f"{action} at {words.name} {size} (scheme {scheme})"
-        cost = runs * size**words.cost_exponent / so_far
-        return Evidence(where, size, tuple(rates), runs, cost)
-
     usual = max((fit.columns for fit in fits), key=lambda column: len(column.tried))
+
+    def add_size(action: str, size: int) -> _Proposal:
+        return _Proposal(action, size, usual.tried.tolist(), usual.seeds)
+
     if base is None:
-        action = f"add the base {words.name}'s runs"
-        return (entry(action, start, usual.tried.tolist(), usual.seeds),)
-    if wide is None:
-        return (entry("add runs", _next(fits, target), usual.tried.tolist(), usual.seeds),)
-    entries = [entry(*wanted) for fit in fits for wanted in _extend(fit)]
-    if decision.verdict == "inconclusive":
-        entries += [entry(*wanted) for wanted in _settle(decision, base, wide)]
-    if not predicted and not any(_open_sides(fit.optimum) for fit in fits):
-        action = f"{len(fits)} {words.plural} do not determine the target's learning rate: add runs"
-        entries.append(entry(action, _next(fits, target), usual.tried.tolist(), usual.seeds))
-    return tuple(entries)
+        proposals = [add_size(f"add the base {words.name}'s runs", start)]
+    elif destination is None:
+        proposals = [add_size("add runs", _next_size(fits, target))]
+    else:
+        proposals = [proposal for fit in fits for proposal in _extend(fit)]
+        if decision.verdict == "inconclusive":
+            proposals += _settle(decision, base, destination)
+        if not predicted and not any(_open_sides(fit.optimum) for fit in fits):
+            action = f"{len(fits)} {words.plural} do not determine the target's learning rate"
+            proposals.append(add_size(f"{action}: add runs", _next_size(fits, target)))
+    return tuple(_price(proposal, scheme, words, so_far) for proposal in proposals)
+
+
+def _price(proposal: _Proposal, scheme: str, words: Axis, so_far: int) -> Evidence:
+    runs = len(proposal.rates) * max(1, proposal.seeds)
+    return Evidence(
+        action=f"{proposal.action} at {words.name} {proposal.size} (scheme {scheme})",
+        size=proposal.size,
+        log2_lr=tuple(proposal.rates),
+        runs=runs,
+        cost=runs * proposal.size**words.cost_exponent / so_far,
+    )
 
 
 def _open_sides(optimum: Optimum) -> tuple[Side, ...]:
@@ -100,71 +118,70 @@ def _open_sides(optimum: Optimum) -> tuple[Side, ...]:
     return tuple(side for side, bound in bounds if bound is None)
 
 
-def _next(fits: Sequence[SizeFit], target: int) -> int:
-    """Return a size to add: twice the widest on the way to the target, else half the narrowest."""
+def _next_size(fits: Sequence[SizeFit], target: int) -> int:
+    """Return a size to add: twice the largest on the way to the target, else half the smallest."""
     sizes = [fit.columns.size for fit in fits]
     return 2 * max(sizes) if 2 * max(sizes) < target else max(1, min(sizes) // 2)
 
 
-Wanted = tuple[str, int, Sequence[float], int]  # action, size, rates, seeds
-
-
-def _extend(fit: SizeFit) -> list[Wanted]:
-    """Say which rates to add beyond the ends of those tried, or between them."""
+def _extend(fit: SizeFit) -> list[_Proposal]:
+    """Propose rates beyond the ends of those tried, or between them."""
     column = fit.columns
     size, tried, seeds = column.size, column.tried, column.seeds
     if not len(tried):
-        return [("add learning rates: none was finished,", size, (), seeds)]
+        return [_Proposal("add learning rates: none was finished,", size, (), seeds)]
     spacing = float(np.median(np.diff(tried))) if len(tried) > 1 else 1.0
     count = max(1, round(EXTENSION / spacing))
     steps = spacing * np.arange(1, count + 1)
-    wanted: list[Wanted] = []
+    proposals: list[_Proposal] = []
     for side in _open_sides(fit.optimum):
         low = side == "low"
-        bound = f"below {power(tried[0])}" if low else f"above {power(tried[-1])}"
+        bound = f"below {format_power(tried[0])}" if low else f"above {format_power(tried[-1])}"
         rates = tried[0] - steps if low else tried[-1] + steps
-        wanted.append((f"add learning rates {bound}", size, sorted(rates.tolist()), seeds))
-    if fit.optimum.status == "none" and not wanted:
-        between = f"between {power(tried[0])} and {power(tried[-1])}"
-        halves = _halfway(tried, tried[0], tried[-1], finest=0.0)
-        wanted.append((f"add learning rates {between}", size, halves, seeds))
-    return wanted
+        proposals.append(
+            _Proposal(f"add learning rates {bound}", size, sorted(rates.tolist()), seeds)
+        )
+    if fit.optimum.status == "none" and not proposals:
+        between = f"between {format_power(tried[0])} and {format_power(tried[-1])}"
+        halves = _halve_gaps(tried, tried[0], tried[-1], finest=0.0)
+        proposals.append(_Proposal(f"add learning rates {between}", size, halves, seeds))
+    return proposals
 
 
-def _settle(decision: Decision, base: SizeFit, wide: SizeFit) -> list[Wanted]:
-    """Say what narrows the regret at the wide size; open edges come first."""
-    regret, best, column = decision.regret, wide.optimum, wide.columns
+def _settle(decision: Decision, base: SizeFit, destination: SizeFit) -> list[_Proposal]:
+    """Propose what narrows the regret at the large size; open edges come first."""
+    regret, best, column = decision.regret, destination.optimum, destination.columns
     rate = base.optimum.log2_lr
     if rate is None or base.optimum.status != "ok":
         return []
     if regret is not None and regret.outside is not None:
-        action = f"add the learning rate {power(rate)}"
-        return [(action, column.size, (rate,), column.seeds)]
+        action = f"add the learning rate {format_power(rate)}"
+        return [_Proposal(action, column.size, (rate,), column.seeds)]
     if best.status != "ok":
         return []
     ends = [x for x in (best.low, best.high, rate) if x is not None]
     low, high = min(ends), max(ends)
-    between = f"between {power(low)} and {power(high)}"
-    wanted: list[Wanted] = []
-    halves = _halfway(column.tried, low, high, finest=FINE_SPACING)
+    between = f"between {format_power(low)} and {format_power(high)}"
+    proposals: list[_Proposal] = []
+    halves = _halve_gaps(column.tried, low, high, finest=FINE_SPACING)
     if halves:
         action = f"add learning rates halfway {between}"
-        wanted.append((action, column.size, halves, column.seeds))
-    if column.seeds < ENOUGH_SEEDS or not wanted:
+        proposals.append(_Proposal(action, column.size, halves, column.seeds))
+    if column.seeds < ENOUGH_SEEDS or not proposals:
         total = max(ENOUGH_SEEDS, 2 * column.seeds)
         action = f"add seeds: {total} per learning rate {between}, {column.seeds} so far,"
-        around = _around(column.tried, low, high)
-        wanted.append((action, column.size, around, total - column.seeds))
-    return wanted
+        around = _take_around(column.tried, low, high)
+        proposals.append(_Proposal(action, column.size, around, total - column.seeds))
+    return proposals
 
 
-def _halfway(tried: FloatArray, low: float, high: float, *, finest: float) -> list[float]:
+def _halve_gaps(tried: FloatArray, low: float, high: float, *, finest: float) -> list[float]:
     """Return the middles of gaps wider than the finest that overlap [low, high]."""
     gaps = zip(tried[:-1].tolist(), tried[1:].tolist(), strict=True)
     return [(a + b) / 2 for a, b in gaps if b > low and a < high and b - a > finest]
 
 
-def _around(tried: FloatArray, low: float, high: float) -> list[float]:
+def _take_around(tried: FloatArray, low: float, high: float) -> list[float]:
     """Return the rates within [low, high] and the neighbour on either side."""
     first = max(0, int(np.searchsorted(tried, low, side="left")) - 1)
     last = int(np.searchsorted(tried, high, side="right")) + 1

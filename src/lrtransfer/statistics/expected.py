@@ -1,6 +1,6 @@
 r"""What the base optimum is expected to cost at a target that was not measured.
 
-A curve g drawn for the widest measured size is moved to where the target's optimum may be, and its
+A curve g drawn for the largest measured size is moved to where the target's optimum may be, and its
 height is scaled by the trend of the curvature over the sizes:
 
 .. math:: r = 2^{c\,(L_0 - L_w)}\, \frac{g(x_g + \hat x - x_0) - g(x_g)}{\ell_{best}}
@@ -8,21 +8,20 @@ height is scaled by the trend of the curvature over the sizes:
 with :math:`\hat x` the rate used, :math:`x_0` the target's optimum (drawn from its prediction),
 :math:`x_g` the minimum of g, L = log2 size, and c the change of log2 curvature per doubling. The
 curvature of a size is what its curve rises by one octave beside the minimum, as a share of the
-best loss; c has the prior N(0, 0.25²). Shares are of the best loss of the widest measured size.
+best loss; c has the prior N(0, 0.25²). Shares are of the best loss of the largest measured size.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from .answer import Regret
+from ..scaling import FloatArray
+from .answer import TAIL, Regret
+from .curves.optimum import SizeFit, find_minima, rise_at
 from .drift import draw_optima
-from .optimum import SizeFit, minima_of, rise_at
 from .regret import RateUsed
-from .table import FloatArray
 
 CHANGE = 0.25  # prior standard deviation of c
-TAIL = 0.025  # share of the regrets beyond either end of the interval
 
 
 def expected_regret(
@@ -39,7 +38,7 @@ def expected_regret(
         used: The rate, exactly known.
         fits: Fits of all measured sizes.
         size: The target.
-        tolerance: Largest regret of a rate that transfers, for the record.
+        tolerance: Largest regret of a rate that transfers, for the result to name.
         rng: Source of the draws.
 
     Returns:
@@ -47,20 +46,20 @@ def expected_regret(
         0 where it may be the target's best; None where there is no prediction for the target or no
         curve to move.
     """
-    widest = max(fits, key=lambda fit: fit.columns.size)
-    curves = widest.draws
-    if curves is None or widest.optimum.status != "ok" or not used.exact:
+    largest = max(fits, key=lambda fit: fit.columns.size)
+    curves = largest.draws
+    if curves is None or largest.optimum.status != "ok" or not used.exact:
         return None
     count = len(curves.loss)
     at = draw_optima([fit.optimum for fit in fits], size=size, count=count, rng=rng)
     if at is None:
         return None
-    doublings = np.log2(size / widest.columns.size)
-    scale = 2.0 ** (doublings * _curvature_trend(fits, count, rng))
-    excess = scale * rise_at(curves, minima_of(curves) + used.log2_lr - at)
-    known = np.where(np.isnan(excess), np.inf, excess) / widest.columns.best_loss
+    doublings = np.log2(size / largest.columns.size)
+    scale = 2.0 ** (doublings * _draw_curvature_trend(fits, count, rng))
+    excess = scale * rise_at(curves, find_minima(curves) + used.log2_lr - at)
+    regrets = np.where(np.isnan(excess), np.inf, excess) / largest.columns.best_loss
     low, estimate, high = (
-        float(q) for q in np.quantile(known, (TAIL, 0.5, 1 - TAIL), method="inverted_cdf")
+        float(q) for q in np.quantile(regrets, (TAIL, 0.5, 1 - TAIL), method="inverted_cdf")
     )
     if not np.isfinite(estimate):
         return None
@@ -72,19 +71,22 @@ def expected_regret(
         estimate=estimate,
         low=0.0 if may_be_best else low,
         high=high if np.isfinite(high) else None,
-        quantiles=(TAIL, 1 - TAIL),
         tolerance=tolerance,
         log2_lr=used.log2_lr,
-        best_loss=widest.columns.best_loss,
+        best_loss=largest.columns.best_loss,
+        low_quantile=TAIL,
+        high_quantile=1 - TAIL,
     )
 
 
-def _curvature_trend(fits: Sequence[SizeFit], count: int, rng: np.random.Generator) -> FloatArray:
+def _draw_curvature_trend(
+    fits: Sequence[SizeFit], count: int, rng: np.random.Generator
+) -> FloatArray:
     """Draw c from its prior and the curvatures of the sizes."""
-    known = [(np.log2(fit.columns.size), *rise) for fit in fits if (rise := _rise(fit)) is not None]
-    if len(known) < 2:
+    rises = [(np.log2(fit.columns.size), *r) for fit in fits if (r := _measure_rise(fit))]
+    if len(rises) < 2:
         return rng.normal(0, CHANGE, count)
-    x, y, sd = np.array(known).T
+    x, y, sd = np.array(rises).T
     weights = 1 / sd**2
     centred = x - np.average(x, weights=weights)
     information = float(weights @ centred**2)
@@ -92,11 +94,11 @@ def _curvature_trend(fits: Sequence[SizeFit], count: int, rng: np.random.Generat
     return rng.normal(weights @ (centred * y) / precision, precision**-0.5, count)
 
 
-def _rise(fit: SizeFit) -> tuple[float, float] | None:
+def _measure_rise(fit: SizeFit) -> tuple[float, float] | None:
     """Return log2 of what the curve rises in an octave, with its standard deviation."""
     if fit.draws is None or fit.optimum.status != "ok":
         return None
-    minima = minima_of(fit.draws)
+    minima = find_minima(fit.draws)
     sides = np.array([rise_at(fit.draws, minima + side) for side in (-1.0, 1.0)])
     usable = np.isfinite(sides)
     rise = np.where(usable, sides, 0).sum(axis=0) / np.maximum(usable.sum(axis=0), 1)

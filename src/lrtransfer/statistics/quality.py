@@ -1,13 +1,13 @@
 r"""How good a transfer is on three axes: fit, robustness of extrapolation, asymptotic penalty.
 
 The axes are named after arXiv 2605.21486; the definitions are ours. With :math:`x_i` the optima of
-W sizes and :math:`\hat x_W` the value at the widest size of the line through the others,
+W sizes and :math:`\hat x_W` the value at the largest size of the line through the others,
 
 .. math:: \text{fit } \tau: x_i \sim N(a + b L_i,\, s_i^2 + \tau^2), \qquad
           \text{robustness } \frac{f_W(\hat x_W) - \min f_W}{\ell_{best}}, \qquad
           \text{penalty } E\Big[\frac{f_{8n}(x_1) - \min f_{8n}}{\ell_{best}}\Big]
 
-for the widest size n. Small is good on all three.
+for the largest size n. Small is good on all three.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from .answer import Quality, Regret
-from .drift import predict, scatter_of
+from .curves.optimum import SizeFit
+from .drift import fit_scatter, predict
 from .expected import expected_regret
-from .optimum import SizeFit
-from .regret import RateUsed, decide
+from .regret import RateUsed, decide_transfer
 
-PENALTY_DOUBLINGS = 3  # beyond the widest size
+PENALTY_DOUBLINGS = 3  # beyond the largest size
 
 
 def rate_quality(
@@ -29,31 +29,31 @@ def rate_quality(
     """Rate the transfer of one scheme.
 
     Arguments:
-        used: The base's optimum, if it is known.
+        used: The base's optimum, if there is one.
         fits: Fits of all sizes, by increasing size.
-        tolerance: Largest regret of a rate that transfers, for the record.
+        tolerance: Largest regret of a rate that transfers, for the results to name.
         rng: Source of draws.
 
     Returns:
         The three axes.
     """
-    widest = fits[-1].columns.size
-    far = widest * 2**PENALTY_DOUBLINGS
+    largest = fits[-1].columns.size
+    far = largest * 2**PENALTY_DOUBLINGS
     penalty = None
     if used is not None:
         penalty = expected_regret(used, fits, size=far, tolerance=tolerance, rng=rng)
     return Quality(
-        scatter=scatter_of([fit.optimum for fit in fits]),
-        extrapolation=_extrapolation(fits, tolerance),
+        scatter=fit_scatter([fit.optimum for fit in fits]),
+        extrapolation=_extrapolate(fits, tolerance),
         penalty=penalty,
     )
 
 
-def _extrapolation(fits: Sequence[SizeFit], tolerance: float) -> Regret | None:
-    *narrower, wide = fits
-    found = predict([fit.optimum for fit in narrower], size=wide.columns.size)
-    if found is None:
+def _extrapolate(fits: Sequence[SizeFit], tolerance: float) -> Regret | None:
+    """Return the regret at the largest size of what the smaller sizes predict for it."""
+    *smaller, largest = fits
+    prediction = predict([fit.optimum for fit in smaller], size=largest.columns.size)
+    if prediction is None:
         return None
-    x = float(np.log2(found.lr))
-    used = RateUsed(narrower[-1].columns.size, x, x, x)
-    return decide(used, wide, tolerance=tolerance, at_target=True).regret
+    used = RateUsed.exactly(smaller[-1].columns.size, float(np.log2(prediction.lr)))
+    return decide_transfer(used, largest, tolerance=tolerance, at_target=True).regret

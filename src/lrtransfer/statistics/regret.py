@@ -1,41 +1,46 @@
-r"""What it costs to use the narrow size's optimum at a wider one, and the verdict on it.
+r"""What it costs to use a small size's optimum at a larger one, and the verdict on it.
 
-With :math:`\hat x` the optimum of the base size and f a loss curve drawn for the wide one,
+With :math:`\hat x` the optimum of the base size and f a loss curve drawn for the large one,
 
 .. math:: r = \frac{f(\hat x) - \min_x f(x)}{\ell_{best}}, \qquad p = P(r \le \text{tolerance}),
 
-where :math:`\ell_{best}` is the lowest mean loss measured at the wide size. "Transfers" needs
+where :math:`\ell_{best}` is the lowest mean loss measured at the large size. "Transfers" needs
 p >= .95, "does not transfer" p <= .01: the minimum of a wiggly curve lies too low, which inflates
 the regret of a flat valley, so that the bad news needs the stronger evidence. The interval of the
 regret ends at these two quantiles, so that verdict and interval never disagree.
+
+A table that grows is judged several times. Its *looks*, as group-sequential analysis calls them,
+share the error of one verdict: with k looks the quantiles are .01 / k and 1 - .05 / k (Bonferroni).
+
+References:
+    Jennison & Turnbull (1999), Group Sequential Methods with Applications to Clinical Trials.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from .answer import Optimum, Regret, Side, VerdictName
+from ..scaling import FloatArray
+from .answer import HIGH_QUANTILE, LOW_QUANTILE, Optimum, Regret, Side, VerdictName
 from .axis import AXES, Axis, AxisName
-from .columns import Columns
-from .curve import CurveDraws
-from .optimum import FINE_RATES, SizeFit
-from .table import FloatArray
-
-LOW, HIGH = 0.01, 0.95  # quantiles of the regret
+from .curves.columns import Columns
+from .curves.curve import CurveDraws
+from .curves.optimum import FINE_RATES, SizeFit
 
 
 @dataclass(frozen=True)
 class Decision:
-    """State a verdict, the sentence that explains it, and the regret it rests on, if any."""
+    """Verdict, the sentence that explains it, and the regret it rests on, if any."""
 
     verdict: VerdictName
     reason: str
     regret: Regret | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RateUsed:
-    """Hold the optimum that would be used: one rate, or everything from `low` to `high`.
+    """Learning rate that would be used: one rate, or all from `low` to `high` that it may be.
 
     Attributes:
         size: Size it is the optimum of.
@@ -49,34 +54,45 @@ class RateUsed:
     low: float
     high: float
 
+    @classmethod
+    def exactly(cls, size: int, log2_lr: float) -> "RateUsed":
+        """Return the optimum of a size, known exactly."""
+        return cls(size=size, log2_lr=log2_lr, low=log2_lr, high=log2_lr)
+
     @property
     def exact(self) -> bool:
         """Whether one rate is meant."""
         return self.low == self.high
 
-    def named(self, axis: Axis) -> str:
+    def describe(self, axis: Axis) -> str:
         """Name the rate at the start of a sentence."""
-        bound = power(self.log2_lr)
-        if not self.exact:
-            bound = f"<= {power(self.high)}" if np.isinf(self.low) else f">= {power(self.low)}"
+        if self.exact:
+            bound = format_power(self.log2_lr)
+        elif np.isinf(self.low):
+            bound = f"<= {format_power(self.high)}"
+        else:
+            bound = f">= {format_power(self.low)}"
         return f"The optimum of {axis.name} {self.size} ({bound})"
 
 
-def rate_used(optimum: Optimum) -> RateUsed | None:
-    """Return what is known of the rate that the optimum of a size tells to use, if anything."""
+def carry_over(optimum: Optimum) -> RateUsed | None:
+    """Return the rate that the optimum of a size tells to use, as far as it is known, if at all."""
     x, low, high = optimum.log2_lr, optimum.low, optimum.high
     if x is None or (low is None and high is None):
         return None
     if optimum.status == "ok":
-        return RateUsed(optimum.size, x, x, x)
+        return RateUsed.exactly(optimum.size, x)
     return RateUsed(
-        optimum.size, x, -np.inf if low is None else low, np.inf if high is None else high
+        size=optimum.size,
+        log2_lr=x,
+        low=-np.inf if low is None else low,
+        high=np.inf if high is None else high,
     )
 
 
-def decide(
+def decide_transfer(
     used: RateUsed,
-    wide: SizeFit,
+    destination: SizeFit,
     *,
     tolerance: float,
     at_target: bool,
@@ -89,9 +105,9 @@ def decide(
         used: The rate; where it is only bounded, the verdict can be "does not transfer" alone:
             when no rate within the bound is good enough, taking for granted that the loss does
             not fall again beyond the rates tried.
-        wide: Fit of the size where it would be used.
+        destination: Fit of the size where it would be used.
         tolerance: Largest regret, as a share of the best loss, of a rate that transfers.
-        at_target: Whether `wide` is the target itself.
+        at_target: Whether `destination` is the target itself.
         looks: How many verdicts on growing tables share the error of one.
         axis: What is varied, for the reason's words.
 
@@ -99,62 +115,60 @@ def decide(
         The verdict with its reason.
     """
     words = AXES[axis]
-    rate, where = used.named(words), f"at {words.name} {wide.columns.size}"
+    rate, where = used.describe(words), f"at {words.name} {destination.columns.size}"
     if not at_target:
-        where += f", the {words.most} measured"
-    if _diverges(used, wide):
+        where += f", the {words.largest} measured"
+    if _diverges(used, destination):
         return Decision("does not transfer", f"{rate} diverges {where}.")
-    if wide.draws is None:
+    if destination.draws is None:
         return Decision("inconclusive", f"Fewer than 3 learning rates gave a finite loss {where}.")
-    regrets = regret_draws(used, wide.draws)
-    quantiles = LOW / looks, 1 - (1 - HIGH) / looks
-    low, estimate, high = (
-        float(q)
-        for q in np.quantile(regrets, (quantiles[0], 0.5, quantiles[1]), method="inverted_cdf")
+    low, high = LOW_QUANTILE / looks, 1 - (1 - HIGH_QUANTILE) / looks
+    quantiles = np.quantile(
+        draw_regrets(used, destination.draws), (low, 0.5, high), method="inverted_cdf"
     )
+    least, estimate, most = map(float, quantiles)
     if not np.isfinite(estimate):
         gap = f"lies {where} between the last rate that trained and the first that diverged"
-        return Decision(
-            "does not transfer" if low > tolerance else "inconclusive", f"{rate} {gap}."
-        )
-    optimum, outside = wide.optimum, _outside(used, wide.columns)
-    if outside is not None or (low <= tolerance and may_be_best(used, optimum)):
-        low = 0.0
-    bounded = (
-        used.exact
-        and outside is None
-        and optimum.status == "ok"
-        and len(wide.columns.tried) >= FINE_RATES
-        and np.isfinite(high)
-    )
+        verdict: VerdictName = "does not transfer" if least > tolerance else "inconclusive"
+        return Decision(verdict, f"{rate} {gap}.")
+    outside = _find_outside(used, destination.columns)
+    if outside is not None or (least <= tolerance and may_be_best(used, destination.optimum)):
+        least = 0.0
     regret = Regret(
-        size=optimum.size,
+        size=destination.optimum.size,
         measured=True,
         estimate=estimate,
-        low=low,
-        high=high if bounded else None,
-        quantiles=quantiles,
+        low=least,
+        high=most if outside is None and _bounds_regret(used, destination, most) else None,
         tolerance=tolerance,
         log2_lr=used.log2_lr,
-        best_loss=wide.columns.best_loss,
+        best_loss=destination.columns.best_loss,
         outside=outside,
+        low_quantile=low,
+        high_quantile=high,
     )
-    verdict, reason = _verdict(regret, low)
-    return Decision(verdict, f"{rate} {reason} {where}; {percent(tolerance)} is allowed.", regret)
+    verdict, reason = _verdict(regret, least)
+    allowed = f"{format_percent(tolerance)} is allowed"
+    return Decision(verdict, f"{rate} {reason} {where}; {allowed}.", regret)
+
+
+def _bounds_regret(used: RateUsed, destination: SizeFit, high: float) -> bool:
+    """Tell whether enough is known of rate and curve for the regret to have an upper bound."""
+    is_fine = destination.optimum.status == "ok" and len(destination.columns.tried) >= FINE_RATES
+    return used.exact and is_fine and bool(np.isfinite(high))
 
 
 def _verdict(regret: Regret, low: float) -> tuple[VerdictName, str]:
     if regret.outside is not None:
         return "inconclusive", "lies outside the learning rates tried"
     if low > regret.tolerance:
-        return "does not transfer", f"costs at least {percent(low)} of the best loss"
+        return "does not transfer", f"costs at least {format_percent(low)} of the best loss"
     if regret.high is None:
-        return "inconclusive", f"costs {percent(regret.estimate)} of the best loss, or more,"
+        return "inconclusive", f"costs {format_percent(regret.estimate)} of the best loss, or more,"
     if regret.high <= regret.tolerance:
-        return "transfers", f"costs at most {percent(regret.high)} of the best loss"
-    return "inconclusive", (
-        f"costs between {percent(low)} and {percent(regret.high)} of the best loss"
-    )
+        return "transfers", f"costs at most {format_percent(regret.high)} of the best loss"
+    ends = f"between {format_percent(low)} and {format_percent(regret.high)}"
+    return "inconclusive", f"costs {ends} of the best loss"
 
 
 def may_be_best(used: RateUsed, optimum: Optimum) -> bool:
@@ -163,7 +177,7 @@ def may_be_best(used: RateUsed, optimum: Optimum) -> bool:
     return (low is None or used.high >= low) and (high is None or used.low <= high)
 
 
-def regret_draws(used: RateUsed, draws: CurveDraws) -> FloatArray:
+def draw_regrets(used: RateUsed, draws: CurveDraws) -> FloatArray:
     """Return the regret on each drawn curve.
 
     Arguments:
@@ -177,42 +191,39 @@ def regret_draws(used: RateUsed, draws: CurveDraws) -> FloatArray:
     x, loss = draws.log2_lr, draws.loss
     low, high = (float(np.clip(v, x[0], x[-1])) for v in (used.low, used.high))
     if used.exact:
-        at_rate = _interpolated(low, x, loss)
+        at_rate = _interpolate(low, x, loss)
     else:
         at_rate = loss[:, (x >= low) & (x <= high)].min(axis=1)
     regrets: FloatArray = (at_rate - loss.min(axis=1)) / draws.columns.best_loss
     return regrets
 
 
-def power(log2_lr: float) -> str:
+def format_power(log2_lr: float) -> str:
     """Return a learning rate as a power of two.
 
     Example:
-        >>> power(-6.0), power(-6.283)
+        >>> format_power(-6.0), format_power(-6.283)
         ('2^-6', '2^-6.28')
     """
-    return f"2^{_shorten(log2_lr, 2)}"
+    return "2^" + f"{round(log2_lr, 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0: no "-0"
 
 
-def percent(share: float) -> str:
-    """Return a share as a percentage for people.
+def format_percent(share: float) -> str:
+    """Return a share as a percentage of three digits for people, no finer than 0.0001 %.
 
     Example:
-        >>> percent(0.01), percent(0.0494), percent(2.3), percent(4e-5)
-        ('1 %', '4.94 %', '230 %', '0.004 %')
+        >>> format_percent(0.01), format_percent(0.00123), format_percent(0.0000401)
+        ('1 %', '0.123 %', '0.004 %')
+        >>> format_percent(2.3), format_percent(378.1277)
+        ('230 %', '37,800 %')
     """
-    size = 100 * abs(share)
-    digits = 3 if size < 0.01 else 2 if size < 10 else 1 if size < 100 else 0
-    return f"{_shorten(100 * share, digits)} %"
+    value = 100 * share
+    digits = min(4, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    text = f"{round(value, digits) + 0.0:,.{max(digits, 0)}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
 
 
-def _shorten(number: float, digits: int) -> str:
-    """Write a number with at most so many decimals, and no zeros at their end."""
-    text = f"{round(number, digits) + 0.0:.{digits}f}"  # + 0.0: no "-0"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _interpolated(at: float, x: FloatArray, loss: FloatArray) -> FloatArray:
+def _interpolate(at: float, x: FloatArray, loss: FloatArray) -> FloatArray:
     """Return the drawn losses at one rate, +inf next to a cliff, shape (D,)."""
     right = int(np.searchsorted(x, at))
     if x[right] == at:
@@ -222,16 +233,16 @@ def _interpolated(at: float, x: FloatArray, loss: FloatArray) -> FloatArray:
     return value
 
 
-def _diverges(used: RateUsed, wide: SizeFit) -> bool:
-    """Tell whether every rate that may be meant diverged while another trained."""
-    column = wide.columns
+def _diverges(used: RateUsed, destination: SizeFit) -> bool:
+    """Tell whether every rate that may be meant diverged while another one trained."""
+    column = destination.columns
     above, below = column.diverged_above, column.diverged_below
     if not len(column.log2_lr):
         return False
     return (above is not None and used.low >= above) or (below is not None and used.high <= below)
 
 
-def _outside(used: RateUsed, column: Columns) -> Side | None:
+def _find_outside(used: RateUsed, column: Columns) -> Side | None:
     """Return the side on which the rate lies beyond the rates tried, where nothing diverged."""
     if column.diverged_above is None and used.low > column.log2_lr[-1]:
         return "high"

@@ -9,14 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from ..scaling import FloatArray
 
 
 @dataclass(frozen=True)
 class Observation:
-    """State the outcome of one run: its final held-out loss, or that it diverged."""
+    """Outcome of one run: its final held-out loss, or that it diverged."""
 
     scheme: str
     size: int
@@ -28,7 +27,7 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class LossCurve:
-    """Hold the final losses of one size under one scheme.
+    """Final losses of one size under one scheme.
 
     Attributes:
         size: Size n.
@@ -45,7 +44,7 @@ class LossCurve:
 
 @dataclass(frozen=True)
 class RunTable:
-    """Hold the outcomes of a study, one observation per scheme, size, learning rate and seed."""
+    """Outcomes of a study, one observation per scheme, size, learning rate and seed."""
 
     observations: tuple[Observation, ...]
 

@@ -12,21 +12,21 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..errors import TableError
-from .answer import Comparison, CurveFit, Regret, SchemeAnswer
-from .axis import AXES, Axis, AxisName, checked_axis, others
+from .answer import TAIL, Comparison, CurveFit, Regret, SchemeAnswer
+from .axis import AXES, Axis, AxisName, check_axis, list_others
 from .compare import SchemeFits, compare
-from .drift import drift_of, predict
-from .evidence import missing_evidence
+from .curves.optimum import SizeFit, fit_sizes
+from .drift import fit_drift, predict
+from .evidence import list_evidence
 from .expected import expected_regret
-from .optimum import SizeFit, fit_sizes
 from .quality import rate_quality
-from .regret import Decision, decide, rate_used
+from .regret import Decision, carry_over, decide_transfer
 from .table import Observation, RunTable
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement(Mapping[str, SchemeAnswer]):
-    """Map every scheme of a table to its answer, which rests on its own runs alone.
+    """Answers for every scheme of a table, a mapping; each rests on its scheme's runs alone.
 
     Attributes:
         answers: One per scheme, in the order of the table.
@@ -66,13 +66,13 @@ def judge(
     """Judge for every scheme of a table whether its learning rate transfers.
 
     The optimum of the base size is used at the target size if that was measured, else at the
-    widest measured size; the regret there decides (`regret.decide`). The answer of a scheme
+    largest measured size; the regret there decides (`decide_transfer`). The answer of a scheme
     depends on its own runs alone, and on no order.
 
     Arguments:
         table: Runs, of at least two sizes under some scheme.
-        target: Size the learning rate is wanted for.
-        base: Size whose optimum would be used; None for the narrowest measured.
+        target: Size the learning rate is for.
+        base: Size whose optimum would be used; None for the smallest measured.
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
         absolute_tolerance: The same in units of the loss; if given, it takes the share's place.
         conditions: What all runs have in common, such as "200 steps of 1,024 tokens, AdamW".
@@ -96,26 +96,34 @@ def judge(
         >>> answer.verdict, answer.regret.size, answer.drift
         ('transfers', 128, None)
     """
-    words = AXES[checked_axis(axis, "judge, axis")]
-    _check_options(target, tolerance, absolute_tolerance, words)
-    _check_rows(table.observations, words)
-    _check_sizes(table, base, words)
-    question = _Question(target, base, tolerance, absolute_tolerance, conditions, looks, seed, axis)
+    question = _Question(
+        target=target,
+        base=base,
+        tolerance=tolerance,
+        absolute_tolerance=absolute_tolerance,
+        conditions=conditions,
+        looks=looks,
+        seed=seed,
+        axis=check_axis(axis, "judge, axis"),
+    )
+    _check_options(question)
+    _check_rows(table.observations, question.words)
+    _check_sizes(table, question)
     # One thread, for equal bits: sums split over threads differ in their last digits.
     with threadpool_limits(limits=1, user_api="blas"):
         curves = {scheme: table.curves(scheme) for scheme in table.schemes}
-        fits = {name: fit_sizes(found, seed=seed) for name, found in curves.items()}
-        answers = {name: _answer(question, name, found) for name, found in fits.items()}
-        compared = compare({
-            name: SchemeFits(curves[name], fits[name], question.base_of(fits[name]))
-            for name in curves
+        fits = {scheme: fit_sizes(curves[scheme], seed=seed) for scheme in curves}
+        answers = {scheme: _answer(question, scheme, fits[scheme]) for scheme in fits}
+        comparisons = compare({
+            scheme: SchemeFits(curves[scheme], fits[scheme], question.find_base(fits[scheme]))
+            for scheme in curves
         })
-    return Judgement(answers, compared, fits)
+    return Judgement(answers, comparisons, fits)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Question:
-    """What is asked of every scheme: the options of `judge`."""
+    """Options of `judge`: what is asked of every scheme."""
 
     target: int
     base: int | None
@@ -131,108 +139,112 @@ class _Question:
         """The words for the axis."""
         return AXES[self.axis]
 
-    def base_of(self, fits: Sequence[SizeFit]) -> int:
+    def find_base(self, fits: Sequence[SizeFit]) -> int:
         """Return the base size of a scheme."""
         return self.base or min(fit.columns.size for fit in fits)
 
-    def share_at(self, wide: SizeFit) -> float:
+    def share_at(self, destination: SizeFit) -> float:
         """Return the tolerance as a share of the best loss at a size."""
         if self.absolute_tolerance is None:
             return self.tolerance
-        return self.absolute_tolerance / wide.columns.best_loss
+        return self.absolute_tolerance / destination.columns.best_loss
 
 
 def _answer(question: _Question, scheme: str, fits: tuple[SizeFit, ...]) -> SchemeAnswer:
     optima = tuple(fit.optimum for fit in fits)
-    prediction = predict(optima, size=question.target, axis=question.axis)
     by_size = {fit.columns.size: fit for fit in fits}
-    start = question.base_of(fits)
-    base, wide = by_size.get(start), _wide(by_size, start, question.target)
-    if base is None or wide is None:
-        name = question.words.name
-        missing = f"{name} {start}" if base is None else f"a second {name} beside {start}"
-        decision = Decision("inconclusive", f"Scheme {scheme} has no runs at {missing}.")
-    else:
-        decision = _decide(base, wide, question)
-    evidence = missing_evidence(
-        scheme,
-        fits,
-        decision,
-        base=base,
-        wide=wide,
-        start=start,
-        target=question.target,
-        predicted=prediction is not None,
-        axis=question.axis,
-    )
+    start = question.find_base(fits)
+    base, destination = by_size.get(start), _find_destination(by_size, start, question.target)
+    decision = _decide_scheme(scheme, base, destination, question, start=start)
+    prediction = predict(optima, size=question.target, axis=question.axis)
+    used = None if base is None else carry_over(base.optimum)
+    rng = np.random.default_rng([question.seed, len(fits)])
     return SchemeAnswer(
         scheme=scheme,
         verdict=decision.verdict,
         reason=decision.reason,
-        covers=_covers(sorted(by_size), question),
+        covers=_describe_coverage(sorted(by_size), question),
         regret=decision.regret,
-        regrets=_regrets(base, fits, question),
-        quality=rate_quality(
-            None if base is None else rate_used(base.optimum),
-            fits,
-            tolerance=question.tolerance,
-            rng=np.random.default_rng([question.seed, len(fits)]),
-        ),
-        drift=drift_of(optima),
+        regrets=_list_regrets(base, fits, question),
+        quality=rate_quality(used, fits, tolerance=question.tolerance, rng=rng),
+        drift=fit_drift(optima),
         optima=optima,
         prediction=prediction,
-        fits=tuple(_band(fit) for fit in fits if fit.optimum.status == "ok"),
-        evidence=evidence,
+        fits=tuple(_take_band(fit) for fit in fits if fit.optimum.status == "ok"),
+        evidence=list_evidence(
+            scheme,
+            fits,
+            decision,
+            base=base,
+            destination=destination,
+            start=start,
+            target=question.target,
+            predicted=prediction is not None,
+            axis=question.axis,
+        ),
         axis=question.axis,
     )
 
 
-def _wide(by_size: dict[int, SizeFit], base: int, target: int) -> SizeFit | None:
-    """Return the fit at the target if measured, else at the widest size, unless it is the base."""
+def _find_destination(by_size: dict[int, SizeFit], base: int, target: int) -> SizeFit | None:
+    """Return the fit at the target if measured, else at the largest size, unless it is the base."""
     others = {size: fit for size, fit in by_size.items() if size != base}
     return others.get(target, others.get(max(by_size)))
 
 
-def _regrets(
+def _list_regrets(
     base: SizeFit | None, fits: Sequence[SizeFit], question: _Question
 ) -> tuple[Regret, ...]:
     """Return what the base's optimum costs at other sizes, and is expected to at the target."""
     if base is None:
         return ()
-    decisions = (_decide(base, fit, question) for fit in fits if fit is not base)
+    decisions = (_decide_pair(base, fit, question) for fit in fits if fit is not base)
     regrets = tuple(decision.regret for decision in decisions if decision.regret is not None)
-    sizes = [fit.columns.size for fit in fits]
-    used = rate_used(base.optimum)
-    if used is None or question.target <= max(sizes):
+    largest = max(fits, key=lambda fit: fit.columns.size)
+    used = carry_over(base.optimum)
+    if used is None or question.target <= largest.columns.size:
         return regrets
-    widest = max(fits, key=lambda fit: fit.columns.size)
     expected = expected_regret(
         used,
         fits,
         size=question.target,
-        tolerance=question.share_at(widest),
+        tolerance=question.share_at(largest),
         rng=np.random.default_rng([question.seed, question.target]),
     )
     return regrets if expected is None else (*regrets, expected)
 
 
-def _decide(base: SizeFit, wide: SizeFit, question: _Question) -> Decision:
-    used = rate_used(base.optimum)
+def _decide_scheme(
+    scheme: str,
+    base: SizeFit | None,
+    destination: SizeFit | None,
+    question: _Question,
+    *,
+    start: int,
+) -> Decision:
+    if base is not None and destination is not None:
+        return _decide_pair(base, destination, question)
+    name = question.words.name
+    missing = f"{name} {start}" if base is None else f"a second {name} beside {start}"
+    return Decision("inconclusive", f"Scheme {scheme} has no runs at {missing}.")
+
+
+def _decide_pair(base: SizeFit, destination: SizeFit, question: _Question) -> Decision:
+    used = carry_over(base.optimum)
     if used is None:
         where = f"{question.words.name} {base.columns.size}".capitalize()
         return Decision("inconclusive", f"{where} shows no optimum to be used.")
-    at_target = wide.columns.size == question.target
-    return decide(
+    return decide_transfer(
         used,
-        wide,
-        tolerance=question.share_at(wide),
-        at_target=at_target,
+        destination,
+        tolerance=question.share_at(destination),
+        at_target=destination.columns.size == question.target,
         looks=question.looks,
         axis=question.axis,
     )
 
 
-def _covers(sizes: Sequence[int], question: _Question) -> str:
+def _describe_coverage(sizes: Sequence[int], question: _Question) -> str:
     target, words = question.target, question.words
     within = sizes[0] <= target <= sizes[-1]
     beyond = "" if within else f" the target {words.name} {target} itself;"
@@ -240,36 +252,36 @@ def _covers(sizes: Sequence[int], question: _Question) -> str:
         f"Covered: {words.name} only, between the measured {words.plural} {sizes[0]} and "
         f"{sizes[-1]}, at these conditions: "
         f"{question.conditions or 'those of the runs in the table'}. "
-        f"Not covered:{beyond} another {others(question.axis)} at the target."
+        f"Not covered:{beyond} another {list_others(question.axis)} at the target."
     )
 
 
-def _band(fit: SizeFit) -> CurveFit:
+def _take_band(fit: SizeFit) -> CurveFit:
     """Return the fitted curve between the finite rates, at every second point drawn."""
     assert fit.draws is not None  # its optimum is ok
     x, rates = fit.draws.log2_lr, fit.columns.log2_lr
     within = np.flatnonzero((x >= rates[0]) & (x <= rates[-1]))[::2]
-    low, middle, high = np.quantile(fit.draws.loss[:, within], (0.025, 0.5, 0.975), axis=0)
-    return CurveFit(fit.columns.size, x[within], middle, low, high)
+    low, middle, high = np.quantile(fit.draws.loss[:, within], (TAIL, 0.5, 1 - TAIL), axis=0)
+    return CurveFit(size=fit.columns.size, log2_lr=x[within], loss=middle, low=low, high=high)
 
 
-def _check_options(
-    target: int, tolerance: float, absolute_tolerance: float | None, axis: Axis
-) -> None:
+def _check_options(question: _Question) -> None:
+    target, words = question.target, question.words
     if target <= 0:
         raise TableError(
-            f"judge: got target={target}, wanted a positive {axis.name}. "
-            f"Give the {axis.whole} the learning rate is wanted for."
+            f"judge: got target={target}, wanted a positive {words.name}. "
+            f"Give the {words.described} that the learning rate is for."
         )
-    if not 0 < tolerance < math.inf:
+    if not 0 < question.tolerance < math.inf:
         raise TableError(
-            f"judge: got tolerance={tolerance}, wanted a positive share of the best loss. "
+            f"judge: got tolerance={question.tolerance}, wanted a positive share of the best loss. "
             "Give 0.01 for 1 %."
         )
-    if absolute_tolerance is not None and not 0 < absolute_tolerance < math.inf:
+    absolute = question.absolute_tolerance
+    if absolute is not None and not 0 < absolute < math.inf:
         raise TableError(
-            f"judge: got absolute_tolerance={absolute_tolerance}, wanted a positive number in "
-            "units of the loss, such as 0.02."
+            f"judge: got absolute_tolerance={absolute}, wanted a positive number in units of the "
+            "loss, such as 0.02."
         )
 
 
@@ -300,19 +312,19 @@ def _check_rows(rows: Sequence[Observation], axis: Axis) -> None:
             )
 
 
-def _check_sizes(table: RunTable, base: int | None, axis: Axis) -> None:
-    sizes: dict[str, set[int]] = {}
+def _check_sizes(table: RunTable, question: _Question) -> None:
+    axis, sizes = question.words, dict[str, set[int]]()
     for row in table.observations:
         sizes.setdefault(row.scheme, set()).add(row.size)
     measured = sorted(set().union(*sizes.values()))
-    if all(len(found) < 2 for found in sizes.values()):
+    if all(len(of_scheme) < 2 for of_scheme in sizes.values()):
         raise TableError(
             f"judge: got {axis.name} {', '.join(map(str, measured))} alone under every scheme, "
             f"wanted at least two {axis.plural}: transfer is between {axis.plural}. Add runs at "
             f"another {axis.name}."
         )
-    if base is not None and base not in measured:
+    if question.base is not None and question.base not in measured:
         raise TableError(
-            f"judge: got base={base}, wanted one of the measured "
+            f"judge: got base={question.base}, wanted one of the measured "
             f"{axis.plural} {', '.join(map(str, measured))}. Choose one of them or add its runs."
         )

@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any
 
 from ..parametrization.rules import SCHEMES
-from ..statistics.optimum import FINE_RATES
+from ..statistics.curves.optimum import FINE_RATES
 from .arms import Arm
 from .digests import Digests
 from .sections import GridConfig

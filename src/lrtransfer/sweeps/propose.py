@@ -14,11 +14,19 @@ import numpy as np
 from ..models.configs import TransformerConfig
 from ..statistics.answer import SchemeAnswer
 from ..statistics.axis import AXES
-from ..statistics.design import Addition, Arm, Goal, Key, RateGoal, RegretGoal, choose
+from ..statistics.curves.optimum import SizeFit
+from ..statistics.design import (
+    Addition,
+    Criterion,
+    CurveKey,
+    CurveState,
+    RateCriterion,
+    RegretCriterion,
+    choose,
+)
 from ..statistics.drift import octaves_either_way, target_leverage
 from ..statistics.evidence import open_edges
-from ..statistics.optimum import SizeFit
-from ..statistics.regret import power
+from ..statistics.regret import format_power
 from ..statistics.transfer import Judgement
 from .plan import Cell, Cells, curve_key
 from .sections import GridConfig
@@ -64,7 +72,7 @@ def propose(study: Study, cells: Cells, judgement: Judgement, *, look: int) -> P
         The cells of the next round; equal to `cells` when the study is done.
 
     Example:
-        >>> from ..statistics.landscapes import loss_shape
+        >>> from ..statistics.simulation import loss_shape
         >>> from ..statistics.table import Observation, RunTable
         >>> from ..statistics.transfer import judge
         >>> from .plan import first_cells
@@ -109,7 +117,7 @@ def _beyond(indices: Sequence[int], side: str, grid: GridConfig) -> list[int]:
 
 
 def _edge_reason(study: Study, name: str, size: int, added: Iterable[int]) -> str:
-    rates = ", ".join(power(math.log2(study.lattice.rate(index))) for index in added)
+    rates = ", ".join(format_power(math.log2(study.lattice.rate(index))) for index in added)
     return (
         f"{name}, {AXES[study.along].name} {size}: {rates}, because the optimum may lie beyond the "
         "rates tried"
@@ -187,9 +195,9 @@ def _additions(
     study: Study, cells: Cells, judgement: Judgement, still_open: Sequence[str], allowance: float
 ) -> tuple[Addition, ...]:
     arms = {
-        curve_key(study, scheme, fit.columns.size): Arm(
+        curve_key(study, scheme, fit.columns.size): CurveState(
             draws=fit.draws,
-            made=_made(study, cells[scheme, fit.columns.size]),
+            tried=_made(study, cells[scheme, fit.columns.size]),
             rates=_rates(study.lattice, cells[scheme, fit.columns.size]),
             cost=run_cost(study, fit.columns.size),
         )
@@ -202,14 +210,14 @@ def _additions(
     return choose(arms, goals, allowance=allowance, rng=rng)
 
 
-def _goal(study: Study, scheme: str) -> Goal:
+def _goal(study: Study, scheme: str) -> Criterion:
     if study.goal.kind == "octaves":
         leverage = target_leverage(study.measured, target=study.target)
         keys = (curve_key(study, scheme, size) for size in sorted(study.measured))
-        return RateGoal(dict(zip(keys, leverage, strict=True)), study.goal.value)
+        return RateCriterion(dict(zip(keys, leverage, strict=True)), study.goal.value)
     others = [size for size in study.measured if size != study.base]
     largest = study.target if study.target in others else max(others)
-    return RegretGoal(
+    return RegretCriterion(
         curve_key(study, scheme, study.base), curve_key(study, scheme, largest), study.tolerance
     )
 
@@ -238,8 +246,8 @@ def _with(study: Study, cells: Cells, addition: Addition) -> Cells:
 
 
 def _add(
-    study: Study, cells: Cells, key: Key, new: tuple[Cell, ...]
-) -> dict[Key, tuple[Cell, ...]]:
+    study: Study, cells: Cells, key: CurveKey, new: tuple[Cell, ...]
+) -> dict[CurveKey, tuple[Cell, ...]]:
     """Add cells to a curve, for every arm whose curve it is."""
     wanted, size = dict(cells), key[1]
     for arm in study.arms:
@@ -276,7 +284,7 @@ def training_flops(study: Study, width: int) -> float:
 
 def _reason(study: Study, addition: Addition) -> str:
     name, size = addition.key
-    rates = ", ".join(map(power, addition.log2_lr))
+    rates = ", ".join(map(format_power, addition.log2_lr))
     less = 100 * (1 - addition.after / addition.before)
     return (
         f"{name}, {AXES[study.along].name} {size}: {rates} with seed {addition.seed}, expected to "

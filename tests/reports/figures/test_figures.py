@@ -177,7 +177,7 @@ def test_no_two_pieces_overlap(draw: Callable[[Report], Figure], columns: int) -
 def test_an_edge_points_to_where_the_optimum_must_be(
     low: float | None, high: float | None, symbols: list[str]
 ) -> None:
-    answer = edge_answer(Optimum(256, -6.0, low, high, "edge"))
+    answer = edge_answer(Optimum(size=256, log2_lr=-6.0, low=low, high=high, status="edge"))
     traces = draw_losses(RunTable(synthetic.runs("SP")), [answer]).traces
     (strip,) = (t for t in traces if "only a bound" in str(t.get("text")))
     assert strip["marker"]["symbol"] == symbols
@@ -206,7 +206,7 @@ def edge_answer(edge: Optimum) -> SchemeAnswer:
 def test_the_prediction_ends_where_it_says() -> None:
     # 2^-6 with 2^-7 … 2^-4: one octave below, two above
     answer = synthetic.answer("μP")
-    told = Prediction(4096, 2.0**-6, 2.0**-7, 2.0**-4, "")
+    told = Prediction(size=4096, lr=2.0**-6, low=2.0**-7, high=2.0**-4, assumption="")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
     figure = draw_optima([changed], target=4096)
     (point,) = (t for t in figure.traces if "predicted" in t.get("text", ""))
@@ -217,7 +217,7 @@ def test_the_prediction_ends_where_it_says() -> None:
 
 def test_a_prediction_without_bounds_is_drawn_without_bars() -> None:
     answer = synthetic.answer("μP")
-    told = Prediction(4096, 2.0**-6, 0.0, math.inf, "")
+    told = Prediction(size=4096, lr=2.0**-6, low=0.0, high=math.inf, assumption="")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
     figure = draw_optima([changed], target=4096)
     json.dumps(figure.traces, allow_nan=False)

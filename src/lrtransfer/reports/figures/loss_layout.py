@@ -2,7 +2,7 @@
 
 import math
 
-from ...statistics.regret import power
+from ...statistics.regret import format_power
 from ..plotly.axes import key_axis, make_axis, name_axis, place_ticks
 from ..plotly.colours import CLEAR, INK
 from ..plotly.figure import PlotlyJson, escape_text, round_number, round_numbers
@@ -54,7 +54,7 @@ def _make_x_axis(view: LossView, grid: Grid, k: int) -> PlotlyJson:
         "anchor": name_axis("y", view.axis(k, OPTIMUM)),
         "range": round_numbers([view.low_x, view.high_x]),
         "tickvals": ticks,
-        "ticktext": [power(tick) for tick in ticks],
+        "ticktext": [format_power(tick) for tick in ticks],
         "title": {"text": "learning rate", "standoff": 6},
     }
     return {key_axis("x", k): axis | ({"matches": "x"} if k > 1 else {})}

@@ -4,7 +4,7 @@ import math
 
 from ...statistics.answer import SchemeAnswer
 from ...statistics.axis import AXES
-from ...statistics.regret import power
+from ...statistics.regret import format_power
 from ..notation import format_drift
 from ..plotly.axes import key_axis, make_axis, name_axis, place_ticks, thin_out
 from ..plotly.colours import INK, MUTED
@@ -77,7 +77,7 @@ def _make_y_axis(view: OptimumView, grid: Grid, k: int) -> PlotlyJson:
         "anchor": name_axis("x", k),
         "range": round_numbers([view.low_y, view.high_y]),
         "tickvals": ticks,
-        "ticktext": [power(tick) for tick in ticks],
+        "ticktext": [format_power(tick) for tick in ticks],
         "showticklabels": left,
         "title": {"text": "best learning rate" if left else "", "standoff": 8},
     }

@@ -25,8 +25,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from ...scaling import FloatArray
 from .columns import Columns, Residuals
-from .table import FloatArray
 
 IntArray = npt.NDArray[np.intp]
 
@@ -41,12 +41,12 @@ SIZE_PRIOR = np.log([0.2, 0.1, 0.15, 0.2, 0.2, 0.15])
 NOISE_PRIOR = -((np.log(NOISES / 0.012) / 1.5) ** 2) / 2
 
 STEP = 0.05  # octaves between the points at which curves are drawn
-DRAWS = 1000
+POSTERIOR_DRAWS = 1000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CurveDraws:
-    """Hold draws from the posterior over the loss curve of one size.
+    """Draws from the posterior over the loss curve of one size.
 
     Attributes:
         columns: What the curve was fitted to.
@@ -64,7 +64,11 @@ class CurveDraws:
 
 
 def draw_curves(
-    columns: Columns, residuals: Residuals, *, rng: np.random.Generator, draws: int = DRAWS
+    columns: Columns,
+    residuals: Residuals,
+    *,
+    rng: np.random.Generator,
+    draws: int = POSTERIOR_DRAWS,
 ) -> CurveDraws:
     """Draw loss curves from the posterior of the module's model.
 
@@ -79,18 +83,18 @@ def draw_curves(
         where there is one beside the curve. The cliff is drawn uniformly between the two.
 
     Example:
-        >>> from .columns import columns
-        >>> from .landscapes import simulate
+        >>> from .columns import reduce_runs
+        >>> from ..simulation import simulate
         >>> rng = np.random.default_rng(0)
-        >>> curve = columns(simulate("quad", rng=rng)[0])
+        >>> curve = reduce_runs(simulate("quad", rng=rng)[0])
         >>> draw_curves(curve, curve.residuals, rng=rng).loss.shape
         (1000, 181)
     """
     m = columns.loss
-    floor, scale = m.min(), _scale(columns, residuals)
-    points, at = _points(columns)
+    floor, scale = m.min(), _measure_scale(columns, residuals)
+    points, at = _place_points(columns)
     knots = np.union1d(np.arange(0, len(points), 2), at)
-    kernels = _correlations(points[knots], points, bottom=float(columns.log2_lr[m.argmin()]))
+    kernels = _correlate(points[knots], points, bottom=float(columns.log2_lr[m.argmin()]))
     noise_prior = NOISE_PRIOR - residuals.dof * np.log(NOISES)
     noise_prior = noise_prior - residuals.sum_of_squares / scale**2 / (2 * NOISES**2)
     at_columns = kernels[:, np.searchsorted(knots, at)]
@@ -101,10 +105,10 @@ def draw_curves(
     prior = LENGTH_PRIOR[:, None, None] + SIZE_PRIOR[:, None] + noise_prior
     posterior = np.stack([model.log_evidence + prior for model in models])
     posterior = np.exp(posterior - posterior.max())
-    posterior[~_bends_allowed(posterior)] = 0.0
-    roots = _roots(kernels, knots)
-    chosen = _systematic(posterior.ravel(), draws, rng)
-    bend, length, size, noise = np.unravel_index(chosen, posterior.shape)
+    posterior[~_allow_bends(posterior)] = 0.0
+    roots = _take_roots(kernels, knots)
+    cells = _resample(posterior.ravel(), draws, rng)
+    bend, length, size, noise = np.unravel_index(cells, posterior.shape)
     loss = np.empty((draws, len(points)))
     for pair in np.unique(bend * len(LENGTHS) + length):
         t, j = divmod(int(pair), len(LENGTHS))
@@ -192,10 +196,10 @@ class _Model:
         trend = rest - pull @ kernel[:, self.at] - (noise**2)[:, None] * (alpha @ covariance)
         # In one product: prior draw + its kriged correction + trend.
         y = np.hstack([normal, pull, trend]) @ np.vstack([root.T, kernel, self.trend.T])
-        curve: FloatArray = y if np.isinf(self.bend) else self._unbent(y)
+        curve: FloatArray = y if np.isinf(self.bend) else self._undo_bend(y)
         return curve
 
-    def _unbent(self, y: FloatArray) -> FloatArray:
+    def _undo_bend(self, y: FloatArray) -> FloatArray:
         """Undo the bend, in place.
 
         Far out on a steep side y/T may be large: nothing is learnt from a loss beyond e^50 R.
@@ -206,7 +210,7 @@ class _Model:
         return y
 
 
-def _scale(columns: Columns, residuals: Residuals) -> float:
+def _measure_scale(columns: Columns, residuals: Residuals) -> float:
     """Return R: the height of the valley over most of the rates, not that of a steep side.
 
     Where most rates do equally well, R is at least the noise, and a trace of the whole range.
@@ -217,7 +221,7 @@ def _scale(columns: Columns, residuals: Residuals) -> float:
     return float(max(np.quantile(m, 0.6) - m.min(), noise, least))
 
 
-def _points(columns: Columns) -> tuple[FloatArray, IntArray]:
+def _place_points(columns: Columns) -> tuple[FloatArray, IntArray]:
     """Return points at most STEP apart that contain every column, and where the columns are."""
     knots = columns.tried
     pieces = [
@@ -228,23 +232,23 @@ def _points(columns: Columns) -> tuple[FloatArray, IntArray]:
     return points, np.searchsorted(points, columns.log2_lr)
 
 
-def _correlations(knots: FloatArray, points: FloatArray, *, bottom: float) -> FloatArray:
+def _correlate(knots: FloatArray, points: FloatArray, *, bottom: float) -> FloatArray:
     """Return the Matérn 7/2 correlation for each length, shape (J, knots, points)."""
-    stretched, straight = _distances(knots, points, bottom), np.abs(knots[:, None] - points)
+    stretched, straight = _stretch_distances(knots, points, bottom), np.abs(knots[:, None] - points)
     r = np.stack([stretched if s else straight for s in STRETCHED])
     r *= np.sqrt(7) / LENGTHS[:, None, None]
     correlation: FloatArray = (1 + r * (1 + r * (2 / 5 + r / 15))) * np.exp(-r)
     return correlation
 
 
-def _distances(a: FloatArray, b: FloatArray, bottom: float) -> FloatArray:
+def _stretch_distances(a: FloatArray, b: FloatArray, bottom: float) -> FloatArray:
     """Return distances on the stretched axis, shape (a, b)."""
     wa, wb = (x + STRETCH * SCALE * np.arctan((x - bottom) / SCALE) for x in (a, b))
     distances: FloatArray = np.abs(wa[:, None] - wb)
     return distances
 
 
-def _roots(kernels: FloatArray, knots: IntArray) -> FloatArray:
+def _take_roots(kernels: FloatArray, knots: IntArray) -> FloatArray:
     r"""Return R with :math:`RR^\top` the correlation at all points, shape (J, points, knots).
 
     Between two knots, at most 2 STEP apart, a point is kriged from all knots: what that leaves out
@@ -255,7 +259,7 @@ def _roots(kernels: FloatArray, knots: IntArray) -> FloatArray:
     return between
 
 
-def _bends_allowed(posterior: FloatArray) -> npt.NDArray[np.bool_]:
+def _allow_bends(posterior: FloatArray) -> npt.NDArray[np.bool_]:
     """Allow a bend only if it is large beside the noise, which it would straighten otherwise."""
     noise = np.cumsum(posterior.sum(axis=(1, 2)), axis=1)
     upper_quartile = NOISES[(noise < 0.75 * noise[:, -1:]).sum(axis=1)]
@@ -263,17 +267,18 @@ def _bends_allowed(posterior: FloatArray) -> npt.NDArray[np.bool_]:
     return allowed
 
 
-def _systematic(weights: FloatArray, draws: int, rng: np.random.Generator) -> IntArray:
+def _resample(weights: FloatArray, draws: int, rng: np.random.Generator) -> IntArray:
     """Draw indices in proportion to the weights, evenly spread (systematic resampling)."""
     total = np.cumsum(weights)
     where = (np.arange(draws) + rng.random()) / draws * total[-1]
-    chosen: IntArray = np.minimum(np.searchsorted(total, where, side="right"), len(weights) - 1)
-    return chosen
+    indices: IntArray = np.minimum(np.searchsorted(total, where, side="right"), len(weights) - 1)
+    return indices
 
 
 def _cut_cliffs(
     loss: FloatArray, points: FloatArray, columns: Columns, rng: np.random.Generator
 ) -> None:
+    """Set the loss to +inf beyond a cliff, drawn between the last rate and the diverged one."""
     x = columns.log2_lr
     if columns.diverged_above is not None:
         cliff = rng.uniform(x[-1], columns.diverged_above, (len(loss), 1))

@@ -1,4 +1,4 @@
-"""Tables of runs as they lie in files: CSV, JSON lines, JSON and Parquet, as rows of cells."""
+"""Files with tables of runs: CSV, JSON lines, JSON and Parquet, read as rows of cells."""
 
 import csv
 import json
@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import TableError
+from ...errors import TableError
 
-Cells = dict[str, Any]
+RowCells = dict[str, Any]  # cells by column
 
 
-def read_cells(path: Path) -> list[Cells]:
+def read_cells(path: Path) -> list[RowCells]:
     """Return the rows of a file, each a mapping from column names to cells.
 
     Nested objects of JSON become columns with dots in their names, such as `config.lr`.
@@ -39,7 +39,7 @@ def read_cells(path: Path) -> list[Cells]:
     return rows
 
 
-def _csv(path: Path) -> list[Cells]:
+def _read_csv(path: Path) -> list[RowCells]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = file.readline()
         file.seek(0)
@@ -47,36 +47,36 @@ def _csv(path: Path) -> list[Cells]:
         return [dict(row) for row in csv.DictReader(file, delimiter=delimiter, restkey="(rest)")]
 
 
-def _json_lines(path: Path) -> list[Cells]:
+def _read_json_lines(path: Path) -> list[RowCells]:
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return _objects(json.loads(line) for line in lines if line.strip())
+    return _list_objects(json.loads(line) for line in lines if line.strip())
 
 
-def _json(path: Path) -> list[Cells]:
-    found = json.loads(path.read_text(encoding="utf-8-sig"))
-    if not isinstance(found, list):
+def _read_json(path: Path) -> list[RowCells]:
+    document = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(document, list):
         raise ValueError("no list of objects")
-    return _objects(found)
+    return _list_objects(document)
 
 
-def _objects(values: Iterable[Any]) -> list[Cells]:
+def _list_objects(values: Iterable[Any]) -> list[RowCells]:
     rows = []
     for value in values:
         if not isinstance(value, dict):
             raise ValueError(f"{value!r} is no object with columns")
-        rows.append(dict(_flat(value)))
+        rows.append(dict(_flatten(value)))
     return rows
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+def _flatten(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     for key, cell in value.items():
         if isinstance(cell, Mapping):
-            yield from _flat(cell, f"{prefix}{key}.")
+            yield from _flatten(cell, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", cell
 
 
-def _parquet(path: Path) -> list[Cells]:
+def _read_parquet(path: Path) -> list[RowCells]:
     try:
         from pyarrow import parquet
     except ModuleNotFoundError:
@@ -84,14 +84,14 @@ def _parquet(path: Path) -> list[Cells]:
             f"runs: got {path}, wanted pyarrow to read Parquet. Install it with "
             "`pip install lrtransfer[parquet]`, or export as CSV."
         ) from None
-    return _objects(parquet.read_table(path).to_pylist())
+    return _list_objects(parquet.read_table(path).to_pylist())
 
 
-_READERS: Mapping[str, Callable[[Path], list[Cells]]] = {
-    ".csv": _csv,
-    ".tsv": _csv,
-    ".jsonl": _json_lines,
-    ".ndjson": _json_lines,
-    ".json": _json,
-    ".parquet": _parquet,
+_READERS: Mapping[str, Callable[[Path], list[RowCells]]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+    ".json": _read_json,
+    ".parquet": _read_parquet,
 }

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .table import FloatArray, LossCurve
+from ...scaling import FloatArray
+from ..table import LossCurve
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -21,21 +22,21 @@ BoolArray = npt.NDArray[np.bool_]
 # of seeds without a common learning rate stay comparable (badly) instead of making P singular.
 OFFSET_VARIANCE = 1e4
 # How much a residual of another size counts beside one of the size itself: sizes differ in
-# noise, but a size with one seed has none of its own.
+# noise, but a size with one seed has no residuals.
 POOLING = 0.3
 
 
 @dataclass(frozen=True)
 class Residuals:
-    """Hold a sum of squared seed residuals, in squared loss units, and its degrees of freedom."""
+    """Sum of squared seed residuals, in squared loss units, with its degrees of freedom."""
 
     sum_of_squares: float
     dof: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Columns:
-    """Hold the column effects of one size: the curve between its nearest diverged columns.
+    """Column effects of one size: the curve between its nearest diverged columns.
 
     Attributes:
         size: Size n.
@@ -65,7 +66,7 @@ class Columns:
 
     @property
     def tried(self) -> FloatArray:
-        """The rates of the curve together with the diverged ones beside it."""
+        """The rates of the curve and the diverged ones beside it, increasing."""
         beside = [x for x in (self.diverged_below, self.diverged_above) if x is not None]
         return np.sort(np.append(self.log2_lr, beside))
 
@@ -76,7 +77,7 @@ class Columns:
         return float(gaps.max(initial=0.0))
 
 
-def columns(curve: LossCurve) -> Columns:
+def reduce_runs(curve: LossCurve) -> Columns:
     r"""Reduce the runs of one size to column effects and seed residuals.
 
     .. math:: P = \sum_s \Big(\mathrm{diag}(o_s) - \tfrac{\kappa}{1 + \kappa n_s} o_s o_s^\top\Big),
@@ -98,19 +99,19 @@ def columns(curve: LossCurve) -> Columns:
     Example:
         >>> import numpy as np
         >>> loss = np.array([[3.0, 2.0, 2.5, np.inf], [3.2, 2.2, 2.7, np.inf]])
-        >>> curve = columns(LossCurve(size=64, log2_lr=np.arange(-9.0, -5.0), loss=loss))
+        >>> curve = reduce_runs(LossCurve(size=64, log2_lr=np.arange(-9.0, -5.0), loss=loss))
         >>> curve.loss.round(3), curve.diverged_above
         (array([3.1, 2.1, 2.6]), -6.0)
     """
-    made, finite = ~np.isnan(curve.loss), np.isfinite(curve.loss)
-    tried = made.any(axis=0)
-    diverged = tried & (2 * (made & ~finite).sum(axis=0) >= made.sum(axis=0))
+    present, finite = ~np.isnan(curve.loss), np.isfinite(curve.loss)
+    tried = present.any(axis=0)
+    diverged = tried & (2 * (present & ~finite).sum(axis=0) >= present.sum(axis=0))
     usable = tried & ~diverged
-    keep, below, above = _between_cliffs(curve, usable, diverged)
+    keep, below, above = _keep_between_cliffs(curve, usable, diverged)
     rows = finite[:, keep].any(axis=1)
     seen = finite[np.ix_(rows, keep)]
     loss = np.where(seen, curve.loss[np.ix_(rows, keep)], 0.0)
-    effects, covariance, residuals = _two_way(loss, seen)
+    effects, covariance, residuals = _fit_two_way(loss, seen)
     return Columns(
         size=curve.size,
         log2_lr=curve.log2_lr[keep],
@@ -119,7 +120,7 @@ def columns(curve: LossCurve) -> Columns:
         best_loss=float(max(effects.min(), loss[seen].min())) if keep.any() else math.inf,
         residuals=residuals,
         seeds=len(seen),
-        runs=int(made.sum()),
+        runs=int(present.sum()),
         span=float(np.ptp(curve.log2_lr[tried])) if tried.any() else 0.0,
         diverged_below=below,
         diverged_above=above,
@@ -136,25 +137,26 @@ def seed_noise(curves: Sequence[LossCurve]) -> float | None:
         >>> seed_noise([LossCurve(64, np.arange(3.0), loss)]) < 1e-4
         True
     """
-    residuals = [columns(curve).residuals for curve in curves]
+    residuals = [reduce_runs(curve).residuals for curve in curves]
     dof = sum(r.dof for r in residuals)
     return math.sqrt(sum(r.sum_of_squares for r in residuals) / dof) if dof else None
 
 
-def pooled_residuals(sizes: Sequence[Columns], own: int) -> Residuals:
+def pool_residuals(sizes: Sequence[Columns], index: int) -> Residuals:
     """Return the residuals of one size (by index) with a discounted share of all the others'."""
-    weight = [1.0 if i == own else POOLING for i in range(len(sizes))]
+    weight = [1.0 if i == index else POOLING for i in range(len(sizes))]
     return Residuals(
         sum(w * c.residuals.sum_of_squares for w, c in zip(weight, sizes, strict=True)),
         sum(w * c.residuals.dof for w, c in zip(weight, sizes, strict=True)),
     )
 
 
-def _between_cliffs(
+def _keep_between_cliffs(
     curve: LossCurve, usable: BoolArray, diverged: BoolArray
 ) -> tuple[BoolArray, float | None, float | None]:
+    """Return the usable columns between the nearest diverged ones, and the rates of these two."""
     x = curve.log2_lr
-    if not usable.any():  # only an upper bound can come of it: rates too large diverge
+    if not usable.any():  # rates that are too large diverge: only an upper bound is known
         return usable, None, float(x[diverged].min()) if diverged.any() else None
     finite = np.isfinite(curve.loss)
     total = np.where(finite, curve.loss, 0.0).sum(axis=0)
@@ -166,7 +168,8 @@ def _between_cliffs(
     return keep & (x < (np.inf if above is None else above)), below, above
 
 
-def _two_way(loss: FloatArray, seen: BoolArray) -> tuple[FloatArray, FloatArray, Residuals]:
+def _fit_two_way(loss: FloatArray, seen: BoolArray) -> tuple[FloatArray, FloatArray, Residuals]:
+    """Return m and its covariance, shapes (K,) and (K, K), and the residuals of `reduce_runs`."""
     seeds, count = seen.shape
     if count == 0:
         return np.empty(0), np.empty((0, 0)), Residuals(0.0, 0.0)

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from lrtransfer.statistics import curve as module
-from lrtransfer.statistics.columns import Columns, Residuals, columns
-from lrtransfer.statistics.curve import draw_curves
-from lrtransfer.statistics.landscapes import simulate
-from lrtransfer.statistics.table import FloatArray, LossCurve
+from lrtransfer.scaling import FloatArray
+from lrtransfer.statistics.curves import curve as module
+from lrtransfer.statistics.curves.columns import Columns, Residuals, reduce_runs
+from lrtransfer.statistics.curves.curve import draw_curves
+from lrtransfer.statistics.simulation import simulate
+from lrtransfer.statistics.table import LossCurve
 
 LENGTH, SIZE, NOISE = 2.5, 0.2, 0.05
 
@@ -51,13 +52,13 @@ def test_draws_follow_the_dense_posterior(monkeypatch: pytest.MonkeyPatch, stret
     rng = np.random.default_rng(3)
     loss = 3 + (np.arange(7) - 3.2) ** 2 / 16 + 0.05 * rng.standard_normal((2, 7))
     loss[1, 2] = np.nan  # so that the columns' errors are correlated
-    data = columns(LossCurve(size=64, log2_lr=np.arange(-9.0, -2.0), loss=loss))
-    found = draw_curves(data, Residuals(0.0, 0.0), rng=rng, draws=40_000)
-    at = found.log2_lr[::13]
+    data = reduce_runs(LossCurve(size=64, log2_lr=np.arange(-9.0, -2.0), loss=loss))
+    curves = draw_curves(data, Residuals(0.0, 0.0), rng=rng, draws=40_000)
+    at = curves.log2_lr[::13]
     scale = float(np.quantile(data.loss, 0.6) - data.loss.min())
     bottom = float(data.log2_lr[data.loss.argmin()]) if stretched else None
     mean, covariance = kriging(data, at, scale, bottom)
-    drawn = found.loss[:, ::13]
+    drawn = curves.loss[:, ::13]
     sd = np.sqrt(np.diag(covariance))
     # 40,000 draws: the mean is known to .005 sd, the covariances to about .7 %
     np.testing.assert_allclose((drawn.mean(axis=0) - mean) / sd, 0.0, atol=0.025)
@@ -74,11 +75,11 @@ def test_evidence_is_the_density_of_the_data(bend: float) -> None:
     points = np.arange(6.0)
     at = np.arange(6)
     shared = np.eye(6) / 3
-    kernels = module._correlations(points, points, bottom=3.0)
+    kernels = module._correlate(points, points, bottom=3.0)
     reference = module._Model.fit(u, shared, points, at, kernels, np.inf).log_evidence[1, 3, 20]
     evidence = module._Model.fit(u, shared, points, at, kernels, bend).log_evidence
     settings = [(0, 4, 30), (2, 3, 12), (4, 5, 20)]
-    found = [evidence[setting] - reference for setting in settings]
+    fast = [evidence[setting] - reference for setting in settings]
     z = (points - points.mean()) / 5
     basis = np.stack([np.ones(6), z, z**2], axis=1)
 
@@ -91,11 +92,11 @@ def test_evidence_is_the_density_of_the_data(bend: float) -> None:
         return float(-(log_det + y @ np.linalg.solve(total, y)) / 2 + np.log(slope).sum())
 
     naive = [density(*setting, bend) for setting in settings]
-    np.testing.assert_allclose(found, np.array(naive) - density(1, 3, 20, np.inf), atol=0.02)
+    np.testing.assert_allclose(fast, np.array(naive) - density(1, 3, 20, np.inf), atol=0.02)
 
 
 def test_same_generator_same_draws() -> None:
-    data = columns(simulate("skew", rng=np.random.default_rng(0))[0])
+    data = reduce_runs(simulate("skew", rng=np.random.default_rng(0))[0])
     one, other = (
         draw_curves(data, data.residuals, rng=np.random.default_rng(1)).loss for _ in range(2)
     )
@@ -106,10 +107,10 @@ def test_cliff_is_drawn_uniformly() -> None:
     rng = np.random.default_rng(0)
     x = np.arange(-9.0, -1.0)
     loss = np.where(x > -4.0, np.inf, 3 + (x + 5) ** 2 / 16)[None]
-    data = columns(LossCurve(size=64, log2_lr=x, loss=loss))
-    found = draw_curves(data, data.residuals, rng=rng, draws=4000)
-    alive = np.isfinite(found.loss).mean(axis=0)
-    x = found.log2_lr
+    data = reduce_runs(LossCurve(size=64, log2_lr=x, loss=loss))
+    curves = draw_curves(data, data.residuals, rng=rng, draws=4000)
+    alive = np.isfinite(curves.loss).mean(axis=0)
+    x = curves.log2_lr
     assert x[-1] == -3.0
     assert (alive[x <= -4.0] == 1).all()
     # uniform: alive at -4 + t with probability 1 - t, within 5 sd of sqrt(.25 / 4000)
@@ -118,23 +119,25 @@ def test_cliff_is_drawn_uniformly() -> None:
 
 def test_all_rates_are_among_the_points() -> None:
     x = np.log2([1e-4, 3e-4, 1e-3, 1.1e-3, 3e-3, 1e-2, 3e-2])
-    data = columns(LossCurve(size=64, log2_lr=x, loss=(3 + (x + 8) ** 2)[None]))
-    found = draw_curves(data, data.residuals, rng=np.random.default_rng(0))
-    np.testing.assert_array_equal(found.log2_lr[found.at_columns], x)
-    assert np.diff(found.log2_lr).max() <= module.STEP + 1e-12
+    data = reduce_runs(LossCurve(size=64, log2_lr=x, loss=(3 + (x + 8) ** 2)[None]))
+    curves = draw_curves(data, data.residuals, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(curves.log2_lr[curves.at_columns], x)
+    assert np.diff(curves.log2_lr).max() <= module.STEP + 1e-12
 
 
 def test_equal_losses_are_no_accident() -> None:
-    data = columns(LossCurve(size=64, log2_lr=np.arange(-9.0, -1.0), loss=np.full((2, 8), 3.0)))
-    found = draw_curves(data, data.residuals, rng=np.random.default_rng(0))
-    np.testing.assert_allclose(found.loss, 3.0, atol=1e-6)
+    data = reduce_runs(LossCurve(size=64, log2_lr=np.arange(-9.0, -1.0), loss=np.full((2, 8), 3.0)))
+    curves = draw_curves(data, data.residuals, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(curves.loss, 3.0, atol=1e-6)
 
 
 def test_many_equal_losses_beside_a_steep_side() -> None:
     # Losses printed with two digits: no height over most of the rates.
     loss = np.array([[9.0, 3.01, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 8.0]] * 2)
     loss[1, 3] += 0.01
-    data = columns(LossCurve(size=64, log2_lr=np.arange(-9.0, 0.0), loss=loss))
-    found = draw_curves(data, data.residuals, rng=np.random.default_rng(0))
-    assert np.isfinite(found.loss).all()
-    assert np.median(found.loss[:, found.at_columns], axis=0) == pytest.approx(data.loss, rel=0.05)
+    data = reduce_runs(LossCurve(size=64, log2_lr=np.arange(-9.0, 0.0), loss=loss))
+    curves = draw_curves(data, data.residuals, rng=np.random.default_rng(0))
+    assert np.isfinite(curves.loss).all()
+    assert np.median(curves.loss[:, curves.at_columns], axis=0) == pytest.approx(
+        data.loss, rel=0.05
+    )

@@ -10,7 +10,8 @@ from functools import cache
 
 import numpy as np
 
-from .table import FloatArray, LossCurve
+from ..scaling import FloatArray
+from .table import LossCurve
 
 SPAN = 9.0  # octaves of learning rate swept
 CLIFF = 0.7  # octaves between the optimum and divergence
@@ -18,7 +19,7 @@ CLIFF = 0.7  # octaves between the optimum and divergence
 
 @dataclass(frozen=True)
 class Landscape:
-    """Describe a family of loss curves and the noise of the runs on it.
+    """Family of loss curves and the noise of the runs on it.
 
     Attributes:
         shape: Name of the curve.
@@ -92,13 +93,13 @@ _RAW: dict[str, Callable[[FloatArray], FloatArray]] = {
 
 def loss_shape(name: str, d: FloatArray) -> FloatArray:
     """Return the noiseless loss above its minimum, in units of R, at distances d from it."""
-    offset, low, scale = _normal(name)
+    offset, low, scale = _find_minimum(name)
     values: FloatArray = (_RAW[name](d + offset) - low) / scale
     return values
 
 
 @cache
-def _normal(name: str) -> tuple[float, float, float]:
+def _find_minimum(name: str) -> tuple[float, float, float]:
     raw = _RAW[name]
     if name == "falling":  # its minimum is the cliff, not a stationary point
         return 0.0, 4.0, 32.0
@@ -144,14 +145,14 @@ def simulate(
         beyond = rng.uniform(1, 2)
         best = float(x[0] - beyond if rng.random() < 0.5 else x[-1] + beyond)
     d = x - best
-    loss = floor + loss_shape(land.shape, d) + noise * _noise(land, d, seeds, rng)
+    loss = floor + loss_shape(land.shape, d) + noise * _draw_noise(land, d, seeds, rng)
     if land.cliff is not None:
         loss = np.where(d > land.cliff, np.inf, loss)
     loss = np.where(rng.random(loss.shape) < land.missing, np.nan, loss)
     return LossCurve(size=size, log2_lr=x, loss=loss), best
 
 
-def _noise(land: Landscape, d: FloatArray, seeds: int, rng: np.random.Generator) -> FloatArray:
+def _draw_noise(land: Landscape, d: FloatArray, seeds: int, rng: np.random.Generator) -> FloatArray:
     count = len(d)
     error = rng.standard_normal((seeds, count))
     if land.tail is not None:

@@ -1,16 +1,12 @@
 """Runs as they are exported: what is read, what is refused, what is said."""
 
-import json
-import sys
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from lrtransfer.errors import TableError
+from lrtransfer.integrations.tables.runs import Runs, read_runs
 from lrtransfer.statistics.axis import AxisName
-from lrtransfer.statistics.exports import Runs, read_runs
 from lrtransfer.statistics.table import Observation
 
 WANTED = (
@@ -54,11 +50,6 @@ EXPORTS = {
     "semicolons.csv": "\ufeffwidth;lr;loss\n128;0.01;3.5\n128;0.02;3.25\n256;1e-2;-inf\n",
     "tabs.tsv": "width\tlr\tloss\n128\t0.01\t3.5\n128\t0.02\t3.25\n256\t0.01\tInfinity\n",
 }
-ROWS = [
-    {"config": {"lr": 0.01, "width": 128}, "summary": {"val_loss": 3.5}},
-    {"config": {"lr": 0.02, "width": 128}, "summary": {"val_loss": 3.25}},
-    {"config": {"lr": 0.01, "width": 256}, "summary": {"val_loss": float("nan")}},
-]
 
 
 @pytest.mark.parametrize("name", EXPORTS)
@@ -67,30 +58,6 @@ def test_exports_are_read_as_they_come(name: str, tmp_path: Path) -> None:
     runs = read_runs(tmp_path / name)
     assert runs.table.observations == WANTED
     assert any("1 runs diverged" in note for note in runs.warnings)
-
-
-def test_other_formats_are_read(tmp_path: Path) -> None:
-    lines = tmp_path / "runs.jsonl"
-    lines.write_text("\n".join(map(json.dumps, ROWS)) + "\n")
-    listed = tmp_path / "runs.json"
-    listed.write_text(json.dumps(ROWS))
-    table = tmp_path / "runs.parquet"
-    columns = {
-        "width": [128, 128, 256, 256],
-        "lr": [0.01, 0.02, 0.01, 0.02],
-        "loss": [3.5, 3.25, float("nan"), None],
-    }
-    parquet.write_table(pa.table(columns), table)
-    for path in (lines, listed, table):
-        assert read_runs(path).table.observations == WANTED
-
-
-def test_without_pyarrow_parquet_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(TableError, match=r"pip install lrtransfer\[parquet\]"):
-        read_runs(tmp_path / "runs.parquet")
 
 
 def from_csv(folder: Path, text: str, **columns: str) -> Runs:
@@ -122,15 +89,6 @@ def test_repeated_runs_without_a_seed_are_numbered(tmp_path: Path) -> None:
     assert any("there is no seed" in note for note in runs.warnings)
 
 
-def test_histories_end_at_their_last_step(tmp_path: Path) -> None:
-    rows = [(64, lr, step, 3 - step / 100) for lr in (0.1, 0.2) for step in (10, 50, 100)]
-    text = "width,lr,step,loss\n" + "".join(f"{w},{lr},{s},{x}\n" for w, lr, s, x in rows)
-    runs = from_csv(tmp_path, text + "64,0.4,20,nan\n64,0.4,50,nan\n64,0.4,100,nan\n")
-    assert [row.loss for row in runs.table.observations] == [2, 2, None]
-    assert runs.conditions == "100 steps"
-    assert any("4 rows of another steps" in note for note in runs.warnings)
-
-
 def test_blanks_of_pandas_are_blanks(tmp_path: Path) -> None:
     runs = from_csv(tmp_path, "width,lr,seed,steps,loss\n64,0.1,nan,nan,2\n64,0.2,nan,nan,3\n")
     assert len(runs.table.observations) == 2
@@ -141,12 +99,6 @@ def test_blanks_of_pandas_are_blanks(tmp_path: Path) -> None:
 def test_a_run_that_failed_by_diverging_counts(loss: str, count: int, tmp_path: Path) -> None:
     text = f"width,lr,loss,state\n64,0.1,2,finished\n64,0.2,{loss},preempted\n"
     assert len(from_csv(tmp_path, text).table.observations) == count
-
-
-def test_lengths_that_grow_with_width_are_told(tmp_path: Path) -> None:
-    runs = from_csv(tmp_path, "width,lr,tokens,loss\n64,0.1,100,2\n128,0.1,400,2\n")
-    assert len(runs.table.observations) == 2
-    assert any("training length or batch differs" in note for note in runs.warnings)
 
 
 @pytest.mark.parametrize(
@@ -171,29 +123,6 @@ def test_bad_tables_are_one_error(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("runs.txt", b"", "wanted a file that ends in .csv, .tsv"),
-        ("none.csv", None, "No such file"),
-        ("runs.jsonl", b"{oops", "wanted a table in the format of its suffix"),
-        ("runs.jsonl", b"[1]", "is no object with columns"),
-        ("runs.json", b"{}", "no list of objects"),
-        ("runs.json", b"[" * 100_000, "wanted a table in the format of its suffix"),
-        ("runs.jsonl", b'{"width": 8, "lr": 1, "loss": 1' + b"0" * 400 + b"}", "wanted a number"),
-        ("runs.parquet", b"PAR1", "wanted a table in the format of its suffix"),
-        ("runs.csv", b"\xff\xfe\x00", "wanted a table in the format of its suffix"),
-    ],
-)
-def test_bad_files_are_one_error(
-    name: str, content: bytes | None, message: str, tmp_path: Path
-) -> None:
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(TableError, match=message):
-        read_runs(tmp_path / name)
-
-
-@pytest.mark.parametrize(
     ("along", "column"),
     [
         *(("depth", name) for name in ("depth", "n_layer", "config.num_hidden_layers", "L")),
@@ -215,93 +144,6 @@ def test_the_column_of_the_axis_may_be_named(tmp_path: Path) -> None:
     runs = read_along("steps", tmp_path, text, steps="tokens")
     assert [row.size for row in runs.table.observations] == [1000, 4000]
     assert runs.conditions == "width 64"
-
-
-# What must not differ along an axis, what may, and what is said of it.
-@pytest.mark.parametrize(
-    ("along", "header", "rows", "conditions", "note"),
-    [
-        ("steps", "steps,batch,tokens", ("10,32,320", "20,32,640"), "32 batch", None),
-        (
-            "steps",
-            "steps,batch,width,depth",
-            ("10,32,64,4", "20,64,64,4"),
-            "width 64, depth 4, batch sizes that differ between training lengths",
-            "batch size differs between training lengths or schemes: what is said of training "
-            "length holds for both changing together",
-        ),
-        ("batch", "batch,steps,tokens", ("8,100,800", "16,100,1600"), "100 steps", None),
-        ("batch", "batch,steps,tokens", ("8,100,800", "16,50,800"), "800 tokens", None),
-        (
-            "batch",
-            "batch,steps",
-            ("8,100", "16,50"),
-            "training lengths that differ between batch sizes",
-            "training length differs between batch sizes or schemes: what is said of batch size "
-            "holds for both changing together",
-        ),
-        (
-            "depth",
-            "depth,width,steps,batch",
-            ("2,64,100,32", "4,128,100,32"),
-            "widths that differ between depths, 100 steps, 32 batch",
-            "width differs between depths or schemes: what is said of depth holds for both "
-            "changing together",
-        ),
-        (
-            "depth",
-            "depth,width,steps",
-            ("2,64,100", "4,128,200"),
-            "widths that differ between depths, training lengths that differ between depths",
-            "width and training length or batch differ between depths or schemes: what is said of "
-            "depth holds for all changing together",
-        ),
-        (
-            "width",
-            "width,depth,steps,batch",
-            ("64,2,100,32", "128,4,200,32"),
-            "training lengths that differ between widths",
-            "training length or batch differs between widths or schemes: what is said of width "
-            "holds for both changing together",
-        ),
-    ],
-)
-def test_what_moves_with_the_size_is_told(
-    along: AxisName,
-    header: str,
-    rows: tuple[str, ...],
-    conditions: str,
-    note: str | None,
-    tmp_path: Path,
-) -> None:
-    text = f"lr,loss,{header}\n" + "".join(f"0.1,2,{row}\n" for row in rows)
-    runs = read_along(along, tmp_path, text)
-    assert runs.conditions == conditions
-    assert runs.warnings == (() if note is None else (note,))
-
-
-def test_runs_of_another_width_than_most_at_their_depth_are_left_out(tmp_path: Path) -> None:
-    finished = [(2, 64, 0.1), (2, 64, 0.2), (2, 128, 0.1), (4, 64, 0.1)]
-    text = "depth,width,lr,loss\n" + "".join(f"{d},{w},{lr},2\n" for d, w, lr in finished)
-    runs = read_along("depth", tmp_path, text + "2,128,0.4,nan\n2,64,0.8,nan\n")
-    assert [(row.size, row.lr, row.diverged) for row in runs.table.observations] == [
-        (2, 0.1, False),
-        (2, 0.2, False),
-        (2, 0.8, True),
-        (4, 0.1, False),
-    ]
-    assert runs.conditions == "width 64"
-    assert runs.warnings[0] == (
-        "2 rows of another width or steps or batch or tokens than most at their depth are left "
-        "out: optima at different settings do not compare"
-    )
-
-
-def test_runs_that_diverged_early_are_kept_at_their_batch_size(tmp_path: Path) -> None:
-    text = "batch,steps,lr,loss\n8,100,0.1,2\n8,7,0.4,nan\n16,100,0.1,2\n"
-    runs = read_along("batch", tmp_path, text)
-    assert [row.diverged for row in runs.table.observations] == [False, True, False]
-    assert runs.conditions == "100 steps"
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .answer import Optimum
-from .columns import Columns, columns, pooled_residuals
+from ...scaling import FloatArray
+from ..answer import TAIL, Optimum
+from ..table import LossCurve
+from .columns import Columns, pool_residuals, reduce_runs
 from .curve import CurveDraws, draw_curves
-from .table import FloatArray, LossCurve
 
-TAIL = 0.025  # share of minima beyond either end of an interval
 # On fewer rates, or a shorter range, the shape between the rates is anyone's guess.
 FINE_RATES, FINE_SPAN = 5, 6.0
 # A valley narrower than the rates are apart leads the fit astray, by more than the draws tell:
@@ -25,7 +25,7 @@ STRAY = 0.3
 
 @dataclass(frozen=True, eq=False)
 class SizeFit:
-    """Hold what is known of one size: its columns, its optimum and the curves drawn, if any."""
+    """Fit of one size: its columns, its optimum and the curves drawn, if any."""
 
     columns: Columns
     optimum: Optimum
@@ -43,19 +43,19 @@ def fit_sizes(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[SizeFit, .
     Returns:
         One fit per curve, in the order given.
     """
-    reduced = [columns(curve) for curve in curves]
+    reduced = [reduce_runs(curve) for curve in curves]
     fits = []
     for i, column in enumerate(reduced):
         if len(column.log2_lr) < 3:
-            fits.append(SizeFit(column, _no_optimum(column), None))
+            fits.append(SizeFit(column, _state_none(column), None))
             continue
         rng = np.random.default_rng([seed, column.size])
-        draws = draw_curves(column, pooled_residuals(reduced, i), rng=rng)
-        fits.append(SizeFit(column, optimum_of(draws), draws))
+        draws = draw_curves(column, pool_residuals(reduced, i), rng=rng)
+        fits.append(SizeFit(column, find_optimum(draws), draws))
     return tuple(fits)
 
 
-def optima(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[Optimum, ...]:
+def find_optima(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[Optimum, ...]:
     """Return the optimal learning rate of each size with its 95 % interval, or a bound.
 
     Arguments:
@@ -68,29 +68,29 @@ def optima(curves: Sequence[LossCurve], *, seed: int = 0) -> tuple[Optimum, ...]
     Example:
         >>> x = np.arange(-10.0, -2.0)
         >>> loss = 3 + (x + 6.3) ** 2 / 16 + np.array([[0.0], [0.02]])
-        >>> (best,) = optima([LossCurve(size=128, log2_lr=x, loss=loss)])
+        >>> (best,) = find_optima([LossCurve(size=128, log2_lr=x, loss=loss)])
         >>> best.status, round(best.log2_lr, 1)
         ('ok', -6.3)
     """
     return tuple(fit.optimum for fit in fit_sizes(curves, seed=seed))
 
 
-def optimum_of(draws: CurveDraws) -> Optimum:
+def find_optimum(draws: CurveDraws) -> Optimum:
     """Return the optimum that drawn curves agree on, or the bound they leave."""
     column = draws.columns
-    low, estimate, high = _coarse(draws) if is_coarse(column) else _fine(draws)
+    low, estimate, high = _bracket(draws) if is_coarse(column) else _interpolate(draws)
     if low is None or high is None:
         estimate = float(column.log2_lr[column.loss.argmin()])
-        return Optimum(column.size, estimate, low, high, status="edge")
-    return Optimum(column.size, estimate, low, high, status="ok")
+        return Optimum(size=column.size, log2_lr=estimate, low=low, high=high, status="edge")
+    return Optimum(size=column.size, log2_lr=estimate, low=low, high=high, status="ok")
 
 
 def is_coarse(column: Columns) -> bool:
-    """Return whether the rates are too few or too close together to look between them."""
+    """Return whether the rates are too few, or their range too short, to look between them."""
     return len(column.tried) < FINE_RATES or column.span < FINE_SPAN
 
 
-def minima_of(draws: CurveDraws) -> FloatArray:
+def find_minima(draws: CurveDraws) -> FloatArray:
     """Return x* of each drawn curve: its lowest point, refined by a parabola, shape (D,)."""
     x, loss = draws.log2_lr, draws.loss
     k = loss.argmin(axis=1)
@@ -125,7 +125,7 @@ def rise_at(draws: CurveDraws, at: FloatArray) -> FloatArray:
     return excess
 
 
-def _fine(draws: CurveDraws) -> tuple[float | None, float, float | None]:
+def _interpolate(draws: CurveDraws) -> tuple[float | None, float, float | None]:
     """Return the middle 95 % of the minima; a side where they reach a finite end is open.
 
     When the minimum is the cliff itself, between the last finite and the first diverged rate,
@@ -135,7 +135,7 @@ def _fine(draws: CurveDraws) -> tuple[float | None, float, float | None]:
     column = draws.columns
     below, above = column.diverged_below, column.diverged_above
     left, right = float(column.log2_lr[0]), float(column.log2_lr[-1])
-    low, estimate, high = (float(q) for q in np.quantile(minima_of(draws), (TAIL, 0.5, 1 - TAIL)))
+    low, estimate, high = (float(q) for q in np.quantile(find_minima(draws), (TAIL, 0.5, 1 - TAIL)))
     stretch = 1 + STRAY * max(0.0, column.gap(low, high) - 1)
     low, high = (estimate + stretch * (end - estimate) for end in (low, high))
     if above is not None and estimate > right:
@@ -146,7 +146,7 @@ def _fine(draws: CurveDraws) -> tuple[float | None, float, float | None]:
     return None if open_below else low, estimate, None if open_above else high
 
 
-def _coarse(draws: CurveDraws) -> tuple[float | None, float, float | None]:
+def _bracket(draws: CurveDraws) -> tuple[float | None, float, float | None]:
     """Return the rates tried on either side of the columns that may be lowest."""
     column = draws.columns
     lowest = draws.loss[:, draws.at_columns].argmin(axis=1)
@@ -156,5 +156,11 @@ def _coarse(draws: CurveDraws) -> tuple[float | None, float, float | None]:
     return rates[first], float(column.log2_lr[column.loss.argmin()]), rates[last + 2]
 
 
-def _no_optimum(column: Columns) -> Optimum:
-    return Optimum(column.size, None, column.diverged_below, column.diverged_above, status="none")
+def _state_none(column: Columns) -> Optimum:
+    return Optimum(
+        size=column.size,
+        log2_lr=None,
+        low=column.diverged_below,
+        high=column.diverged_above,
+        status="none",
+    )

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.landscapes import LANDSCAPES, loss_shape, simulate
-from lrtransfer.statistics.optimum import fit_sizes, minima_of, optima
-from lrtransfer.statistics.table import FloatArray, LossCurve
+from lrtransfer.statistics.curves.optimum import find_minima, find_optima, fit_sizes
+from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape, simulate
+from lrtransfer.statistics.table import LossCurve
 
 NAN, INF = np.nan, np.inf
 
@@ -14,8 +15,8 @@ NAN, INF = np.nan, np.inf
 def best_of(loss: object, *, start: float = -9.0) -> Optimum:
     losses = np.atleast_2d(np.asarray(loss, dtype=np.float64))
     x = np.arange(start, start + losses.shape[1])
-    (found,) = optima([LossCurve(size=64, log2_lr=x, loss=losses)])
-    return found
+    (optimum,) = find_optima([LossCurve(size=64, log2_lr=x, loss=losses)])
+    return optimum
 
 
 def noisy(best: float, *, count: int = 9, seeds: int = 3) -> FloatArray:
@@ -27,13 +28,13 @@ def noisy(best: float, *, count: int = 9, seeds: int = 3) -> FloatArray:
 
 
 def test_known_minimum() -> None:
-    found = best_of(noisy(3.7))
-    assert found.status == "ok"
-    assert found.log2_lr == pytest.approx(-5.3, abs=0.05)
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < -5.3 < found.high
-    assert found.high - found.low < 0.3
+    optimum = best_of(noisy(3.7))
+    assert optimum.status == "ok"
+    assert optimum.log2_lr == pytest.approx(-5.3, abs=0.05)
+    assert optimum.low is not None
+    assert optimum.high is not None
+    assert optimum.low < -5.3 < optimum.high
+    assert optimum.high - optimum.low < 0.3
 
 
 @pytest.mark.parametrize(
@@ -41,33 +42,33 @@ def test_known_minimum() -> None:
     [(-0.5, False, True), (0.0, False, True), (8.5, True, False)],
 )
 def test_minimum_at_a_finite_end_is_a_bound(best: float, low_known: bool, high_known: bool) -> None:
-    found = best_of(noisy(best))
-    assert found.status == "edge"
-    assert (found.low is not None, found.high is not None) == (low_known, high_known)
-    assert found.log2_lr == (-9.0 if best <= 0 else -1.0)
+    optimum = best_of(noisy(best))
+    assert optimum.status == "edge"
+    assert (optimum.low is not None, optimum.high is not None) == (low_known, high_known)
+    assert optimum.log2_lr == (-9.0 if best <= 0 else -1.0)
 
 
 def test_noise_without_a_valley_bounds_nothing() -> None:
     loss = 3 + 0.01 * np.random.default_rng(0).standard_normal((3, 9))
-    found = best_of(loss)
-    assert (found.status, found.low, found.high) == ("edge", None, None)
+    optimum = best_of(loss)
+    assert (optimum.status, optimum.low, optimum.high) == ("edge", None, None)
 
 
 def test_minimum_before_divergence_is_an_optimum() -> None:
     loss = noisy(4.6)
     loss[:, 6:] = INF
-    found = best_of(loss)
-    assert found.status == "ok"
-    assert found.high is not None
-    assert found.high < -3.0
+    optimum = best_of(loss)
+    assert optimum.status == "ok"
+    assert optimum.high is not None
+    assert optimum.high < -3.0
 
 
 def test_divergence_right_of_the_lowest_rate_is_the_bracket() -> None:
     # Falling until it diverges: the minimum is the cliff, somewhere between rates 5 and 6.
     loss = 3 - 0.2 * np.arange(9.0) + 0.001 * np.random.default_rng(2).standard_normal((3, 9))
     loss[:, 6:] = INF
-    found = best_of(loss)
-    assert (found.status, found.low, found.log2_lr, found.high) == ("ok", -4.0, -4.0, -3.0)
+    optimum = best_of(loss)
+    assert (optimum.status, optimum.low, optimum.log2_lr, optimum.high) == ("ok", -4.0, -4.0, -3.0)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +82,18 @@ def test_divergence_right_of_the_lowest_rate_is_the_bracket() -> None:
 def test_few_rates_give_the_bracket(
     loss: list[float], low: float, best: float, high: float
 ) -> None:
-    found = best_of([loss, np.add(loss, 0.01)])
-    assert (found.status, found.low, found.log2_lr, found.high) == ("ok", low, best, high)
+    optimum = best_of([loss, np.add(loss, 0.01)])
+    assert (optimum.status, optimum.low, optimum.log2_lr, optimum.high) == ("ok", low, best, high)
 
 
 def test_bracket_at_the_end_is_a_bound() -> None:
-    found = best_of([[2.0, 2.5, 3.5, 5.0], [2.01, 2.51, 3.51, 5.01]])
-    assert (found.status, found.low, found.log2_lr, found.high) == ("edge", None, -9.0, -8.0)
+    optimum = best_of([[2.0, 2.5, 3.5, 5.0], [2.01, 2.51, 3.51, 5.01]])
+    assert (optimum.status, optimum.low, optimum.log2_lr, optimum.high) == (
+        "edge",
+        None,
+        -9.0,
+        -8.0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,9 +108,9 @@ def test_nan_never_wins() -> None:
     loss = noisy(3.7)
     loss[:, 1] = NAN
     loss[0, 6] = NAN
-    found = best_of(loss)
-    assert found.status == "ok"
-    assert found.log2_lr == pytest.approx(-5.3, abs=0.1)
+    optimum = best_of(loss)
+    assert optimum.status == "ok"
+    assert optimum.log2_lr == pytest.approx(-5.3, abs=0.1)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 2.0, 1e4])
@@ -139,7 +145,7 @@ def test_width_of_one_seed_learns_its_noise_from_the_others() -> None:
     shape = 3 + loss_shape("skew", x + 5)
     many = LossCurve(64, x, shape + 0.0005 * rng.standard_normal((5, 9)))
     one = LossCurve(128, x, shape + 0.0005 * rng.standard_normal((1, 9)))
-    (alone,), (_, beside) = optima([one]), optima([many, one])
+    (alone,), (_, beside) = find_optima([one]), find_optima([many, one])
     assert (beside.high or 0) - (beside.low or 0) < (alone.high or 0) - (alone.low or 0)
 
 
@@ -147,9 +153,9 @@ def test_width_does_not_see_the_draws_of_another() -> None:
     # Without residuals of its own, a second width adds nothing to the first.
     first = LossCurve(64, np.arange(-9.0, 0.0), noisy(3.7))
     second = LossCurve(128, np.arange(-9.0, 0.0), noisy(4.0, seeds=1))
-    assert optima([first])[0] == optima([first, second])[0]
+    assert find_optima([first])[0] == find_optima([first, second])[0]
     third = LossCurve(256, np.arange(-9.0, 0.0), noisy(4.5, seeds=1))
-    assert optima([second, third]) == (optima([second])[0], optima([third])[0])
+    assert find_optima([second, third]) == (find_optima([second])[0], find_optima([third])[0])
 
 
 @pytest.mark.parametrize("name", [n for n in LANDSCAPES if n not in ("cliffedge", "outside")])
@@ -168,16 +174,16 @@ def test_interval_holds_the_truth(name: str, seeds: int) -> None:
     # At a true coverage of .95, fewer than 50 of 57 hold with probability .01; at the measured
     # .98 or more with less than 1e-5.
     held = [
-        found.low <= truth <= found.high
-        for found, truth in _simulated(name, seeds)
-        if found.status == "ok" and found.low is not None and found.high is not None
+        optimum.low <= truth <= optimum.high
+        for optimum, truth in _simulated(name, seeds)
+        if optimum.status == "ok" and optimum.low is not None and optimum.high is not None
     ]
     assert len(held) >= 54
     assert sum(held) >= len(held) - 7
 
 
 def test_minimum_outside_is_always_refused() -> None:
-    assert {found.status for found, _ in _simulated("outside", 3)} == {"edge"}
+    assert {optimum.status for optimum, _ in _simulated("outside", 3)} == {"edge"}
 
 
 def test_bootstrap_of_a_parabola_fails_on_the_wall() -> None:
@@ -199,8 +205,8 @@ def _simulated(name: str, seeds: int) -> list[tuple[Optimum, float]]:
         drawn = [
             simulate(name, rng=rng, seeds=seeds, noise=noise, size=width) for width in (1, 2, 3)
         ]
-        found = optima([curve for curve, _ in drawn], seed=study)
-        pairs += zip(found, (truth for _, truth in drawn), strict=True)
+        estimates = find_optima([curve for curve, _ in drawn], seed=study)
+        pairs += zip(estimates, (truth for _, truth in drawn), strict=True)
     return pairs
 
 
@@ -220,21 +226,21 @@ def test_a_steep_side_does_not_hide_the_valley_of_one_seed() -> None:
     x = np.arange(-12.0, -0.9, 1.8)
     noise = 0.01 * np.random.default_rng(2).standard_normal(len(x))
     loss = 3 + loss_shape("skew", x + 7.6) + noise  # the last losses are 50 valleys high
-    (found,) = optima([LossCurve(64, x, loss[None])])
-    assert found.status == "ok"
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low <= -7.6 <= found.high
-    assert found.high - found.low < 3.0
+    (optimum,) = find_optima([LossCurve(64, x, loss[None])])
+    assert optimum.status == "ok"
+    assert optimum.low is not None
+    assert optimum.high is not None
+    assert optimum.low <= -7.6 <= optimum.high
+    assert optimum.high - optimum.low < 3.0
 
 
 @pytest.mark.parametrize(("spacing", "stretch"), [(1.0, 1.0), (2.0, 1.3)])
 def test_intervals_between_sparse_rates_are_stretched(spacing: float, stretch: float) -> None:
     x = np.arange(-12.0, -1.9, spacing)
     (fit,) = fit_sizes([LossCurve(64, x, (3 + loss_shape("skew", x + 7.1))[None])])
-    found = fit.optimum
+    optimum = fit.optimum
     assert fit.draws is not None
-    assert found.log2_lr is not None
-    assert found.low is not None
-    low, middle = np.quantile(minima_of(fit.draws), (0.025, 0.5))
-    assert found.log2_lr - found.low == pytest.approx(stretch * (middle - low))
+    assert optimum.log2_lr is not None
+    assert optimum.low is not None
+    low, middle = np.quantile(find_minima(fit.draws), (0.025, 0.5))
+    assert optimum.log2_lr - optimum.low == pytest.approx(stretch * (middle - low))

@@ -1,0 +1,1 @@
+"""Runs made anywhere, as the statistics read them. Never torch."""

@@ -1,0 +1,1 @@
+"""From runs to loss curves, and from curves to optima."""
