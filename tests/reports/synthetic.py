@@ -223,6 +223,44 @@ def judgement(*answers: SchemeAnswer) -> Judgement:
     return Judgement({answer.scheme: answer for answer in answers}, comparisons, {})
 
 
+REGRETS = (
+    Regret(
+        size=512,
+        measured=True,
+        estimate=4e-5,
+        low=0.0,
+        high=0.0011,
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=2.4,
+    ),
+    Regret(
+        size=1024,
+        measured=True,
+        estimate=0.0021,
+        low=0.0002,
+        high=0.0064,
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=3.2,
+        low_quantile=0.001,
+        high_quantile=0.995,
+    ),
+    Regret(
+        size=8192,
+        measured=False,
+        estimate=0.139,
+        low=0.0623,
+        high=0.288,
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=3.2,
+        low_quantile=0.025,
+        high_quantile=0.975,
+    ),
+)
+
+
 def report(*schemes: str, title: str = "Small transformer on wikitext") -> Report:
     return Report(
         title=title,
@@ -318,28 +356,3 @@ EVERY: dict[str, Callable[[], Report]] = {
         empty,
     )
 }
-
-
-def regret(
-    size: int,
-    estimate: float,
-    low: float,
-    high: float | None,
-    *,
-    quantiles: tuple[float, float],
-    best_loss: float,
-    measured: bool = True,
-) -> Regret:
-    """Return a regret whose interval ends at these quantiles."""
-    return Regret(
-        size=size,
-        measured=measured,
-        estimate=estimate,
-        low=low,
-        high=high,
-        low_quantile=quantiles[0],
-        high_quantile=quantiles[1],
-        tolerance=0.01,
-        log2_lr=-5.2,
-        best_loss=best_loss,
-    )
