@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lrtransfer.data.corpus import Corpus, tokens_of
 from lrtransfer.data.digits import LabelledExamples
 from lrtransfer.errors import BatchError
-from lrtransfer.training.task import HELD_OUT_BATCH, Classes, NextToken, OwnBatches
+from lrtransfer.training.task import HELD_OUT_BATCH, Classes, NextToken, UserBatches
 
 
 def labelled(count: int) -> LabelledExamples:
@@ -102,7 +102,7 @@ def pairs(split: str, *, seed: int, batch: int) -> Iterator[tuple[torch.Tensor, 
 
 
 def test_pairs_of_a_function_are_taken_as_they_come() -> None:
-    task = OwnBatches(pairs, batch=6, limit=9)
+    task = UserBatches(pairs, batch=6, limit=9)
     found = listed(task.batches(steps=5, seed=11))
     for (inputs, _), (wanted, _) in zip(found, pairs("train", seed=11, batch=6), strict=True):
         assert torch.equal(inputs, wanted)
@@ -120,7 +120,7 @@ def test_held_out_batches_are_made_once_with_a_seed_that_never_changes() -> None
         asked.append((split, seed, batch))
         return pairs(split, seed=seed, batch=batch)
 
-    task = OwnBatches(function, batch=2, limit=2)
+    task = UserBatches(function, batch=2, limit=2)
     list(task.batches(steps=1, seed=5))
     first = task.held_out()
     assert task.held_out() is first
@@ -134,7 +134,7 @@ def test_lists_of_a_data_loader_are_pairs() -> None:
     def loader(split: str, *, seed: int, batch: int) -> DataLoader[Any]:
         return DataLoader(data, batch_size=batch)
 
-    task = OwnBatches(loader, batch=4, limit=5)
+    task = UserBatches(loader, batch=4, limit=5)
     assert all(isinstance(batch, tuple) for batch in task.batches(steps=3, seed=0))
     # The last batch weighs less.
     assert [count for _, count in task.held_out()] == [64, 64, 22]
@@ -149,7 +149,7 @@ def test_mappings_are_plain_and_counted() -> None:
     def function(split: str, *, seed: int, batch: int) -> Sequence[Labels]:
         return [Labels(scale=2.0, x=torch.ones(batch, 3))] * 2
 
-    task = OwnBatches(function, batch=4, limit=5)
+    task = UserBatches(function, batch=4, limit=5)
     assert all(type(batch) is dict for batch in task.batches(steps=2, seed=0))
     assert [count for _, count in task.held_out()] == 2 * [HELD_OUT_BATCH]
 
@@ -158,7 +158,7 @@ def test_mappings_are_plain_and_counted() -> None:
 def test_too_few_training_batches_are_refused(steps: int) -> None:
     wanted = rf"got 5 training batches, wanted one for each of {steps} steps. Go round again"
     with pytest.raises(BatchError, match=wanted):
-        list(OwnBatches(pairs, batch=2, limit=2).batches(steps=steps, seed=0))
+        list(UserBatches(pairs, batch=2, limit=2).batches(steps=steps, seed=0))
 
 
 def test_no_held_out_batch_is_refused() -> None:
@@ -166,7 +166,7 @@ def test_no_held_out_batch_is_refused() -> None:
         return pairs(split, seed=seed, batch=batch) if split == "train" else ()
 
     with pytest.raises(BatchError, match="got no held-out batch, wanted at least one"):
-        OwnBatches(function, batch=2, limit=2).example()
+        UserBatches(function, batch=2, limit=2).example()
 
 
 def test_held_out_batches_that_never_end_are_cut_at_the_limit() -> None:
@@ -174,7 +174,7 @@ def test_held_out_batches_that_never_end_are_cut_at_the_limit() -> None:
         while True:
             yield from pairs(split, seed=seed, batch=batch)
 
-    assert len(list(OwnBatches(function, batch=2, limit=7).held_out())) == 7
+    assert len(list(UserBatches(function, batch=2, limit=7).held_out())) == 7
 
 
 def _one(split: str) -> Any:
@@ -191,7 +191,7 @@ def _none(split: str, *, seed: int, batch: int) -> Any:
 )
 def test_a_function_of_another_form_is_refused(function: Any, got: str) -> None:
     with pytest.raises(BatchError, match=rf"got .*{got}.*batches\('train', seed=0, batch=8\)"):
-        list(OwnBatches(function, batch=2, limit=2).batches(steps=1, seed=0))
+        list(UserBatches(function, batch=2, limit=2).batches(steps=1, seed=0))
 
 
 @pytest.mark.parametrize("batch", [(1, 2), {"x": 1.0}, (torch.tensor(1.0), None)])
@@ -200,4 +200,4 @@ def test_a_held_out_batch_without_examples_is_refused(batch: Any) -> None:
         return [batch_]
 
     with pytest.raises(BatchError, match=r"got (tuple|dict) without a torch tensor"):
-        OwnBatches(function, batch=2, limit=2).example()
+        UserBatches(function, batch=2, limit=2).example()

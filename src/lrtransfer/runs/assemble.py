@@ -24,7 +24,7 @@ from ..parametrization.rules import SCHEMES
 from ..study.model_work import ModelWork
 from ..training.causality import require_causal
 from ..training.objective import Loss, cross_entropy, squared_error
-from ..training.task import Classes, NextToken, OwnBatches, Task
+from ..training.task import Classes, NextToken, Task, UserBatches
 from .optimizers import name_rule
 from .run import SHARED_SCHEME, RunSettings, RunSpec
 from .streams import begin_streams
@@ -152,7 +152,7 @@ def _begin_task(settings: RunSettings) -> Task:
             # A model that is called by keywords gives its own loss.
             users = objective if loss != "cross-entropy" else None
             function = load_callable("data.batches", config.batches)
-            return OwnBatches(function, batch, config.held_out_batches, users)
+            return UserBatches(function, batch, config.held_out_batches, users)
         case config:
             corpus = _corpus(config)
     if corpus.digest != settings.data_digest:

@@ -149,7 +149,7 @@ def _pair(data: LabelledExamples, chosen: np.ndarray) -> Batch:
 
 
 @dataclass(frozen=True)
-class OwnBatches:
+class UserBatches:
     """Train on the batches of a function of the user's own.
 
     Attributes:
