@@ -43,8 +43,8 @@ class Answer:
 
     def __repr__(self) -> str:
         """Say the verdicts."""
-        told = ", ".join(f"{name}: {verdict}" for name, verdict in self.verdict.items())
-        return f"Answer({told or 'nothing yet'}; {len(self.table.observations)} runs)"
+        verdicts = ", ".join(f"{name}: {verdict}" for name, verdict in self.verdict.items())
+        return f"Answer({verdicts or 'nothing yet'}; {len(self.table.observations)} runs)"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
@@ -115,18 +115,19 @@ def tune(
         (0, {'all': 'inconclusive'})
     """
     if study is None or isinstance(study, Mapping):
-        wanted = load(None, merge(study or {}, settings))
+        complete = load(None, merge(study or {}, settings))
     elif isinstance(study, (str, PathLike)):
-        wanted = load(Path(study), settings)
+        complete = load(Path(study), settings)
     else:
         raise ConfigError(f"study: got {study!r}, wanted a file, a mapping of settings, or None.")
     is_file = isinstance(study, (str, PathLike))
-    require_consent(wanted, allow_code=allow_code or not is_file)
-    count = count_workers(wanted, workers)
+    require_consent(complete, allow_code=allow_code or not is_file)
+    count = count_workers(complete, workers)
     if not isinstance(out, (str, PathLike)):
         raise ConfigError(f"out: got {out!r}, wanted the path of a folder.")
-    found = run_study(wanted, Path(out), workers=count)
-    return Answer(found.table, found.answers, wanted.target, tuple(list_warnings(found)), found)
+    result = run_study(complete, Path(out), workers=count)
+    warnings = tuple(list_warnings(result))
+    return Answer(result.table, result.answers, complete.target, warnings, result)
 
 
 def verdict(

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from lrtransfer.errors import BatchError
-from lrtransfer.training.objective import cross_entropy, evaluate, output_tensor, squared_error
+from lrtransfer.training.objective import cross_entropy, evaluate, extract_tensor, squared_error
 
 OUTPUT = torch.tensor([[0.5, 1.0, -1.0], [2.0, 0.0, 0.25]])
 
@@ -112,4 +112,4 @@ def test_a_loss_of_ones_own_sees_output_and_whole_mapping() -> None:
     ],
 )
 def test_the_tensor_of_an_output_is_found(output: Any) -> None:
-    assert output_tensor(output) is OUTPUT
+    assert extract_tensor(output) is OUTPUT

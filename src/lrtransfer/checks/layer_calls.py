@@ -11,7 +11,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils._pytree import tree_map
 from torch.utils.hooks import RemovableHandle
 
-from ..training.objective import output_tensor
+from ..training.objective import extract_tensor
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class LayerCall:
         now = parameter.data
         parameter.data = values  # unlike copy_, unseen by a pending backward pass
         try:
-            return output_tensor(self.module(*args, **kwargs)).detach()
+            return extract_tensor(self.module(*args, **kwargs)).detach()
         finally:
             parameter.data = now
 
@@ -45,7 +45,7 @@ class LayerCall:
         if not (self.module._forward_hooks or self.module._forward_pre_hooks):
             return self.output
         args, kwargs = _copy_tensors((self.args, self.kwargs))
-        return output_tensor(self.module.forward(*args, **kwargs)).detach()
+        return extract_tensor(self.module.forward(*args, **kwargs)).detach()
 
 
 def layers_of(model: nn.Module) -> dict[str, nn.Module]:
@@ -73,7 +73,7 @@ def record_calls(layers: Mapping[str, nn.Module]) -> Generator[dict[str, LayerCa
             counts[name] = counts.get(name, 0) + 1
             site = name if counts[name] == 1 else f"{name} (call {counts[name]})"
             calls[site] = LayerCall(
-                module, *arguments[name], output_tensor(output).detach().clone()
+                module, *arguments[name], extract_tensor(output).detach().clone()
             )
 
         yield module.register_forward_pre_hook(before, prepend=True, with_kwargs=True)

@@ -210,7 +210,7 @@ def _list_program_problems(study: Study, program: Program, *, many_seeds: bool) 
     yield from list_program_problems(
         program,
         varying=[key for key, varies in varying.items() if varies],
-        known=tuple(dict.fromkeys((*PLACEHOLDERS, study.along, *study.vary))),
+        placeholders=tuple(dict.fromkeys((*PLACEHOLDERS, study.along, *study.vary))),
     )
 
 

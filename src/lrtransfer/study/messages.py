@@ -1,4 +1,4 @@
-"""What is wrong with settings, in one line that names the key: got, wanted, did you mean."""
+"""Validation messages: one line that names the key, what was got and what was wanted."""
 
 import difflib
 from collections.abc import Iterator
@@ -27,13 +27,13 @@ def _explain(error: ErrorDetails, settings: type[BaseModel]) -> str:
     if error["type"] == "extra_forbidden":
         if key in {"data.path", "data.dtype"}:
             return f"{key}: got a value, wanted data.source = 'text' or 'tokens' beside it."
-        known = list(model.model_fields) if model else []
-        close = difflib.get_close_matches(path[-1], known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"wanted one of {', '.join(known)}."
+        keys = list(model.model_fields) if model else []
+        close = difflib.get_close_matches(path[-1], keys, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"wanted one of {', '.join(keys)}."
         return f"{key}: unknown key, {hint}"
     if error["type"] == "union_tag_invalid":
-        wanted = error["ctx"]["expected_tags"].replace("'", "")
-        return f"{key}.{KIND_KEYS[key]}: got {error['ctx']['tag']!r}, wanted one of {wanted}."
+        kinds = error["ctx"]["expected_tags"].replace("'", "")
+        return f"{key}.{KIND_KEYS[key]}: got {error['ctx']['tag']!r}, wanted one of {kinds}."
     if path[:1] == ["budget"] and error["type"] != "value_error":
         return f"budget: got {error['input']!r}, wanted runs, such as 48, or '2e15 flops'."
     if error["type"] == "missing":
@@ -47,8 +47,8 @@ def _explain(error: ErrorDetails, settings: type[BaseModel]) -> str:
         return f"{key}: got {error['input']!r}, wanted {_PATTERNS[path[-1]]}."
     if error["type"] == "tuple_type":
         return f"{key}: got {error['input']!r}, wanted a list, such as [1, 2]."
-    wanted = error["msg"][0].lower() + error["msg"][1:]
-    return f"{key}: got {error['input']!r}, {wanted.replace('input should', 'it should')}."
+    rule = error["msg"][0].lower() + error["msg"][1:]
+    return f"{key}: got {error['input']!r}, {rule.replace('input should', 'it should')}."
 
 
 _BRANCHES = ("int", "float")  # alternatives of a number, which pydantic puts in the path

@@ -67,14 +67,14 @@ class Program(Settings):
 
 
 def list_program_problems(
-    program: Program, *, varying: Sequence[str], known: Sequence[str]
+    program: Program, *, varying: Sequence[str], placeholders: Sequence[str]
 ) -> list[str]:
     """Return what is wrong with a program's settings, as `key: got, wanted`.
 
     Arguments:
         program: The settings.
         varying: Placeholders that differ between the runs of the study.
-        known: All placeholders that there are.
+        placeholders: All that there are.
     """
     problems = []
     for key in ("command", "loss_from"):
@@ -83,7 +83,11 @@ def list_program_problems(
             problems.append(f"trainer.{key}: got a null character, wanted text without it")
         if not text.startswith(PRINTED):
             names = _PLACEHOLDER.findall(text)
-            problems += [_describe_unknown(key, name, known) for name in names if name not in known]
+            problems += [
+                _describe_unknown(key, name, placeholders)
+                for name in names
+                if name not in placeholders
+            ]
     used = _PLACEHOLDER.findall(program.command)
     problems += [
         f"trainer.command: got {program.command!r}, wanted {{{name}}} in it"
@@ -98,9 +102,9 @@ def list_program_problems(
     return problems + _list_loss_problems(program, varying)
 
 
-def _describe_unknown(key: str, name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {{{close[0]}}}?" if close else f"wanted one of {', '.join(known)}"
+def _describe_unknown(key: str, name: str, placeholders: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, placeholders, n=1)
+    hint = f"did you mean {{{close[0]}}}?" if close else f"wanted one of {', '.join(placeholders)}"
     return f"trainer.{key}: got {{{name}}}, {hint}"
 
 

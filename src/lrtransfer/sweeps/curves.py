@@ -4,6 +4,7 @@ What is asked of a study again and again is answered here once: which curve a ru
 schemes share it, its settings, and what one of its runs costs.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -91,9 +92,8 @@ class Curves(Mapping[CurveKey, Curve]):
         """Operations of the costliest run of every size; infinite where they are not known."""
         largest: dict[int, float] = {}
         for curve in self.values():
-            flops = curve.training_flops
-            known = float("inf") if flops is None else flops
-            largest[curve.size] = max(largest.get(curve.size, 0.0), known)
+            flops = math.inf if curve.training_flops is None else curve.training_flops
+            largest[curve.size] = max(largest.get(curve.size, 0.0), flops)
         return largest
 
 

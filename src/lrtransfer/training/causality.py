@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..errors import BatchError
-from .objective import called, evaluating, output_tensor
+from .objective import call, evaluating, extract_tensor
 
 
 def require_causal(model: nn.Module, tokens: torch.Tensor) -> None:
@@ -21,7 +21,7 @@ def require_causal(model: nn.Module, tokens: torch.Tensor) -> None:
     other[:, -1] = (tokens[:, -1] == 0).to(tokens.dtype)
     with evaluating(model):
         before, after = (
-            output_tensor(called("the forward", model, some))[:, :-1] for some in (tokens, other)
+            extract_tensor(call("the forward", model, some))[:, :-1] for some in (tokens, other)
         )
     if not torch.allclose(before, after, rtol=1e-3, atol=1e-5):
         raise BatchError(

@@ -27,28 +27,28 @@ def evaluate(
         BatchError: If the batch is neither, gives no loss, or model or loss raise.
     """
     if isinstance(batch, Mapping):
-        output = called("the forward", model, **batch)
+        output = call("the forward", model, **batch)
         value = getattr(output, "loss", None)
         if loss:
-            value = called("the loss", loss, _widened(output), batch)
+            value = call("the loss", loss, _widen(output), batch)
         if value is None:
             raise BatchError(
                 f"batch: got a mapping with keys {sorted(batch)} for which {type(model).__name__} "
                 "returns no loss, wanted one. Add 'labels', or give a loss."
             )
-        return output_tensor(output), _scalar(value)
+        return extract_tensor(output), _scalar(value)
     if not isinstance(batch, Sequence) or len(batch) != 2:
         raise BatchError(
             f"batch: got {type(batch).__name__}, wanted a pair (inputs, targets), or a mapping of "
             "keyword arguments for the model."
         )
     inputs, targets = batch
-    output = called("the forward", model, inputs)
-    value = called("the loss", loss or cross_entropy, _widened(output), targets)
-    return output_tensor(output), _scalar(value)
+    output = call("the forward", model, inputs)
+    value = call("the loss", loss or cross_entropy, _widen(output), targets)
+    return extract_tensor(output), _scalar(value)
 
 
-def called(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def call(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Return what a function of the user's gives; a BatchError says what it raises."""
     try:
         return function(*args, **kwargs)
@@ -62,7 +62,7 @@ def called(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -
         ) from error
 
 
-def _widened(output: Any) -> Any:
+def _widen(output: Any) -> Any:
     """Return an output in float32 where autocast gave 16 bits, of which a loss keeps 3 digits."""
 
     def widen(tensor: torch.Tensor) -> torch.Tensor:
@@ -93,28 +93,28 @@ def evaluating(model: nn.Module) -> Generator[None, None, None]:
             module.training = mode
 
 
-def output_tensor(output: Any) -> torch.Tensor:
+def extract_tensor(output: Any) -> torch.Tensor:
     """Return the tensor of a model's or layer's output: itself, `.logits`, or the first within.
 
     Raises:
         BatchError: If there is none.
     """
-    found = _first_tensor(getattr(output, "logits", output))
-    if found is None:
+    tensor = _find_tensor(getattr(output, "logits", output))
+    if tensor is None:
         raise BatchError(
             f"output: got {type(output).__name__} without a floating-point tensor, wanted a "
             "tensor, `.logits`, or a tuple or mapping that starts with one."
         )
-    return found
+    return tensor
 
 
-def _first_tensor(output: Any) -> torch.Tensor | None:
+def _find_tensor(output: Any) -> torch.Tensor | None:
     if isinstance(output, torch.Tensor):
         return output if output.is_floating_point() else None
     if isinstance(output, Mapping):
         output = tuple(output.values())
     if isinstance(output, Sequence) and not isinstance(output, str):
-        return next((t for part in output if (t := _first_tensor(part)) is not None), None)
+        return next((t for part in output if (t := _find_tensor(part)) is not None), None)
     return None
 
 
@@ -124,7 +124,7 @@ def cross_entropy(output: Any, targets: torch.Tensor) -> torch.Tensor:
     Raises:
         BatchError: If the targets are not one class for each position.
     """
-    logits = output_tensor(output)
+    logits = extract_tensor(output)
     if targets.is_floating_point() or targets.shape != logits.shape[:-1]:
         raise BatchError(
             f"batch: got targets of {targets.dtype} and shape {tuple(targets.shape)} for an output "
@@ -140,12 +140,12 @@ def squared_error(output: Any, targets: torch.Tensor) -> torch.Tensor:
     Raises:
         BatchError: If the targets have not the output's shape.
     """
-    found = output_tensor(output)
-    if not targets.is_floating_point() and targets.shape == found.shape[:-1]:
-        targets = F.one_hot(targets, found.shape[-1]).to(found.dtype)
-    if targets.shape != found.shape:
+    values = extract_tensor(output)
+    if not targets.is_floating_point() and targets.shape == values.shape[:-1]:
+        targets = F.one_hot(targets, values.shape[-1]).to(values.dtype)
+    if targets.shape != values.shape:
         raise BatchError(
             f"batch: got targets of shape {tuple(targets.shape)} for an output of shape "
-            f"{tuple(found.shape)}, wanted the same shape, or one class for each position."
+            f"{tuple(values.shape)}, wanted the same shape, or one class for each position."
         )
-    return F.mse_loss(found, targets)
+    return F.mse_loss(values, targets)

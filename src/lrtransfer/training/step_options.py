@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from ..errors import BatchError
-from .task import examples
+from .task import count_examples
 
 Precision = Literal["float32", "bfloat16", "float64"]
 
@@ -62,7 +62,7 @@ class StepOptions:
         if self.accumulate == 1:
             yield batch
             return
-        count = examples(batch)
+        count = count_examples(batch)
         if count % self.accumulate:
             raise BatchError(
                 f"training.accumulate: got {self.accumulate} for a batch of {count} examples, "

@@ -1,4 +1,4 @@
-"""What a run is trained on: its batches, the loss, and what the held-out loss is measured on.
+"""Tasks: the batches that a run trains on, its loss, and the batches held out.
 
 Held-out batches depend on neither seed nor width.
 """
@@ -28,24 +28,24 @@ HELD_OUT_BATCH = 64  # examples of a user's own held-out batches, whatever the t
 
 
 class Task(Protocol):
-    """Give batches and their loss."""
+    """Batches to train on, batches held out, and their loss."""
 
     def batches(self, *, steps: int, seed: int) -> Iterator[Any]:
         """Yield the batch of every step."""
 
     def held_out(self, *, few: bool = False) -> Iterable[tuple[Any, int]]:
-        """Return held-out batches with their weights; few may do to see whether it diverged."""
+        """Return held-out batches with their weights; a few suffice to see divergence."""
 
     def loss(self, model: nn.Module, batch: Any) -> torch.Tensor:
         """Return the mean loss of a batch."""
 
     def example(self) -> Any:
-        """Return what the model is called with."""
+        """Return a batch as the model is called with it, small where it can be."""
 
 
 @dataclass(frozen=True)
 class NextToken:
-    """Predict the next token: B windows of T + 1 tokens a step, from random places of a text.
+    """Next-token prediction: B windows of T + 1 tokens a step, from random places of a text.
 
     Attributes:
         corpus: The text.
@@ -77,7 +77,7 @@ class NextToken:
                 length=self.context + 1,
                 generator=generator,
             )
-            yield self._checked(torch.from_numpy(windows))
+            yield self._check_vocabulary(torch.from_numpy(windows))
 
     def loss(self, model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
         """Return the mean loss of the windows' next tokens, by default cross-entropy in nats."""
@@ -100,9 +100,9 @@ class NextToken:
             count=math.ceil(self.held_out_tokens / self.context),
             length=self.context + 1,
         )
-        return self._checked(torch.from_numpy(windows))
+        return self._check_vocabulary(torch.from_numpy(windows))
 
-    def _checked(self, windows: torch.Tensor) -> torch.Tensor:
+    def _check_vocabulary(self, windows: torch.Tensor) -> torch.Tensor:
         if self.vocabulary is not None and windows.max() >= self.vocabulary:
             raise BatchError(
                 f"data: got the token {int(windows.max())}, wanted tokens below the model's "
@@ -113,7 +113,7 @@ class NextToken:
 
 @dataclass(frozen=True)
 class Classes:
-    """Learn labelled examples: B of them a step, all of them once before any comes again."""
+    """Classification: B labelled examples a step, all of them once before any comes again."""
 
     train: LabelledExamples
     test: LabelledExamples
@@ -127,8 +127,8 @@ class Classes:
         for _ in range(steps):
             while len(order) < self.batch:
                 order = np.concatenate((order, generator.permutation(len(self.train.targets))))
-            chosen, order = order[: self.batch], order[self.batch :]
-            yield _pair(self.train, chosen)
+            picked, order = order[: self.batch], order[self.batch :]
+            yield _pair(self.train, picked)
 
     def held_out(self, *, few: bool = False) -> Iterable[tuple[Batch, int]]:
         """Return all held-out examples at once."""
@@ -144,13 +144,13 @@ class Classes:
         return _pair(self.test, np.arange(2))
 
 
-def _pair(data: LabelledExamples, chosen: np.ndarray) -> Batch:
-    return torch.from_numpy(data.inputs[chosen]), torch.from_numpy(data.targets[chosen])
+def _pair(data: LabelledExamples, indices: np.ndarray) -> Batch:
+    return torch.from_numpy(data.inputs[indices]), torch.from_numpy(data.targets[indices])
 
 
 @dataclass(frozen=True)
 class UserBatches:
-    """Train on the batches of a function of the user's own.
+    """Batches from a function of the user's own.
 
     Attributes:
         function: Called as `function(split, seed=, batch=)` with split `train` or `held_out`; it
@@ -173,7 +173,7 @@ class UserBatches:
             BatchError: If they end too soon.
         """
         count = 0
-        for batch in islice(self._called("train", seed, self.batch), steps):
+        for batch in islice(self._call("train", seed, self.batch), steps):
             count += 1
             yield batch
         if count < steps:
@@ -196,31 +196,31 @@ class UserBatches:
 
     @cached_property
     def _held_out(self) -> list[tuple[Batch, int]]:
-        batches = islice(self._called("held_out", 0, HELD_OUT_BATCH), self.limit)
-        found = [(batch, examples(batch)) for batch in batches]
-        if not found:
+        batches = islice(self._call("held_out", 0, HELD_OUT_BATCH), self.limit)
+        weighted = [(batch, count_examples(batch)) for batch in batches]
+        if not weighted:
             raise BatchError("data.batches: got no held-out batch, wanted at least one.")
-        return found
+        return weighted
 
-    def _called(self, split: str, seed: int, batch: int) -> Iterable[Batch]:
+    def _call(self, split: str, seed: int, batch: int) -> Iterable[Batch]:
         try:
-            found = iter(self.function(split, seed=seed, batch=batch))
+            parts = iter(self.function(split, seed=seed, batch=batch))
         except TypeError as error:
             raise BatchError(
                 f"data.batches: got {error}, wanted a function that is called as "
                 "batches('train', seed=0, batch=8) and gives batches one after the other."
             ) from error
-        return (_plain(part) for part in found)
+        return (_to_plain(part) for part in parts)
 
 
-def _plain(batch: Any) -> Batch:
-    """Return a batch as a tuple or a dict, as whose parts its tensors are found."""
+def _to_plain(batch: Any) -> Batch:
+    """Return a batch as a tuple or a dict, in which torch finds the tensors."""
     if isinstance(batch, Mapping):
         return dict(batch)
     return tuple(batch) if isinstance(batch, list) else batch
 
 
-def examples(batch: Any) -> int:
+def count_examples(batch: Any) -> int:
     """Return how many examples a batch holds: the length of its first tensor.
 
     Raises:

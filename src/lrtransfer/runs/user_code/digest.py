@@ -45,17 +45,17 @@ def _list_sources(key: str, text: str) -> list[Path]:
         )
     top = module.partition(".")[0]
     is_installed = str(root) in _INSTALLED
-    found, waiting = dict[Path, None](), [module]
+    sources, waiting = dict[Path, None](), [module]
     while waiting:
-        wanted = waiting.pop(0)
-        if is_installed and wanted.partition(".")[0] != top:
+        imported = waiting.pop(0)
+        if is_installed and imported.partition(".")[0] != top:
             continue
-        for name in _list_with_parents(wanted):
+        for name in _list_with_parents(imported):
             path = _find_file(root, name)
-            if path is not None and path not in found:
-                found[path] = None
+            if path is not None and path not in sources:
+                sources[path] = None
                 waiting += sorted(_list_imports(path, name))
-    return list(found)
+    return list(sources)
 
 
 def _list_roots() -> Iterator[Path]:
@@ -88,7 +88,7 @@ def _list_imports(path: Path, module: str) -> set[str]:
     """Return the names that may be modules, of all import statements of a file."""
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):  # told when it is imported
+    except (SyntaxError, ValueError):  # an error when it is imported
         return set()
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     names = set[str]()
