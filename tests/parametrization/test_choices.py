@@ -56,16 +56,16 @@ def test_readout_init() -> None:
 
 
 def test_variance_of_a_readout_as_in_sp_counts_its_multiplier() -> None:
-    found = tensor(READOUT, scheme="mean_field", readout_init="sp")
-    assert found.initial.std * found.multiplier == 0.5 / M**0.5
+    actual = tensor(READOUT, scheme="mean_field", readout_init="sp")
+    assert actual.initial.std * actual.multiplier == 0.5 / M**0.5
 
 
 def test_steps_relative_to_the_norm_of_a_readout_are_not_larger_where_it_is() -> None:
     # Rate × norm is 1/m under both; and the loss by decay is the same, too.
     for init, norm in (("rule", 1 / M), ("sp", M**-0.5)):
-        found = tensor(READOUT, kind="lamb", readout_init=init)
-        assert found.lr * norm == 1 / M
-        assert found.lr * norm * found.weight_decay == 1
+        actual = tensor(READOUT, kind="lamb", readout_init=init)
+        assert actual.lr * norm == 1 / M
+        assert actual.lr * norm * actual.weight_decay == 1
 
 
 def test_query_init() -> None:
@@ -87,9 +87,9 @@ def test_epsilon_is_given_at_the_base_width_whatever_the_form() -> None:
     assert {tensor(HIDDEN, scheme=scheme).eps for scheme in ("u_mup", "sp", "ntp")} == {1}
 
 
-@pytest.mark.parametrize(("exponent", "wanted"), [(None, 1), (0, 1), (0.5, 1 / 2), (1, 1 / 4)])
-def test_embedding_lr_exponent(exponent: float | None, wanted: float) -> None:
-    assert tensor(TABLE, embedding_lr_exponent=exponent).lr == wanted
+@pytest.mark.parametrize(("exponent", "expected"), [(None, 1), (0, 1), (0.5, 1 / 2), (1, 1 / 4)])
+def test_embedding_lr_exponent(exponent: float | None, expected: float) -> None:
+    assert tensor(TABLE, embedding_lr_exponent=exponent).lr == expected
     assert tensor(FIRST, embedding_lr_exponent=exponent).lr == 1  # multiplied, not looked up
 
 
@@ -112,11 +112,11 @@ def test_decay_embeddings() -> None:
 
 
 def test_tuned_factors_multiply_what_the_rule_gives() -> None:
-    found = tensor(HIDDEN, tuned={"hidden": Tuned(lr=2, init_std=3)})
-    assert (found.lr, found.initial.std) == (2 / M, 3 * 0.5 / M**0.5)
+    actual = tensor(HIDDEN, tuned={"hidden": Tuned(lr=2, init_std=3)})
+    assert (actual.lr, actual.initial.std) == (2 / M, 3 * 0.5 / M**0.5)
     assert tensor(READOUT, tuned={"hidden": Tuned(lr=2)}) == tensor(READOUT)
     # The loss by decay per step is that of the rate given, not of the role's own.
-    assert found.lr * found.weight_decay == 1
+    assert actual.lr * actual.weight_decay == 1
 
 
 def test_alignment() -> None:
@@ -125,8 +125,8 @@ def test_alignment() -> None:
 
 def test_form() -> None:
     # Fans in place of ratios: the readout of fan_in 32 and its rate, both 1/32.
-    found = tensor(READOUT, form="absolute")
-    assert (found.initial.std, found.lr) == (1 / 32, 1 / 32)
+    actual = tensor(READOUT, form="absolute")
+    assert (actual.initial.std, actual.lr) == (1 / 32, 1 / 32)
     relative = tensor(READOUT, scheme="u_mup", form="relative")
     assert (relative.multiplier, relative.initial.std) == (1 / M, 0.5)
 
@@ -181,10 +181,10 @@ def test_branches_are_multiplied_where_they_end(alpha: float, factor: float) -> 
     choices = Choices(depth=8, base_depth=4, depth_exponent=alpha)
     setting = TensorRules(SCHEMES["completep"], Optimizer("adamw"), choices)
     role = replace(HIDDEN, is_residual_output=True)
-    found = _place_multipliers(
+    actual = _place_multipliers(
         partial(Block, BASE), (role,), (setting.make(role, RANDOM),), setting
     )
-    assert found == (Multiplier("hidden", "output", factor),)
+    assert actual == (Multiplier("hidden", "output", factor),)
 
 
 class Tied(nn.Module):
@@ -203,8 +203,8 @@ def tied(scheme: str, gauge: str = "table3") -> tuple[Multiplier, ...]:
 
 
 def test_logits_of_a_tied_readout_are_multiplied() -> None:
-    wanted = (Multiplier("readout", "input", 1 / M),)
-    assert tied("mup") == tied("mup", "table8") == wanted
+    expected = (Multiplier("readout", "input", 1 / M),)
+    assert tied("mup") == tied("mup", "table8") == expected
     assert tied("sp") == ()
     with pytest.raises(ParametrizationError, match=r"got 'embed.weight' tied to the readout 'read"):
         tied("mup", "table9")

@@ -95,19 +95,19 @@ def of_mup(model: str, optimizer: str, width: int) -> dict[str, Found]:
     groups = OPTIMIZERS[optimizer](target.parameters(), lr=LR, weight_decay=decay).param_groups
     by_id = {id(p): group for group in groups for p in group["params"]}
     k = FAMILIES["gradient" if optimizer == "sgd" else "adaptive"].lr_per_multiplier
-    found = {}
+    actual = {}
     for name, p in target.named_parameters():
         factor = BASE / width if name == "readout.weight" else 1.0
         group = by_id[id(p)]
         before = plain.get_parameter(name).detach().norm()
         rescaled = float(p.detach().norm() / before) if before else 1.0
-        found[name] = Found(
+        actual[name] = Found(
             std=default_std(target.get_submodule(name.rpartition(".")[0])) * rescaled * factor,
             lr=group["lr"] * factor**-k,
             decay=group["lr"] * group["weight_decay"],
             eps=group.get("eps", 0.0) / factor,  # 0 for SGD, which has none
         )
-    return found
+    return actual
 
 
 def default_std(module: nn.Module) -> float:
@@ -129,16 +129,16 @@ def of_ours(model: str, optimizer: str, width: int) -> dict[str, Found]:
     eps = None if optimizer == "sgd" else EPS
     groups = recipe.param_groups(target, lr=LR, weight_decay=decay, eps=eps)
     by_id = {id(p): group for group in groups for p in group["params"]}
-    found = {}
+    actual = {}
     for tensor in recipe.tensors:
         group = by_id[id(target.get_parameter(tensor.name))]
-        found[tensor.name] = Found(
+        actual[tensor.name] = Found(
             std=tensor.initial.std * tensor.multiplier,
             lr=group["lr"],
             decay=group["lr"] * group["weight_decay"],
             eps=group.get("eps", 0.0),
         )
-    return found
+    return actual
 
 
 def is_vector(name: str) -> bool:

@@ -191,7 +191,7 @@ def test_verify_wants_the_class_assigned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "other", "wanted"),
+    ("kind", "other", "expected"),
     [
         ("muon_keller", "match_rms_adamw", "original"),
         ("muon_kimi", "original", "match_rms_adamw"),
@@ -199,7 +199,7 @@ def test_verify_wants_the_class_assigned() -> None:
     ],
 )
 def test_verify_finds_another_shape_factor_of_muon(
-    kind: str, other: str | None, wanted: str
+    kind: str, other: str | None, expected: str
 ) -> None:
     recipe, model = make(kind), build(WIDTH)
 
@@ -208,9 +208,9 @@ def test_verify_finds_another_shape_factor_of_muon(
         rest = torch.optim.AdamW(groups(recipe, model, optimizer="adamw"))
         return in_order(recipe, torch.optim.Muon(own, adjust_lr_fn=variant), rest)
 
-    with pytest.raises(ParametrizationError, match=rf"adjust_lr_fn={other!r}, wanted '{wanted}'"):
+    with pytest.raises(ParametrizationError, match=rf"adjust_lr_fn={other!r}, wanted '{expected}'"):
         recipe.verify(model, *optimizers(other))
-    recipe.verify(model, *optimizers(wanted))
+    recipe.verify(model, *optimizers(expected))
 
 
 def in_order(
@@ -324,9 +324,9 @@ def shrink(
 
 @pytest.mark.parametrize("convention", WEIGHT_DECAYS)
 def test_what_a_weight_loses_per_step(convention: str) -> None:
-    found = [shrink(convention, width=width) for width in (BASE, WIDTH)]
-    for role, wanted in SHRINK[convention].items():
-        assert [f[role] for f in found] == pytest.approx([RATE * DECAY * w for w in wanted])
+    actual = [shrink(convention, width=width) for width in (BASE, WIDTH)]
+    for role, expected in SHRINK[convention].items():
+        assert [f[role] for f in actual] == pytest.approx([RATE * DECAY * w for w in expected])
 
 
 @pytest.mark.parametrize("convention", WEIGHT_DECAYS)

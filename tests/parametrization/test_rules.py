@@ -56,7 +56,7 @@ TABLES = {
 
 @pytest.mark.parametrize("gauge", TABLES)
 def test_gauges_of_tp5(gauge: str) -> None:
-    found = [
+    actual = [
         (
             of(law(GAUGES[gauge], "adaptive", role).init_std, role),
             of(law(GAUGES[gauge], "adaptive", role).multiplier, role),
@@ -65,7 +65,7 @@ def test_gauges_of_tp5(gauge: str) -> None:
         )
         for role in MATRICES
     ]
-    assert found == TABLES[gauge]
+    assert actual == TABLES[gauge]
 
 
 # arXiv 2407.05872: exponents of 1/n; columns as in the table of the paper.
@@ -92,7 +92,7 @@ def test_exponents_per_layer(
 
 # arXiv 2603.00541, appendix C, in the gauge of Table 8: input, hidden, output.
 @pytest.mark.parametrize(
-    ("family", "wanted"),
+    ("family", "expected"),
     [
         ("gradient", (M, 1, M)),
         ("adaptive", (1, 1 / M, 1)),
@@ -104,8 +104,10 @@ def test_exponents_per_layer(
         ("trust_ratio", (1, M**-0.5, 1)),  # TP5, B.3
     ],
 )
-def test_rates_of_families_in_the_gauge_of_table_8(family: str, wanted: tuple[float, ...]) -> None:
-    assert rates(GAUGES["table8"], family) == pytest.approx(wanted)
+def test_rates_of_families_in_the_gauge_of_table_8(
+    family: str, expected: tuple[float, ...]
+) -> None:
+    assert rates(GAUGES["table8"], family) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("family", ["muon_keller", "muon_spectral"])
@@ -160,8 +162,8 @@ def test_schemes_that_are_one_up_to_the_symmetry(family: str, pair: tuple[str, s
 @pytest.mark.parametrize("family", FAMILIES)
 def test_scalars_do_not_scale_and_nothing_does_at_the_base_width(scheme: str, family: str) -> None:
     for role in Role:
-        found = law(scheme, family, role)
-        powers = (found.init_std, found.multiplier, found.lr, found.eps)
+        actual = law(scheme, family, role)
+        powers = (actual.init_std, actual.multiplier, actual.lr, actual.eps)
         assert [p.relative(BASE, base=BASE) for p in powers] == [1, 1, 1, 1]
         if role is Role.SCALAR:
             assert set(powers) == {Power()}

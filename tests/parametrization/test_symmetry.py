@@ -55,10 +55,10 @@ class Case:
 
 
 def adafactor(groups: Groups) -> torch.optim.Optimizer:
-    found: torch.optim.Optimizer = annotated.Adafactor(
+    actual: torch.optim.Optimizer = annotated.Adafactor(
         groups, relative_step=False, scale_parameter=True, eps=(1e-200, 1e-200)
     )
-    return found
+    return actual
 
 
 ADAM: Mapping[str, Any] = {"eps": 1e-3}
@@ -253,8 +253,8 @@ def in_another_gauge(
     return train(there, model, case, tokens=tokens, thetas=thetas, **options)
 
 
-def error(found: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((found - wanted).norm() / wanted.norm())
+def error(actual: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((actual - expected).norm() / expected.norm())
 
 
 def is_defined(scheme: str, case: Case) -> bool:
@@ -312,8 +312,8 @@ def test_recipes_of_one_function_train_it(pair: tuple[str, str], name: str) -> N
     outputs = train(first, start(first, tokens=False), CASES[name], tokens=False)
     other = second.attach(rescaled(start(first, tokens=False), factors))
     assert first.multipliers != second.multipliers
-    found = train(second, other, CASES[name], tokens=False, thetas=inverse(factors))
-    assert error(found, outputs) < CASES[name].rtol
+    actual = train(second, other, CASES[name], tokens=False, thetas=inverse(factors))
+    assert error(actual, outputs) < CASES[name].rtol
 
 
 def zip_tensors(first: Recipe, second: Recipe) -> list[tuple[TensorRecipe, TensorRecipe]]:
@@ -337,10 +337,10 @@ def clip(model: nn.Module) -> None:
 
 
 def fixed_floor(groups: Groups) -> torch.optim.Optimizer:
-    found: torch.optim.Optimizer = annotated.Adafactor(
+    actual: torch.optim.Optimizer = annotated.Adafactor(
         groups, relative_step=False, scale_parameter=True, eps=(1e-30, 0.2)
     )
-    return found
+    return actual
 
 
 def unscaled_eps(groups: Groups) -> torch.optim.Optimizer:
@@ -380,9 +380,9 @@ def test_one_rate_for_all_tensors_is_another_function_in_another_gauge() -> None
     outputs = train(ntp, start(ntp, tokens=False), CASES["sgd"], tokens=False)
     factors = {t.name: t.multiplier for t in ntp.tensors}
     model = sp.attach(rescaled(start(ntp, tokens=False), factors))
-    found = train(sp, model, CASES["sgd"], tokens=False)
-    assert error(found[0], outputs[0]) < 1e-12
-    assert error(found[-1], outputs[-1]) > 1e-3
+    actual = train(sp, model, CASES["sgd"], tokens=False)
+    assert error(actual[0], outputs[0]) < 1e-12
+    assert error(actual[-1], outputs[-1]) > 1e-3
 
 
 def test_steps_relative_to_a_norm_need_one() -> None:

@@ -88,9 +88,9 @@ def test_logits_are_multiplied_in_evaluation_too() -> None:
     recipe = parametrize(Tied, width=64, base_width=16, example=tokens)
     model = recipe.initialize(Tied(64), seed=0)
     table = model.get_parameter("table.weight")
-    wanted = table @ table.T / 4
-    assert model(tokens).allclose(wanted, atol=1e-5)
-    assert model.eval()(tokens).allclose(wanted, atol=1e-5)
+    expected = table @ table.T / 4
+    assert model(tokens).allclose(expected, atol=1e-5)
+    assert model.eval()(tokens).allclose(expected, atol=1e-5)
 
 
 def test_every_trap_is_on_the_page() -> None:

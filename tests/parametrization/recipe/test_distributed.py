@@ -112,8 +112,8 @@ def settings(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
 def two_processes(rank: int, processes: int, folder: Path) -> None:
     join(rank, processes, folder)
     mesh = init_device_mesh("cpu", (processes,))
-    found = sharded_starts(mesh) | sharded_training(mesh) | data_parallel(rank)
-    torch.save(found, folder / f"{rank}.pt")
+    actual = sharded_starts(mesh) | sharded_training(mesh) | data_parallel(rank)
+    torch.save(actual, folder / f"{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -176,68 +176,68 @@ Found = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
+def actual(tmp_path_factory: pytest.TempPathFactory) -> Found:
     return spread(2, two_processes, tmp_path_factory.mktemp("two"))
 
 
-def require_equal(state: State, wanted: State) -> None:
-    assert state.keys() == wanted.keys()
-    assert [name for name in wanted if not torch.equal(state[name], wanted[name])] == []
+def require_equal(state: State, expected: State) -> None:
+    assert state.keys() == expected.keys()
+    assert [name for name in expected if not torch.equal(state[name], expected[name])] == []
 
 
-def require_close(state: State, wanted: State) -> None:
-    for name in wanted:
-        torch.testing.assert_close(state[name], wanted[name], rtol=1e-11, atol=1e-11, msg=name)
+def require_close(state: State, expected: State) -> None:
+    for name in expected:
+        torch.testing.assert_close(state[name], expected[name], rtol=1e-11, atol=1e-11, msg=name)
 
 
 @pytest.mark.parametrize("how", ["rows", "columns", "from meta"])
-def test_sharded_models_start_as_the_whole_one_does(found: Found, how: str) -> None:
-    wanted = whole(recipe_at(WIDTH).initialize(Net(WIDTH), seed=3))
-    for process in found:
-        require_equal(process[how], wanted)
+def test_sharded_models_start_as_the_whole_one_does(actual: Found, how: str) -> None:
+    expected = whole(recipe_at(WIDTH).initialize(Net(WIDTH), seed=3))
+    for process in actual:
+        require_equal(process[how], expected)
 
 
-def test_processes_hold_different_and_uneven_parts(found: Found) -> None:
+def test_processes_hold_different_and_uneven_parts(actual: Found) -> None:
     embed, hidden = (WIDTH // 2, 8), (WIDTH // 2, WIDTH)
-    assert found[0]["here"] == [embed, hidden, (3, WIDTH), (1, WIDTH)]
-    assert found[1]["here"] == [embed, hidden, (2, WIDTH), (0, WIDTH)]
-    assert found[0]["columns here"] == (WIDTH, WIDTH // 2)
-    weight = found[0]["rows"]["hidden.weight"]
+    assert actual[0]["here"] == [embed, hidden, (3, WIDTH), (1, WIDTH)]
+    assert actual[1]["here"] == [embed, hidden, (2, WIDTH), (0, WIDTH)]
+    assert actual[0]["columns here"] == (WIDTH, WIDTH // 2)
+    weight = actual[0]["rows"]["hidden.weight"]
     assert not torch.equal(weight[: WIDTH // 2], weight[WIDTH // 2 :])
 
 
-def test_kept_values_are_rescaled_by_the_scale_of_the_whole_tensor(found: Found) -> None:
-    wanted = whole(recipe_at(64).initialize(seeded(64), keep=True))
-    for process in found:
+def test_kept_values_are_rescaled_by_the_scale_of_the_whole_tensor(actual: Found) -> None:
+    expected = whole(recipe_at(64).initialize(seeded(64), keep=True))
+    for process in actual:
         for name, value in process["keep"].items():
-            torch.testing.assert_close(value, wanted[name], rtol=1e-6, atol=0, msg=name)
+            torch.testing.assert_close(value, expected[name], rtol=1e-6, atol=0, msg=name)
 
 
-def test_sharded_training_is_training_of_the_whole_model(found: Found) -> None:
+def test_sharded_training_is_training_of_the_whole_model(actual: Found) -> None:
     recipe, model = recipe_at(64), Net(64).double()
     recipe.initialize(model, seed=3)
     optimizer = train(recipe, model, slice(None))
-    for process in found:
+    for process in actual:
         require_close(process["sharded"], whole(model))
         assert process["settings"] == settings(optimizer)
 
 
-def test_a_distributed_checkpoint_keeps_rates_and_multipliers(found: Found) -> None:
-    for process in found:
+def test_a_distributed_checkpoint_keeps_rates_and_multipliers(actual: Found) -> None:
+    for process in actual:
         assert process["settings loaded"] == process["settings"]
         assert [group["lr_mult"] for group in process["settings loaded"]] == [1, 1, 0.25, 0.25, 1]
 
 
-def test_groups_made_before_sharding_are_refused(found: Found) -> None:
-    for process in found:
+def test_groups_made_before_sharding_are_refused(actual: Found) -> None:
+    for process in actual:
         assert "got an optimizer without 'embed.weight' (10 of 10" in process["groups from before"]
 
 
-def test_data_parallel_training_is_training_on_the_whole_batch(found: Found) -> None:
+def test_data_parallel_training_is_training_on_the_whole_batch(actual: Found) -> None:
     recipe, model = recipe_at(64), Net(64).double()
     start = whole(recipe.initialize(model, seed=3))
     train(recipe, model, slice(None))
-    for process in found:
+    for process in actual:
         require_equal(process["parallel start"], start)
         require_close(process["parallel"], whole(model))
 
@@ -252,17 +252,17 @@ def four_processes(rank: int, processes: int, folder: Path) -> None:
     fully_shard(tensor_parallel, mesh=mesh["data"])
     for model in (hybrid, tensor_parallel):
         recipe_at(36).initialize(model, seed=3)
-    found = {"hybrid": whole(hybrid), "tensor parallel": whole(tensor_parallel)}
-    torch.save(found, folder / f"{rank}.pt")
+    actual = {"hybrid": whole(hybrid), "tensor parallel": whole(tensor_parallel)}
+    torch.save(actual, folder / f"{rank}.pt")
     dist.destroy_process_group()
 
 
 @pytest.mark.slow
 def test_starts_are_the_same_on_meshes_of_two_dimensions(tmp_path: Path) -> None:
-    wanted = whole(recipe_at(36).initialize(Net(36), seed=3))
+    expected = whole(recipe_at(36).initialize(Net(36), seed=3))
     for process in spread(4, four_processes, tmp_path):
-        require_equal(process["hybrid"], wanted)
-        require_equal(process["tensor parallel"], wanted)
+        require_equal(process["hybrid"], expected)
+        require_equal(process["tensor parallel"], expected)
 
 
 def test_sums_over_processes_are_refused(tmp_path: Path) -> None:

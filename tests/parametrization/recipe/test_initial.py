@@ -29,10 +29,10 @@ def make(**options: Any) -> Recipe:
 
 def test_measuring_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(5)
-    wanted = torch.rand(3)
+    expected = torch.rand(3)
     torch.manual_seed(5)
     make()
-    assert torch.equal(torch.rand(3), wanted)
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_distribution_of_the_users_model_is_kept() -> None:
@@ -44,11 +44,11 @@ def test_distribution_of_the_users_model_is_kept() -> None:
             self.norm = nn.LayerNorm(n)
             nn.init.zeros_(self.zero.weight)
 
-    found = measure_initial(Mixed, 64)
-    assert found["default.weight"].shape == "uniform"
-    assert found["default.weight"].std == pytest.approx(1 / 8 / 3**0.5, rel=0.02)
-    assert (found["zero.weight"].mean, found["zero.weight"].std) == (0, 0)
-    assert (found["norm.weight"].mean, found["norm.weight"].std) == (1, 0)
+    actual = measure_initial(Mixed, 64)
+    assert actual["default.weight"].shape == "uniform"
+    assert actual["default.weight"].std == pytest.approx(1 / 8 / 3**0.5, rel=0.02)
+    assert (actual["zero.weight"].mean, actual["zero.weight"].std) == (0, 0)
+    assert (actual["norm.weight"].mean, actual["norm.weight"].std) == (1, 0)
     model = parametrize(Mixed, width=256, base_width=64).initialize(Mixed(256), seed=0)
     assert float(model.get_parameter("default.weight").detach().abs().max()) <= 1 / 8 * 1.05
     assert not model.get_parameter("zero.weight").any()
@@ -85,9 +85,9 @@ def test_few_normal_values_do_not_pass_for_uniform() -> None:
             self.gains = nn.ParameterList(nn.Parameter(torch.randn(1)) for _ in range(30))
             self.layer = nn.Linear(1, n)
 
-    found = measure_initial(Scalars, 16)
+    actual = measure_initial(Scalars, 16)
     # By kurtosis alone one in seven would pass, four of the thirty.
-    assert sum(found[f"gains.{i}"].shape == "uniform" for i in range(30)) <= 1
+    assert sum(actual[f"gains.{i}"].shape == "uniform" for i in range(30)) <= 1
 
 
 class _Frequencies(nn.Module):
@@ -128,8 +128,8 @@ def test_complex_parameters_are_refused() -> None:
 
 def test_structured_values_that_grow_are_kept_and_missed_if_nobody_made_them() -> None:
     recipe, model = parametrize(_Frequencies, width=32, base_width=16), _Frequencies(32)
-    wanted = model.embed.weight.detach().clone()
-    assert recipe.initialize(model, seed=0).get_parameter("embed.weight").equal(wanted)
+    expected = model.embed.weight.detach().clone()
+    assert recipe.initialize(model, seed=0).get_parameter("embed.weight").equal(expected)
     with torch.device("meta"):
         skeleton = _Frequencies(32)
     empty = skeleton.to_empty(device="cpu")

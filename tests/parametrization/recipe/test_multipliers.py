@@ -48,18 +48,18 @@ def hooks(model: nn.Module) -> dict[str, int]:
 
 def test_a_weight_is_scaled_and_its_bias_is_not() -> None:
     layer, x = nn.Linear(3, 5), torch.randn(2, 3)
-    wanted = x @ (0.25 * layer.weight).T + layer.bias
+    expected = x @ (0.25 * layer.weight).T + layer.bias
     attach(layer, [Multiplier("", "input", 0.25)])
-    assert torch.equal(layer(x), wanted)
+    assert torch.equal(layer(x), expected)
 
 
 def test_rows_looked_up_are_scaled() -> None:
     model = nn.Sequential(nn.Embedding(4, 3))
-    wanted = 0.25 * model(torch.arange(4))
+    expected = 0.25 * model(torch.arange(4))
     multiplier = place_multiplier(model, "0.weight", 0.25)
     assert multiplier.side == "output"
     attach(model, [multiplier])
-    assert torch.equal(model(torch.arange(4)), wanted)
+    assert torch.equal(model(torch.arange(4)), expected)
 
 
 @pytest.mark.parametrize("sizes", [(5, 3), (4, 4)])
@@ -68,9 +68,9 @@ def test_layers_of_another_making_are_probed(sizes: tuple[int, int]) -> None:
     nn.init.normal_(layer.bias)
     model = nn.Sequential(layer)
     x = torch.randn(2, sizes[1])
-    wanted = x @ (0.25 * layer.weight) + layer.bias
+    expected = x @ (0.25 * layer.weight) + layer.bias
     attach(model, [place_multiplier(model, "0.weight", 0.25)])
-    assert torch.allclose(model(x), wanted, rtol=1e-6, atol=1e-7)
+    assert torch.allclose(model(x), expected, rtol=1e-6, atol=1e-7)
 
 
 class _Squares(nn.Module):

@@ -84,8 +84,8 @@ def test_keep_rescales_once(scheme: str) -> None:
     before = model.get_parameter("readout.weight").detach().clone()
     recipe.initialize(model, keep=True)
     after = model.get_parameter("readout.weight").detach()
-    wanted = next(t.initial.std for t in recipe.tensors if t.name == "readout.weight")
-    assert float(after.std(correction=0)) == pytest.approx(wanted, rel=1e-5)
+    expected = next(t.initial.std for t in recipe.tensors if t.name == "readout.weight")
+    assert float(after.std(correction=0)) == pytest.approx(expected, rel=1e-5)
     assert torch.corrcoef(torch.stack((before.flatten(), after.flatten())))[0, 1] > 0.9999
     with pytest.raises(ParametrizationError, match=r"already rescaled"):
         recipe.initialize(copy.deepcopy(model), keep=True)

@@ -43,8 +43,8 @@ def test_a_bare_list_gives_what_param_groups_gives() -> None:
     recipe, model = make()
     own = recipe.param_groups(model, lr=LR, weight_decay=DECAY, eps=EPS)
     keys = ("lr", "lr_mult", "weight_decay", "eps")
-    wanted = by_parameter(own, *keys)
-    assert by_parameter(scaled(recipe, model, model.parameters()), *keys) == wanted
+    expected = by_parameter(own, *keys)
+    assert by_parameter(scaled(recipe, model, model.parameters()), *keys) == expected
 
 
 def test_no_decay_lists_stay_undecayed_and_the_rest_scales() -> None:
@@ -52,12 +52,12 @@ def test_no_decay_lists_stay_undecayed_and_the_rest_scales() -> None:
     no_decay = no_decay_lists(model)
     no_decay[1]["params"].append(no_decay[0]["params"].pop(1))  # the hidden matrix, too
     groups = scaled(recipe, model, no_decay)
-    found = by_parameter(groups, "lr", "weight_decay", "eps")
+    actual = by_parameter(groups, "lr", "weight_decay", "eps")
     # m = 4: hidden and output lr / 4, decay * 4; epsilon / 4 for input, hidden and vectors.
-    assert found[id(model[0].weight)] == [0.5, 0.1, 2.5e-9]
-    assert found[id(model[1].weight)] == [0.125, 0, 2.5e-9]
-    assert found[id(model[3].weight)] == [0.125, 0.4, 1e-8]
-    assert found[id(model[2].weight)] == [0.5, 0, 2.5e-9]
+    assert actual[id(model[0].weight)] == [0.5, 0.1, 2.5e-9]
+    assert actual[id(model[1].weight)] == [0.125, 0, 2.5e-9]
+    assert actual[id(model[3].weight)] == [0.125, 0.4, 1e-8]
+    assert actual[id(model[2].weight)] == [0.5, 0, 2.5e-9]
     recipe.verify(model, torch.optim.AdamW(groups))
 
 
@@ -65,10 +65,10 @@ def test_layer_wise_rates_are_multiplied_and_known_to_verify() -> None:
     recipe, model = make()
     own = [{"params": layer.parameters(), "lr": LR * 0.5**i} for i, layer in enumerate(model)]
     groups = scaled(recipe, model, own)
-    found = by_parameter(groups, "lr", "lr_mult")
-    assert found[id(model[1].weight)] == [0.0625, 0.125]
-    assert found[id(model[2].weight)] == [0.125, 0.25]
-    assert found[id(model[3].weight)] == [0.015625, 0.03125]
+    actual = by_parameter(groups, "lr", "lr_mult")
+    assert actual[id(model[1].weight)] == [0.0625, 0.125]
+    assert actual[id(model[2].weight)] == [0.125, 0.25]
+    assert actual[id(model[3].weight)] == [0.015625, 0.03125]
     optimizer = torch.optim.AdamW(groups)
     recipe.verify(model, optimizer)
     keep_ratios(optimizer)
@@ -111,13 +111,13 @@ def test_other_keys_and_names_are_kept() -> None:
     own = [{"params": [*model.named_parameters()], "betas": (0.8, 0.9), "tag": "all"}]
     optimizer = torch.optim.AdamW(scaled(recipe, model, own))
     assert {(g["betas"], g["tag"]) for g in optimizer.param_groups} == {((0.8, 0.9), "all")}
-    wanted = {name: id(p) for name, p in model.named_parameters()}
+    expected = {name: id(p) for name, p in model.named_parameters()}
     names = {
         name: id(p)
         for group in optimizer.param_groups
         for name, p in zip(group["param_names"], group["params"], strict=True)
     }
-    assert names == wanted
+    assert names == expected
     # The same, from groups that were an optimizer's already.
     plain = torch.optim.AdamW(model.named_parameters())
     again = scaled(recipe, model, plain.param_groups)
@@ -125,7 +125,7 @@ def test_other_keys_and_names_are_kept() -> None:
         name: id(p)
         for group in again
         for name, p in zip(group["param_names"], group["params"], strict=True)
-    } == wanted
+    } == expected
 
 
 def test_rates_that_a_scheduler_left_are_scaled_along() -> None:

@@ -140,8 +140,8 @@ def multiples(optimizer: Optimizer, schedule: list[list[float]]) -> list[list[fl
 def test_schedulers_that_multiply_keep_the_ratios(name: str) -> None:
     recipe, model, optimizer = adamw()
     seen = rates(optimizer, MULTIPLYING[name])
-    wanted = multiples(optimizer, rates(plain(), MULTIPLYING[name]))
-    assert seen == [pytest.approx(row, rel=1e-12) for row in wanted]
+    expected = multiples(optimizer, rates(plain(), MULTIPLYING[name]))
+    assert seen == [pytest.approx(row, rel=1e-12) for row in expected]
     recipe.verify(model, optimizer)
 
 
@@ -158,10 +158,10 @@ def test_every_scheduler_keeps_the_ratios_if_asked(name: str, make: Make) -> Non
     recipe, model, optimizer = adamw()
     keep_ratios(optimizer)
     seen = rates(optimizer, make)
-    wanted = multiples(optimizer, rates(plain(), make))
-    assert seen == [pytest.approx(row, rel=1e-12) for row in wanted]
+    expected = multiples(optimizer, rates(plain(), make))
+    assert seen == [pytest.approx(row, rel=1e-12) for row in expected]
     reference = [group["lr_mult"] for group in optimizer.param_groups].index(1.0)
-    assert [row[reference] for row in seen] == [row[reference] for row in wanted]  # to the bit
+    assert [row[reference] for row in seen] == [row[reference] for row in expected]  # to the bit
     optimizer.step()
     recipe.verify(model, optimizer)
 
@@ -200,7 +200,7 @@ def test_one_rate_assigned_to_all_groups_is_taken_for_the_one_tuned() -> None:
 def test_a_resumed_schedule_goes_on_as_if_never_interrupted(name: str) -> None:
     *_, whole = adamw()
     keep_ratios(whole)
-    wanted = rates(whole, ABSOLUTE[name])
+    expected = rates(whole, ABSOLUTE[name])
     *_, first = adamw()
     keep_ratios(first)
     scheduler = ABSOLUTE[name](first)
@@ -212,7 +212,7 @@ def test_a_resumed_schedule_goes_on_as_if_never_interrupted(name: str) -> None:
     resumed = ABSOLUTE[name](second)
     resumed.load_state_dict(copy.deepcopy(scheduler.state_dict()))
     second.load_state_dict(copy.deepcopy(first.state_dict()))
-    for row in wanted[STEPS // 2 :]:
+    for row in expected[STEPS // 2 :]:
         second.step()
         assert [group["lr"] for group in second.param_groups] == row
         advance(resumed)

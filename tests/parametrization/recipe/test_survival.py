@@ -188,10 +188,10 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(("build", "operation"), CASES)
 def test_the_recipe_survives(recipes: dict[Any, Recipe], build: Any, operation: str) -> None:
     recipe = recipes[build]
-    wanted = state(recipe.initialize(build(WIDTH), seed=4))
+    expected = state(recipe.initialize(build(WIDTH), seed=4))
     model = OPERATIONS[operation](build, build(WIDTH))
     recipe.initialize(model, seed=4)
-    for parameter, value in zip(model.parameters(), wanted, strict=True):
+    for parameter, value in zip(model.parameters(), expected, strict=True):
         assert torch.equal(whole(parameter.detach()), value.to(parameter.dtype))
     optimizer = optimizer_of(recipe, model)
     listed = [id(p) for group in optimizer.param_groups for p in group["params"]]

@@ -130,7 +130,7 @@ def test_nothing_ends_in_silence(kind: str, operation: str) -> None:
         return
     recipe = recipe_of(kind)
     model = recipe.initialize(ZOO[kind].build(WIDTH), seed=0)
-    wanted = [value.clone() for value in values(model)]
+    expected = [value.clone() for value in values(model)]
     try:
         after = OPERATIONS[operation](kind, model)
     except IMPOSSIBLE.get(operation, ()):
@@ -147,7 +147,7 @@ def test_nothing_ends_in_silence(kind: str, operation: str) -> None:
     except ParametrizationError as error:
         refusal = str(error)
     if refusal:
-        is_untied = operation in UNTYING and len(list(after.parameters())) > len(wanted)
+        is_untied = operation in UNTYING and len(list(after.parameters())) > len(expected)
         assert is_untied or "wanted the structured values" in refusal
         return
-    assert all(a.equal(b) for a, b in zip(values(after), wanted, strict=True))
+    assert all(a.equal(b) for a, b in zip(values(after), expected, strict=True))

@@ -18,7 +18,7 @@ BASE, WIDTH = 32, 128
 MODELS = ZOO | IDIOMS
 
 
-def wanted(specimen: Specimen, name: str) -> str:
+def expected_role(specimen: Specimen, name: str) -> str:
     return next(role for pattern, role in specimen.roles.items() if fnmatchcase(name, pattern))
 
 
@@ -26,8 +26,8 @@ def wanted(specimen: Specimen, name: str) -> str:
 def test_every_tensor_has_the_role_written_down_for_it(kind: str) -> None:
     specimen = MODELS[kind]
     tensors = assign_roles(specimen.build, width=WIDTH, base_width=BASE, example=specimen.example)
-    found = {tensor.name: tensor.role.value for tensor in tensors}
-    assert found == {name: wanted(specimen, name) for name in found}
+    actual = {tensor.name: tensor.role.value for tensor in tensors}
+    assert actual == {name: expected_role(specimen, name) for name in actual}
 
 
 @pytest.mark.parametrize("kind", MODELS)

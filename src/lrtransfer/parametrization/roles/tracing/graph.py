@@ -262,7 +262,10 @@ class Graph:
         return Dimension(_number(labels, numbers))
 
     def settle_gains(self, tensor: torch.Tensor) -> None:
-        """Close the products that only scaled an activation: it is multiplied once more."""
+        """Settle the products that only scale an activation, since it is multiplied once more.
+
+        Those for which the activation was repeated stay open: a sum may still follow.
+        """
         for label in labels_of(self.dimensions(tensor)):
             if label.product and not self._products[label.product - 1].expands:
                 self._products[label.product - 1].sums.add(frozenset())
@@ -272,12 +275,16 @@ class Graph:
         return len(self._products)
 
     def _settle(self, dimensions: Sequence[Dimension], reduced: frozenset[int]) -> None:
-        """Write down what a consumer sums over; a sum says nothing of products beside it."""
-        walked = [dimensions[dim] for dim in reduced] if reduced else dimensions
-        labels = labels_of(walked)
+        """Write down what a consumer sums over, for every product that it settles.
+
+        A sum settles the products that have labels on the dimensions it reduces, and leaves all
+        others open. An operation without a sum settles all, as gains.
+        """
+        read = [dimensions[dim] for dim in reduced] if reduced else dimensions
+        labels = labels_of(read)
         for number in {label.product for label in labels if label.product}:
-            dims = {label.dim for label in labels if label.product == number and reduced}
-            self._products[number - 1].sums.add(frozenset(dims))
+            summed = {label.dim for label in labels if label.product == number} if reduced else ()
+            self._products[number - 1].sums.add(frozenset(summed))
 
     def uses(self) -> dict[str, list[Use]]:
         """Return the uses of every parameter, products with activations included."""
