@@ -4,8 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..parametrization.choices import WeightDecay
+from ..parametrization.choices import Choices, WeightDecay
 from ..settings import Count, Positive, Settings, Share
+
+_DEFAULT = Choices()
 
 RoleName = Literal["input", "hidden", "output", "vector", "scalar"]
 
@@ -20,14 +22,14 @@ class TunedConfig(Settings):
 class ParametrizationConfig(Settings):
     """Choices where the rules leave one; the fields are those of `lrtransfer.Choices`."""
 
-    weight_decay: WeightDecay = "decoupled_lr_scaled"
-    decay_embeddings: bool = True
-    scale_eps: bool = True
-    embedding_lr_exponent: float | None = None
-    readout_init: Literal["rule", "zero", "sp"] = "rule"
-    query_init: Literal["rule", "zero"] = "rule"
-    norm_gains: Literal["train", "fix"] = "train"
-    attention: Literal["refuse", "accept"] = "refuse"
-    base_depth: Count | None = None
-    depth_exponent: Share = 1.0
+    weight_decay: WeightDecay = _DEFAULT.weight_decay
+    decay_embeddings: bool = _DEFAULT.decay_embeddings
+    scale_eps: bool = _DEFAULT.scale_eps
+    embedding_lr_exponent: float | None = _DEFAULT.embedding_lr_exponent
+    readout_init: Literal["rule", "zero", "sp"] = _DEFAULT.readout_init
+    query_init: Literal["rule", "zero"] = _DEFAULT.query_init
+    norm_gains: Literal["train", "fix"] = _DEFAULT.norm_gains
+    attention: Literal["refuse", "accept"] = _DEFAULT.attention
+    base_depth: Count | None = _DEFAULT.base_depth
+    depth_exponent: Share = _DEFAULT.depth_exponent
     tuned: dict[RoleName, TunedConfig] = Field(default_factory=dict)
