@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.theory.deep_linear import Problem
+from lrtransfer.theory.exact.deep_linear import Problem
 from lrtransfer.theory.regression import Regression
 
 

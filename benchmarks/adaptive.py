@@ -18,13 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 import optuna
 
+from lrtransfer.runs.digests import Digests
 from lrtransfer.statistics.drift import least_octaves, octaves_either_way
 from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
-from lrtransfer.sweeps.plan import Cells, first_cells
-from lrtransfer.sweeps.propose import looks, propose
-from lrtransfer.sweeps.study import Study, load
+from lrtransfer.study.load import load
+from lrtransfer.study.study import Study
+from lrtransfer.sweeps.plan import Plan
+from lrtransfer.sweeps.sweep import Sweep
 
 _NAMES = ("quad", "skew", "wall", "cliff", "quartic", "plateau", "bimodal", "powers", "hyperbola")
 _NOISES = (0.002, 0.008, 0.03)
@@ -106,21 +108,22 @@ def judge_runs(
 
 def carry_out(truth: Truth, study: Study) -> tuple[Judgement, int]:
     """Carry out the design of a study; return the last judgement and the number of runs."""
-    cells, look = first_cells(study), 0
+    sweep = Sweep(study, Digests())
+    plan, round = sweep.design.first(), 0
     while True:
-        look += 1
-        runs = _runs(study, cells)
-        judgement = judge_runs(truth, runs, looks=looks(study))
-        extended = propose(study, cells, judgement, look=look).cells
-        if extended == cells:
+        round += 1
+        runs = _list_runs(study, plan)
+        judgement = judge_runs(truth, runs, looks=sweep.design.looks)
+        larger = sweep.design.next(plan, judgement, round=round).plan
+        if larger == plan:
             return judgement, len(runs)
-        cells = extended
+        plan = larger
 
 
-def _runs(study: Study, cells: Cells) -> list[tuple[int, float, int]]:
+def _list_runs(study: Study, plan: Plan) -> list[tuple[int, float, int]]:
     return [
-        (width, math.log2(study.lattice.rate(index)), seed)
-        for (_, width), points in cells.items()
+        (width, math.log2(study.search.lattice.rate(index)), seed)
+        for (_, width), points in plan.items()
         for index, seed in points
     ]
 
@@ -231,11 +234,11 @@ def print_rates(studies: int) -> None:
             half = grid.add(judgement, truth)
             if half is not None:
                 octaves = max(half, least_octaves(_WIDTHS, target=TARGET) + 1e-6)
-                study = settings(design="adaptive", until=f"octaves={octaves:.6f}")
+                study = settings(design="adaptive", stopping_rule=f"octaves={octaves:.6f}")
                 judgement, runs = carry_out(truth, study)
                 narrow.add(judgement, truth)
                 counts.append(runs)
-            study = settings(design="adaptive", until="octaves=0.295", budget=FIFTH)
+            study = settings(design="adaptive", stopping_rule="octaves=0.295", budget=FIFTH)
             fifth.add(carry_out(truth, study)[0], truth)
             for method in methods:
                 others[method].add(search_optima(truth, method), truth)
@@ -255,7 +258,9 @@ def print_verdicts(studies: int) -> None:
         counts = []
         for i in range(studies):
             truth = draw_truth(name, i)
-            judgement, runs = carry_out(truth, settings(design="adaptive", until="regret=0.01"))
+            judgement, runs = carry_out(
+                truth, settings(design="adaptive", stopping_rule="regret=0.01")
+            )
             counts.append(runs)
             adaptive[_grade(judgement, truth)] += 1
             grid[_grade(carry_out(truth, settings())[0], truth)] += 1

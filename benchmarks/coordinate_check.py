@@ -1,10 +1,10 @@
-"""Measure how often the coordinate check catches a mistake, names its cause, or cries wolf.
+"""Measure how often the coordinate check detects mistakes, names their cause, or fails wrongly.
 
     python benchmarks/coordinate_check.py --seeds 100 --models mlp transformer
 
-prints a table in Markdown: for each model the share of correct models that fail or stay
+prints a table in Markdown: for each model the share of correct checks that fail or stay
 inconclusive, and for each mistake the share that fails and the share in which the first suspect
-is the right one, each with its Monte Carlo error. Every repetition draws other weights and another
+is the right one, each with its Monte Carlo error. Every repetition draws new weights and a new
 batch. Runs on one thread.
 """
 
@@ -27,11 +27,11 @@ from lrtransfer.checks.coordinates import (
     recipe_maker,
     recipe_roles,
 )
-from lrtransfer.checks.mistakes import MISTAKES, Mistake, with_mistake
+from lrtransfer.checks.mistakes import MISTAKES, mistake_maker
 from lrtransfer.models.configs import MLPConfig, TransformerConfig
 from lrtransfer.models.mlp import MLP
 from lrtransfer.models.transformer import Transformer
-from lrtransfer.parametrization.roles import Layout
+from lrtransfer.parametrization.roles.roles import Layout
 from lrtransfer.parametrization.rules import Role
 from lrtransfer.randomness import seed_of
 from lrtransfer.training.objective import Batch
@@ -42,7 +42,7 @@ CLASSES, TOKENS, LENGTH = 10, 64, 16
 
 
 class ConvNet(nn.Module):
-    """Classify images with three convolutions, batch and group norm, and biases."""
+    """Image classifier of three convolutions, batch and group norm, and biases."""
 
     def __init__(self, width: int) -> None:
         """Make a network with this many channels."""
@@ -82,10 +82,10 @@ def transformer(width: int) -> nn.Module:
 
 
 class GrowingHeads(nn.Module):
-    """Predict tokens by one attention with four heads at every width, and an MLP."""
+    """Language model of one attention layer with four heads at every width, and an MLP."""
 
     def __init__(self, width: int, *, power: float) -> None:
-        """Make it with scores scaled by this power of 1 / width."""
+        """Make a model whose scores are scaled by this power of 1 / width."""
         super().__init__()
         self.embed = nn.Embedding(TOKENS, width)
         self.query, self.key, self.value, self.project = (
@@ -111,12 +111,12 @@ class GrowingHeads(nn.Module):
 
 
 def growing_heads(width: int) -> nn.Module:
-    """Return growing heads with scores scaled by sqrt(d0) / d, as is right."""
+    """Return growing heads with correctly scaled scores: sqrt(d0) / d."""
     return GrowingHeads(width, power=1.0)
 
 
 def unscaled_heads(width: int) -> nn.Module:
-    """Return the same with scores scaled by 1/sqrt(d)."""
+    """Return growing heads with wrongly scaled scores: 1/sqrt(d)."""
     return GrowingHeads(width, power=0.5)
 
 
@@ -164,7 +164,7 @@ def _labelled_texts(seed: int) -> Batch:
 
 @dataclass(frozen=True)
 class Specimen:
-    """Hold a model, its batches, and what it needs beyond the common mistakes."""
+    """A model with its batches, and a wrong version of it for a mistake of its own kind."""
 
     build: Callable[[int], nn.Module]
     batch: Callable[[int], Batch]
@@ -174,7 +174,7 @@ class Specimen:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The options of `parametrize` but for scheme and width."""
+        """Options of `parametrize`, except scheme and width."""
         return {"optimizer": self.optimizer, "base_width": BASE, "layouts": self.layouts}
 
     @cached_property
@@ -198,7 +198,7 @@ MODELS: Mapping[str, Specimen] = {
 
 @dataclass
 class Tally:
-    """Count the outcomes of one kind of model."""
+    """Outcomes of the checks of one model with one mistake, or without."""
 
     runs: int = 0
     failed: int = 0
@@ -206,7 +206,7 @@ class Tally:
     named: int = 0
 
     def add(self, result: CheckResult, says: str | None) -> None:
-        """Count one result, and whether its first suspect says the right thing."""
+        """Count one result; `says` is the text that the first suspect must contain."""
         self.runs += 1
         self.failed += result.verdict == "fail"
         self.inconclusive += result.verdict == "inconclusive"
@@ -219,20 +219,15 @@ def share(count: int, of: int) -> str:
     return f"{100 * count / of:.1f} ± {100 * np.sqrt(p * (1 - p) / of):.1f}"
 
 
-def kinds(model: Specimen) -> Iterator[tuple[str, str, Make]]:
-    """Yield each mistake that the model can have: its name, what is to be said of it, its maker."""
+def list_mistakes(model: Specimen) -> Iterator[tuple[str, str, Make]]:
+    """Yield each mistake that the model can have: its name, the text of its cause, its maker."""
     roles = set(model.roles.values())
     for name, mistake in MISTAKES[model.optimizer].items():
-        if mistake.output or roles & concerned(mistake):
-            yield name, mistake.says, with_mistake(model.build, mistake, **model.settings)
+        if mistake.output or roles & {*mistake.init, *mistake.lr}:
+            yield name, mistake.says, mistake_maker(model.build, mistake, **model.settings)
     if model.wrong_build:
         maker = recipe_maker(model.wrong_build, **model.settings)
         yield "attention 1/sqrt(d)", "attention scale", maker
-
-
-def concerned(mistake: Mistake) -> set[Role]:
-    """Return the roles that a mistake concerns."""
-    return {*mistake.init, *mistake.lr}
 
 
 def check(make: Make, model: Specimen, seed: int, **options: Any) -> CheckResult:
@@ -265,13 +260,15 @@ def main() -> None:
             recipe_maker(model.build, scheme=scheme, **model.settings) for scheme in ("mup", "sp")
         )
         count = options.correct or options.seeds
-        print_row(name, "none", None, tallied(correct, model, count, options, control=control))
-        for kind, says, make in kinds(model):
-            print_row(name, kind, says, tallied(make, model, options.seeds, options, says=says))
+        print_row(name, "none", None, repeat_check(correct, model, count, options, control=control))
+        for kind, says, make in list_mistakes(model):
+            print_row(
+                name, kind, says, repeat_check(make, model, options.seeds, options, says=says)
+            )
         print(f"<!-- {name}: {time.perf_counter() - start:.0f} s -->", flush=True)
 
 
-def tallied(
+def repeat_check(
     make: Make,
     model: Specimen,
     count: int,

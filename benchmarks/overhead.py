@@ -1,10 +1,10 @@
-"""Compare the time of a training step with a recipe and without, interleaved in one process.
+"""Compare the time of a training step with and without a recipe, interleaved in one process.
 
     python benchmarks/overhead.py [--width N] [--steps N] [--repeats N]
 
-The plain model is torch's own: default initial values and one parameter group. `table3` is the
+The plain model has torch's default initial values and one parameter group. `table3` is the
 default gauge (no hooks, one group per distinct rule), `table8` has one multiplier on the readout.
-Medians over the repeats; ratios to the plain step. Also counts hooks and groups.
+Prints medians over the repeats, ratios to the plain step, and the numbers of hooks and groups.
 """
 
 import argparse
@@ -28,10 +28,10 @@ def build(width: int) -> nn.Module:
     return Transformer(width, CONFIG)
 
 
-def arms(width: int) -> dict[str, tuple[nn.Module, torch.optim.Optimizer]]:
-    """Return the models and optimizers compared."""
+def build_variants(width: int) -> dict[str, tuple[nn.Module, torch.optim.Optimizer]]:
+    """Return the models and optimizers to compare."""
     plain = build(width)
-    made: dict[str, tuple[nn.Module, torch.optim.Optimizer]] = {
+    variants: dict[str, tuple[nn.Module, torch.optim.Optimizer]] = {
         "plain": (plain, torch.optim.AdamW(plain.parameters(), lr=1e-3))
     }
     for gauge in ("table3", "table8"):
@@ -40,8 +40,8 @@ def arms(width: int) -> dict[str, tuple[nn.Module, torch.optim.Optimizer]]:
         )
         model = recipe.initialize(build(width), seed=0)
         groups = recipe.param_groups(model, lr=1e-3, weight_decay=0.01, eps=1e-8)
-        made[gauge] = model, torch.optim.AdamW(groups)
-    return made
+        variants[gauge] = model, torch.optim.AdamW(groups)
+    return variants
 
 
 def step_seconds(model: nn.Module, optimizer: torch.optim.Optimizer, *, steps: int) -> float:
@@ -63,13 +63,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
-    compared = arms(options.width)
-    seconds: dict[str, list[float]] = {name: [] for name in compared}
+    variants = build_variants(options.width)
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(options.repeats):
-        for name, (model, optimizer) in compared.items():
+        for name, (model, optimizer) in variants.items():
             seconds[name].append(step_seconds(model, optimizer, steps=options.steps))
     reference = statistics.median(seconds["plain"])
-    for name, (model, optimizer) in compared.items():
+    for name, (model, optimizer) in variants.items():
         median = statistics.median(seconds[name])
         hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
         print(

@@ -1,59 +1,61 @@
-"""Compare runs per minute: the sweep's workers beside a plain loop, interleaved in one process.
+"""Compare runs per minute of a sweep's workers and of a plain loop, interleaved in one process.
 
     python benchmarks/throughput.py [--runs N] [--repeats N]
 
 The plain loop trains the same runs one after the other in one process, with torch's default
-number of threads and again with one thread. Ratios of medians; start-up of workers is not counted
-on either side.
+number of threads and again with one thread. Prints ratios of medians; the start of processes is
+counted on neither side.
 """
 
 import argparse
-import json
+import pickle
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 
-from lrtransfer.sweeps.digests import digests
-from lrtransfer.sweeps.local import LocalWorkers, default_workers
-from lrtransfer.sweeps.plan import Run, run_settings
-from lrtransfer.sweeps.study import Study
+from lrtransfer.executors.blocks import split_into_blocks
+from lrtransfer.executors.engines import Engines
+from lrtransfer.executors.local import LocalProcesses, count_cores
+from lrtransfer.runs.digests import compute_digests
+from lrtransfer.runs.run import RunSpec
+from lrtransfer.study.study import Study
+from lrtransfer.sweeps.curves import Curves
 
 PLAIN = """
-import sys, json, time, torch
-from lrtransfer.sweeps.train_run import train_run
-threads, *identities = json.loads(sys.stdin.read())
+import pickle, sys, time, torch
+from lrtransfer.runs.train import train_run
+threads, runs = pickle.load(sys.stdin.buffer)
 if threads: torch.set_num_threads(threads)
-train_run(identities[0])
+train_run(runs[0])
 started = time.monotonic()
-for identity in identities[1:]: train_run(identity)
+for run in runs: train_run(run)
 print(time.monotonic() - started)
 """
 
 
-def runs_of(study: Study, count: int) -> list[Run]:
+def list_runs(study: Study, count: int) -> list[RunSpec]:
     """Return runs of all widths in turn, with stable rates."""
-    widths, found = study.widths, digests(study)
-    settings = run_settings(study, study.arms[0], widths[0], found)
-    return [Run(settings, "mup", widths[i % len(widths)], 2.0**-6, seed=i) for i in range(count)]
+    widths, curves = study.widths, Curves(study, compute_digests(study))
+    return [curves["mup", widths[i % len(widths)]].run(2.0**-6, seed=i) for i in range(count)]
 
 
-def plain_seconds(runs: Sequence[Run], *, threads: int | None) -> float:
+def plain_seconds(runs: Sequence[RunSpec], *, threads: int | None) -> float:
     """Return the time of one process that trains the runs in turn, after one run to warm up."""
-    request = json.dumps([threads, runs[0].identity, *(run.identity for run in runs)])
+    request = pickle.dumps((threads, list(runs)))
     done = subprocess.run(
-        [sys.executable, "-c", PLAIN], input=request, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PLAIN], input=request, capture_output=True, check=True
     )
     return float(done.stdout)
 
 
-def worker_seconds(runs: Sequence[Run], *, workers: int) -> float:
+def worker_seconds(runs: Sequence[RunSpec], *, workers: int) -> float:
     """Return the time of the workers for the runs, from the end of a warm-up run of each."""
-    with LocalWorkers(workers) as pool:
-        list(pool.train(runs[:workers]))
+    with LocalProcesses(workers) as executor:
+        list(executor.map(Engines(), split_into_blocks(runs[:workers])))
         started = time.monotonic()
-        list(pool.train(runs))
+        list(executor.map(Engines(), split_into_blocks(runs)))
         return time.monotonic() - started
 
 
@@ -63,15 +65,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    runs, workers = runs_of(Study(), options.runs), default_workers()
-    arms: dict[str, Callable[[], float]] = {
+    runs, workers = list_runs(Study(), options.runs), count_cores()
+    variants: dict[str, Callable[[], float]] = {
         f"{workers} workers, one thread each": lambda: worker_seconds(runs, workers=workers),
         "plain loop, torch's default threads": lambda: plain_seconds(runs, threads=None),
         "plain loop, one thread": lambda: plain_seconds(runs, threads=1),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in arms}
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(options.repeats):
-        for name, measure in arms.items():
+        for name, measure in variants.items():
             seconds[name].append(measure())
     reference = statistics.median(seconds["plain loop, torch's default threads"])
     for name, values in seconds.items():

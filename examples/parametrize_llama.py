@@ -1,7 +1,7 @@
 """Parametrize a model of transformers: grouped-query attention, AdamW, a cosine schedule.
 
-The learning rate is that of the base width. Nothing of the model is edited; the roles of its
-tensors are read from one forward of the example.
+The learning rate was tuned at the base width. The model is not edited: the roles of its tensors are
+read from one forward pass of the example batch.
 """
 
 import torch
@@ -13,7 +13,7 @@ BASE_WIDTH, WIDTH, STEPS, LR = 64, 256, 20, 2.0**-7
 
 
 def build(width: int) -> LlamaForCausalLM:
-    """Return the model at a width: heads keep their width, their number grows."""
+    """Return the model at a width: the number of heads grows, their width stays."""
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=128,
@@ -35,7 +35,7 @@ def main() -> None:
     model = recipe.initialize(build(WIDTH), seed=0)
     groups = recipe.param_groups(model, lr=LR, weight_decay=0.1, eps=1e-8)
     optimizer = torch.optim.AdamW(groups, lr=LR)
-    lt.keep_ratios(optimizer)  # eta_min is one rate for all groups
+    lt.keep_ratios(optimizer)  # eta_min would set all groups to one learning rate
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS, eta_min=LR / 10)
 
     losses = []

@@ -1,7 +1,8 @@
 """Let your own program train the runs: `lrtransfer tune --command`.
 
-Run without arguments, this file starts the study; the study then runs it once per learning rate and
-width, with arguments. It stands for your `train.py`: a two-layer network under muP in NumPy.
+Without arguments, this file starts the study, which then calls it with arguments, once for every
+learning rate and width. Put your own `train.py` in its place. The model is a two-layer network
+under muP in NumPy.
 """
 
 import argparse
@@ -30,13 +31,13 @@ def train(*, width: int, lr: float, seed: int, steps: int = 60) -> float:
         readout -= lr / width * hidden.T @ slope
         first -= lr * width * x.T @ gate
         if not np.abs(readout).max() < 1e3:
-            return float("nan")  # a diverged run says so
+            return float("nan")  # reports that the run diverged
     error = np.maximum(inputs[100:] @ first, 0) @ readout - targets[100:]
     return float((error**2).mean())
 
 
 def main() -> None:
-    """Train one run if called with arguments, else tune this very program."""
+    """Train one model if called with arguments; without arguments, tune this program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--width", type=int)
     parser.add_argument("--lr", type=float)

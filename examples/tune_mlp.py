@@ -1,7 +1,7 @@
-"""Parametrize your own model: tuned at width 32, trained at width 256 with the same rate.
+"""Tune the learning rate of your own model at width 32 and use it at width 256.
 
-An MLP learns a fixed random teacher. Under μP the rate that is best at width 32 stays good at
-width 256; under SP it does not.
+An MLP learns a fixed random teacher. Under μP the learning rate that is best at width 32 is still
+good at width 256; under SP it is not.
 """
 
 import torch
@@ -14,19 +14,19 @@ BASE_WIDTH, WIDTH, STEPS = 32, 256, 200
 
 
 def build(width: int) -> nn.Module:
-    """Return your model at a width: any module made of torch's standard layers."""
+    """Return the model at a width: any module made of torch's standard layers."""
     return nn.Sequential(
         nn.Linear(16, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
     )
 
 
 def final_loss(width: int, scheme: str, lr: float) -> float:
-    """Train at one width, scheme and rate; return the loss on fresh inputs."""
+    """Train with one width, scheme and learning rate; return the loss on new inputs."""
     recipe = lt.parametrize(build, width=width, base_width=BASE_WIDTH, scheme=scheme)
     model = recipe.initialize(build(width), seed=0)
     groups = recipe.param_groups(model, lr=lr, weight_decay=0.0, eps=1e-8)
     optimizer = torch.optim.AdamW(groups)
-    recipe.verify(model, optimizer)  # loud if the optimizer does not follow the recipe
+    recipe.verify(model, optimizer)  # an error if the optimizer does not follow the recipe
 
     generator = torch.Generator().manual_seed(0)
     teacher = torch.randn(16, 8, generator=generator) / 4
@@ -40,13 +40,13 @@ def final_loss(width: int, scheme: str, lr: float) -> float:
         optimizer.zero_grad()
         loss().backward()
         optimizer.step()
-        schedule.step()  # multiplies every group's rate: the recipe's ratios stay
+        schedule.step()  # multiplies the learning rate of every group: the ratios stay
     with torch.no_grad():
         return sum(loss().item() for _ in range(8)) / 8
 
 
 def regret(scheme: str) -> float:
-    """Return what the best rate of the base width costs at the wide one, as a share."""
+    """Return the regret at WIDTH of the best learning rate at BASE_WIDTH, as a share."""
     rates = [2.0**k for k in range(-10, -2)]
     best = min(rates, key=lambda lr: final_loss(BASE_WIDTH, scheme, lr))
     wide = {lr: final_loss(WIDTH, scheme, lr) for lr in rates}

@@ -15,11 +15,13 @@ import pytest
         "lrtransfer.integrations.tables.runs",
         "lrtransfer.sweeps.store",
         "lrtransfer.sweeps.tune",
+        "lrtransfer.reports.checks",
         "lrtransfer.reports.html",
-        "lrtransfer.theory.finite_width",
-        "lrtransfer.theory.limit",
-        "lrtransfer.theory.minimize",
-        "lrtransfer.theory.curve",
+        "lrtransfer.reports.recipes",
+        "lrtransfer.theory.exact.finite_width",
+        "lrtransfer.theory.exact.limit",
+        "lrtransfer.theory.minima",
+        "lrtransfer.theory.exact.curve",
     ],
 )
 def test_no_torch(module: str) -> None:

@@ -1,1 +1,1 @@
-"""Measure all figures of the theory and write them into docs/theory-figures.md."""
+"""Measure all figures of the theory and write them into docs/measurements/theory-figures.md."""

@@ -1,6 +1,7 @@
 """Measure all figures of the theory: python -m benchmarks.theory.
 
-Writes docs/theory-figures.md and the pictures beside it; takes about forty minutes on two cores.
+Writes docs/measurements/theory-figures.md and the pictures beside it; takes about forty minutes on
+two cores.
 Names of sections measure these alone and keep the others: python -m benchmarks.theory speed.
 """
 
@@ -22,7 +23,7 @@ from . import accuracy, depth, limit, rate, speed
 from .section import Row, Section, markdown_table
 
 MEASURED = Path(__file__).parent / "measured.json"
-PAGE = Path(__file__).parent.parent.parent / "docs" / "theory-figures.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "measurements" / "theory-figures.md"
 SECTIONS: Mapping[str, Callable[[], Section]] = {
     "speed": speed.measure,
     "accuracy": accuracy.measure,
@@ -33,22 +34,23 @@ SECTIONS: Mapping[str, Callable[[], Section]] = {
 
 
 def main(names: list[str]) -> None:
-    """Measure the sections named, or all, and write the page with what was measured before."""
-    chosen = names or list(SECTIONS)
-    alone = {name: _measure(name) for name in chosen if name == "speed"}  # wants a quiet machine
-    rest = [name for name in chosen if name != "speed"]
+    """Measure the named sections, or all, and write the page with all measurements so far."""
+    names = names or list(SECTIONS)
+    alone = {name: _measure(name) for name in names if name == "speed"}  # needs an idle machine
+    rest = [name for name in names if name != "speed"]
     with ProcessPoolExecutor() as workers:
-        found = alone | dict(zip(rest, workers.map(_measure, rest), strict=True))
-    kept = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
-    kept |= {name: asdict(section) for name, section in found.items()}
-    MEASURED.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    sections = [_section(kept[name]) for name in SECTIONS if name in kept]
-    text = "\n".join((_table(sections), *(f"## {s.title}\n\n{s.text}" for s in sections if s.text)))
+        sections = alone | dict(zip(rest, workers.map(_measure, rest), strict=True))
+    measured = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
+    measured |= {name: asdict(section) for name, section in sections.items()}
+    MEASURED.write_text(json.dumps(measured, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    page = [_parse_section(measured[name]) for name in SECTIONS if name in measured]
+    text = "\n".join((_table(page), *(f"## {s.title}\n\n{s.text}" for s in page if s.text)))
     PAGE.write_text(_HEAD.format(versions=_versions()) + text + _FOOT, encoding="utf-8")
 
 
-def _section(kept: dict[str, Any]) -> Section:
-    return Section(kept["title"], tuple(Row(**row) for row in kept["rows"]), kept["text"])
+def _parse_section(document: dict[str, Any]) -> Section:
+    rows = tuple(Row(**row) for row in document["rows"])
+    return Section(document["title"], rows, document["text"])
 
 
 def _measure(name: str) -> Section:
@@ -61,7 +63,7 @@ def _measure(name: str) -> Section:
 
 def _table(sections: list[Section]) -> str:
     rows = [[row.what, row.measured, row.wanted] for s in sections for row in s.rows]
-    return markdown_table(["what", "measured", "wanted"], rows)
+    return markdown_table(["what", "measured", "required"], rows)
 
 
 def _versions() -> str:
@@ -77,7 +79,8 @@ Written by `python -m benchmarks.theory` ({versions}); nothing here is typed by 
 
 """
 _FOOT = """
-[Deep linear networks, exactly](theory.md) · [why the rate seems to change](theory-rate.md)
+[Deep linear networks, exactly](../explanation/theory.md) ·
+[why the rate seems to change](theory-rate.md)
 """
 
 if __name__ == "__main__":

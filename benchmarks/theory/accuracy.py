@@ -1,15 +1,21 @@
-"""How far the engines are from independent computations."""
+"""Errors of the theory beside independent computations."""
 
 import flint
 import numpy as np
 import torch
 
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.exact_loss import exact
-from lrtransfer.theory.finite_width import Weights, draw_weights, finite_losses, finite_trajectory
-from lrtransfer.theory.first_step import first_step_rate
-from lrtransfer.theory.limit import chain_of, limit_losses, trajectory
-from lrtransfer.theory.regression import FloatArray, Numbers, Regression, synthetic
+from lrtransfer.scaling import FloatArray
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.exact_loss import to_rational
+from lrtransfer.theory.exact.finite_width import (
+    Weights,
+    draw_weights,
+    finite_losses,
+    finite_trajectory,
+)
+from lrtransfer.theory.exact.first_step import first_step_rate
+from lrtransfer.theory.exact.limit import chain_of, limit_losses, trajectory
+from lrtransfer.theory.regression import Numbers, Regression, draw_regression
 
 from .section import Row, Section
 
@@ -25,10 +31,10 @@ def data_sets() -> dict[str, Regression]:
     teacher = rng.standard_normal(6)
     noise = 0.1 * rng.standard_normal(60)
     return {
-        "isotropic": synthetic(count=100, dimension=10, noise=0.1, seed=1),
+        "isotropic": draw_regression(count=100, dimension=10, noise=0.1, seed=1),
         "anisotropic": Regression(anisotropic, anisotropic @ teacher + noise),
-        "one input": synthetic(count=30, dimension=1, noise=0.1, seed=2),
-        "more inputs than samples": synthetic(count=8, dimension=20, noise=0.1, seed=3),
+        "one input": draw_regression(count=30, dimension=1, noise=0.1, seed=2),
+        "more inputs than samples": draw_regression(count=8, dimension=20, noise=0.1, seed=3),
     }
 
 
@@ -69,9 +75,9 @@ def _against_autograd() -> float:
                 problem = Problem(data, depth=depth, scheme=scheme)
                 weights = draw_weights(problem, width=64, seed=depth)
                 lrs = 0.3 * _stable(problem, weights) * np.array([0.3, 1.0])
-                found = finite_losses(problem, weights, lrs, steps=STEPS)
+                losses = finite_losses(problem, weights, lrs, steps=STEPS)
                 plain = np.array([plain_loop(problem, weights, lr, STEPS) for lr in lrs.tolist()])
-                worst = max(worst, float(np.abs(found / plain - 1).max()))
+                worst = max(worst, float(np.abs(losses / plain - 1).max()))
     return worst
 
 
@@ -84,7 +90,7 @@ def _stable(problem: Problem, weights: Weights) -> float:
 
 
 def plain_loop(problem: Problem, weights: Weights, lr: float, steps: int) -> list[float]:
-    """Return the losses of torch's autograd and plain gradient descent in float64."""
+    """Return the losses of plain gradient descent in float64, with torch's autograd."""
     n, d = weights.width, problem.data.dimension
     x, y = torch.tensor(problem.data.inputs), torch.tensor(problem.data.targets)
     first = weights.input.astype(np.float64) / d**0.5
@@ -113,16 +119,18 @@ def _first_step(problem: Problem) -> float:
     lrs = np.linspace(0.1, 2, 8)
     shares = lrs[:, None, None] * problem.depth / data.count * data.pull - data.targets
     expected = (shares**2).sum(axis=(1, 2)) / (2 * data.count)
-    found = limit_losses(problem, lrs, steps=1)[:, 1]
-    return float(np.abs(found / expected - 1).max())
+    losses = limit_losses(problem, lrs, steps=1)[:, 1]
+    return float(np.abs(losses / expected - 1).max())
 
 
 class _FiftyDigits:
-    """The samples in ball arithmetic, in the inputs' own coordinates."""
+    """The samples in ball arithmetic, in the coordinates of the inputs."""
 
     def __init__(self, data: Regression) -> None:
         def ball(values: FloatArray) -> Numbers:
-            balls: Numbers = np.vectorize(lambda v: flint.arb(exact(v)), otypes=[object])(values)
+            balls: Numbers = np.vectorize(lambda v: flint.arb(to_rational(v)), otypes=[object])(
+                values
+            )
             return balls
 
         self.x, self.y = ball(data.inputs), ball(data.targets)
@@ -144,11 +152,11 @@ def _fifty_digits(problem: Problem) -> float:
     with flint.ctx.workprec(int(DIGITS * 3.33) + 64):
         samples = _FiftyDigits(problem.data)
         chain = chain_of(
-            problem, features=problem.data.dimension, number=lambda v: flint.arb(exact(v))
+            problem, features=problem.data.dimension, number=lambda v: flint.arb(to_rational(v))
         )
         rates = np.empty(1, object)
-        rates[0] = flint.arb(exact(lr))
+        rates[0] = flint.arb(to_rational(lr))
         losses = samples.losses(trajectory(chain, samples, rates, steps=STEPS))[:, 0]
         assert all(loss.rel_accuracy_bits() > DIGITS * 3.33 for loss in losses)
-    found = limit_losses(problem, np.array([lr]), steps=STEPS)[0]
-    return float(np.abs(found / losses.astype(float) - 1).max())
+    float64_losses = limit_losses(problem, np.array([lr]), steps=STEPS)[0]
+    return float(np.abs(float64_losses / losses.astype(float) - 1).max())

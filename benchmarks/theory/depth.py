@@ -3,14 +3,14 @@
 import numpy as np
 
 from lrtransfer.scaling import LineFit, fit_power_law
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.optimum import LimitOptimum, limit_optimum
-from lrtransfer.theory.regression import Regression, synthetic
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.optimum import LimitOptimum, limit_optimum
+from lrtransfer.theory.regression import Regression, draw_regression
 
 from .section import Row, Section, loglog, markdown_table
 
 DEPTHS, STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32), (1, 5, 10, 20)
-FITTED = 4  # least depth of the fit
+FITTED = 4  # smallest depth in the fit
 
 
 def measure() -> Section:
@@ -19,8 +19,8 @@ def measure() -> Section:
     for name, data in _data().items():
         optima = {t: [_optimum(data, depth, t) for depth in DEPTHS] for t in STEPS}
         lrs = {t: np.array([o.lr for o in optima[t]]) for t in STEPS}
-        kept = np.array(DEPTHS) >= FITTED
-        laws = {t: fit_power_law(np.array(DEPTHS)[kept], lrs[t][kept]) for t in STEPS}
+        is_deep = np.array(DEPTHS) >= FITTED
+        laws = {t: fit_power_law(np.array(DEPTHS)[is_deep], lrs[t][is_deep]) for t in STEPS}
         spans += [f"{law.slope:.2f} (t = {t}, {name})" for t, law in laws.items()]
         rows = [
             [f"{depth}", *(f"{lrs[t][i]:.6g}{_mark(optima[t][i])}" for t in STEPS)]
@@ -51,7 +51,7 @@ def _data() -> dict[str, Regression]:
     x = rng.standard_normal((500, 10)) * np.arange(1, 11) ** -0.5
     y = x @ rng.standard_normal(10) + 0.1 * rng.standard_normal(500)
     return {
-        "isotropic (N = 500, d = 10)": synthetic(count=500, dimension=10, noise=0.1, seed=0),
+        "isotropic (N = 500, d = 10)": draw_regression(count=500, dimension=10, noise=0.1, seed=0),
         "anisotropic (variances 1/i)": Regression(x, y),
     }
 

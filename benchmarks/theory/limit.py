@@ -1,84 +1,134 @@
-"""How finite widths approach the limit: the mean as c/n, the spread as n^-1/2."""
+"""How finite widths approach the limit: the mean as c/n, the spread as n^-1/2.
+
+Measured on the output along the targets, ⟨f, y⟩ / ‖y‖², at one learning rate.
+"""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lrtransfer.scaling import Exponent, fit_power_law, fit_signed_power_law
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.finite_width import draw_weights, finite_trajectory
-from lrtransfer.theory.limit import limit_trajectory
-from lrtransfer.theory.regression import FloatArray, synthetic
+from lrtransfer.scaling import Exponent, FloatArray, LineFit, fit_power_law, fit_signed_power_law
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_trajectory
+from lrtransfer.theory.exact.limit import limit_trajectory
+from lrtransfer.theory.regression import draw_regression
 
 from .section import Row, Section, loglog, markdown_table
 
 DEPTHS, STEPS = (2, 3), (1, 2, 4, 8)
 MEAN_WIDTHS, MEAN_PAIRS = (64, 128, 256, 512), (6_000, 4_000, 2_000, 1_000)
 SPREAD_WIDTHS, SPREAD_PAIRS = (64, 256, 1024, 4096, 8192), (1_000, 600, 200, 24, 12)
-SHARE = 0.1  # of the first step's optimum: far from converged at every step
+SHARE = 0.1  # of the first step's optimum: training has not converged at any step
+
+
+@dataclass(frozen=True)
+class _StepFit:
+    """Bias and spread over widths at one step, with the fitted exponents of n."""
+
+    depth: int
+    step: int
+    limit: float
+    biases: list[float]
+    bias_errors: list[float]
+    bias_law: Exponent
+    sds: list[float]
+    relative_errors: list[float]  # of the standard deviations
+    spread_law: LineFit
+
+    @property
+    def row(self) -> list[str]:
+        """The row of the table."""
+        spreads = zip(SPREAD_WIDTHS, self.sds, self.relative_errors, strict=True)
+        law = self.spread_law
+        return [
+            f"{self.depth}",
+            f"{self.step}",
+            f"{self.limit:.4f}",
+            *_scaled(self.biases, self.bias_errors),
+            _interval(self.bias_law),
+            *(f"{math.sqrt(n) * s:.3f} ± {math.sqrt(n) * s * r:.3f}" for n, s, r in spreads),
+            f"{law.slope:.3f} ({law.slope_low:.3f} … {law.slope_high:.3f})",
+        ]
 
 
 def measure() -> Section:
     """Fit the exponents of bias and spread of the output along the targets."""
-    data = synthetic(count=500, dimension=10, noise=0.1, seed=0)
-    table = list[list[str]]()
-    plotted, errors = dict[str, tuple[ArrayLike, ArrayLike]](), dict[str, ArrayLike]()
-    for depth in DEPTHS:
-        problem = Problem(data, depth=depth)
-        y, pull = data.targets, data.pull
-        lr = SHARE * data.count / depth * float((y * pull).sum() / (pull * pull).sum())
-        limit = _along_targets(problem, limit_trajectory(problem, np.array([lr]), steps=max(STEPS)))
-        means = [
-            _pairs(problem, lr, n, count) - limit[:, None, None]
-            for n, count in zip(MEAN_WIDTHS, MEAN_PAIRS, strict=True)
-        ]
-        spreads = [
-            _pairs(problem, lr, n, count)
-            for n, count in zip(SPREAD_WIDTHS, SPREAD_PAIRS, strict=True)
-        ]
-        for t in STEPS:
-            bias = [m[t].mean() for m in means]
-            error = [m[t].mean(axis=1).std(ddof=1) / math.sqrt(m.shape[1]) for m in means]
-            law = fit_signed_power_law(MEAN_WIDTHS, bias, sd=error)
-            sd = [s[t].std(ddof=1) for s in spreads]
-            relative = [_relative_error(s[t]) for s in spreads]
-            spread = fit_power_law(SPREAD_WIDTHS, sd, relative_sd=relative)
-            table.append([
-                f"{depth}", f"{t}", f"{limit[t]:.4f}",
-                *_scaled(bias, error),
-                _interval(law),
-                *(f"{math.sqrt(n) * s:.3f} ± {math.sqrt(n) * s * r:.3f}"
-                  for n, s, r in zip(SPREAD_WIDTHS, sd, relative, strict=True)),
-                f"{spread.slope:.3f} ({spread.slope_low:.3f} … {spread.slope_high:.3f})",
-            ])  # fmt: skip
-            if depth == 3 and t in {1, 4}:
-                plotted |= {f"spread, t = {t}": (SPREAD_WIDTHS, sd)}
-                plotted |= {f"|bias|, t = {t}": (MEAN_WIDTHS, np.abs(bias))}
-                errors[f"|bias|, t = {t}"] = np.array(error)
+    fits = [fit for depth in DEPTHS for fit in _fit_steps(depth)]
+    table = [fit.row for fit in fits]
     scaled = (f"n × bias, n = {n}" for n in MEAN_WIDTHS)
     spread_headers = (f"√n × sd, n = {n}" for n in SPREAD_WIDTHS)
     headers = ["L", "t", "limit", *scaled, "bias ~ n^", *spread_headers, "spread ~ n^"]
-    picture = loglog(
-        "theory-limit", plotted, x="width n", y="output along the targets (L = 3)", errors=errors,
-        guides={"n^-1/2": -0.5},
-    )  # fmt: skip
     text = (
         f"The output along the targets, ⟨f, y⟩ / ‖y‖², at {SHARE:g} times the first step's "
         f"optimum. Means over {_listed(MEAN_PAIRS)} pairs of draws (V and −V) at "
         f"n = {_listed(MEAN_WIDTHS)}; spreads over {_listed(SPREAD_PAIRS)} pairs at "
         f"n = {_listed(SPREAD_WIDTHS)}. At t = 1 the bias is almost zero. Exponents with "
-        "95 % intervals.\n\n" + markdown_table(headers, table) + "\n" + picture
+        "95 % intervals.\n\n" + markdown_table(headers, table) + "\n" + _draw_picture(fits)
     )
     rows = (
         Row(
-            "mean of outputs less the limit, exponent of n (n = 64 … 512, t ≥ 2)",
+            "mean of outputs minus the limit, exponent of n (n = 64 … 512, t ≥ 2)",
             _span([row for row in table if row[1] != "1"], 3 + len(MEAN_WIDTHS)),
             "−1",
         ),
         Row("spread of outputs, exponent of n (n = 64 … 8192)", _span(table, -1), "−1/2"),
     )
     return Section("The limit is the limit", rows, text)
+
+
+def _fit_steps(depth: int) -> list[_StepFit]:
+    data = draw_regression(count=500, dimension=10, noise=0.1, seed=0)
+    problem = Problem(data, depth=depth)
+    y, pull = data.targets, data.pull
+    lr = SHARE * data.count / depth * float((y * pull).sum() / (pull * pull).sum())
+    limit = _along_targets(problem, limit_trajectory(problem, np.array([lr]), steps=max(STEPS)))
+    means = [
+        _pairs(problem, lr, n, count) - limit[:, None, None]
+        for n, count in zip(MEAN_WIDTHS, MEAN_PAIRS, strict=True)
+    ]
+    spreads = [
+        _pairs(problem, lr, n, count) for n, count in zip(SPREAD_WIDTHS, SPREAD_PAIRS, strict=True)
+    ]
+    return [
+        _fit_step(depth, t, float(limit[t]), [m[t] for m in means], [s[t] for s in spreads])
+        for t in STEPS
+    ]
+
+
+def _fit_step(
+    depth: int, step: int, limit: float, means: list[FloatArray], spreads: list[FloatArray]
+) -> _StepFit:
+    biases = [float(m.mean()) for m in means]
+    errors = [float(m.mean(axis=1).std(ddof=1)) / math.sqrt(len(m)) for m in means]
+    sds = [float(s.std(ddof=1)) for s in spreads]
+    relative = [_relative_error(s) for s in spreads]
+    return _StepFit(
+        depth=depth,
+        step=step,
+        limit=limit,
+        biases=biases,
+        bias_errors=errors,
+        bias_law=fit_signed_power_law(MEAN_WIDTHS, biases, sd=errors),
+        sds=sds,
+        relative_errors=relative,
+        spread_law=fit_power_law(SPREAD_WIDTHS, sds, relative_sd=relative),
+    )
+
+
+def _draw_picture(fits: list[_StepFit]) -> str:
+    series, errors = dict[str, tuple[ArrayLike, ArrayLike]](), dict[str, ArrayLike]()
+    for fit in fits:
+        if fit.depth == 3 and fit.step in {1, 4}:
+            bias = f"|bias|, t = {fit.step}"
+            series[f"spread, t = {fit.step}"] = (SPREAD_WIDTHS, fit.sds)
+            series[bias] = (MEAN_WIDTHS, np.abs(fit.biases))
+            errors[bias] = np.array(fit.bias_errors)
+    return loglog(
+        "theory-limit", series, x="width n", y="output along the targets (L = 3)", errors=errors,
+        guides={"n^-1/2": -0.5},
+    )  # fmt: skip
 
 
 def _scaled(bias: list[float], error: list[float]) -> list[str]:
@@ -117,7 +167,7 @@ def _pairs(problem: Problem, lr: float, width: int, pairs: int) -> FloatArray:
             _along_targets(
                 problem, finite_trajectory(problem, draw, np.array([lr]), steps=max(STEPS))
             )
-            for draw in (weights, weights.mirrored())
+            for draw in (weights, weights.mirror())
         ])
     return np.moveaxis(np.array(values), 2, 0)
 

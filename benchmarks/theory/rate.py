@@ -1,42 +1,42 @@
-"""At which rate a plotted optimum seems to converge: spread, bias, averages, grids, references."""
+"""The rate at which a plotted optimum seems to converge, by the way in which it is plotted."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from lrtransfer.scaling import fit_power_law, fit_signed_power_law
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.finite_optimum import draw_optimum
-from lrtransfer.theory.finite_width import draw_weights, finite_losses
-from lrtransfer.theory.first_step_variance import first_step_variance
-from lrtransfer.theory.optimum import limit_optimum
-from lrtransfer.theory.regression import FloatArray, synthetic
+from lrtransfer.scaling import FloatArray, fit_power_law, fit_signed_power_law
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.finite_optimum import draw_optimum
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
+from lrtransfer.theory.exact.first_step_variance import first_step_variance
+from lrtransfer.theory.exact.optimum import limit_optimum
+from lrtransfer.theory.regression import draw_regression
 
 from .section import Row, Section, loglog, markdown_table
 
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 PAIRS = (600, 600, 400, 300, 150, 80, 40, 20)
-BREAK = 1024  # width from which the paper sees faster convergence
+BREAK = 1024  # width from which the paper reports faster convergence
 DEPTH = 3
 GRIDS = (8, 20)  # learning rates per decade
-SEEDS = 10  # whose mean is plotted
+SEEDS = 10  # draws whose mean is plotted
 
 
 @dataclass(frozen=True)
 class _Width:
-    """Hold the optima of all draws at one width: exact and on grids."""
+    """Optima of all draws at one width: exact and on grids."""
 
     exact: FloatArray  # (pairs, 2)
     on_grid: dict[int, FloatArray]  # per grid, (pairs,)
 
 
 def measure() -> Section:
-    """Measure the same draws in the ways in which one might plot them."""
+    """Measure the errors of the same draws in all the ways in which one might plot them."""
     rows, text = [], ""
     for dimension in (1, 10):
         problem = Problem(
-            synthetic(count=500, dimension=dimension, noise=0.1, seed=123), depth=DEPTH
+            draw_regression(count=500, dimension=dimension, noise=0.1, seed=123), depth=DEPTH
         )
         limit = limit_optimum(problem, steps=1).lr
         draws = [_draw(problem, limit, n, p) for n, p in zip(WIDTHS, PAIRS, strict=True)]
@@ -69,7 +69,7 @@ def _draw(problem: Problem, limit: float, width: int, pairs: int) -> _Width:
     exact, on_grid = [], {grid: list[float]() for grid in GRIDS}
     for seed in range(pairs):
         weights = draw_weights(problem, width=width, seed=seed)
-        both = (weights, weights.mirrored())
+        both = (weights, weights.mirror())
         exact.append([draw_optimum(problem, draw, steps=1).lr for draw in both])
         for grid in GRIDS:
             rates = _grid(limit, grid)
@@ -79,7 +79,7 @@ def _draw(problem: Problem, limit: float, width: int, pairs: int) -> _Width:
 
 
 def _grid(limit: float, per_decade: int) -> FloatArray:
-    """Return powers of 10^(1/per decade) within a decade about the limit."""
+    """Return a grid of learning rates, a decade around the limit, equally spaced on a log axis."""
     centre = round(per_decade * math.log10(limit))
     powers = np.arange(centre - per_decade // 2, centre + per_decade // 2 + 1)
     rates: FloatArray = 10.0 ** (powers / per_decade)
@@ -87,7 +87,7 @@ def _grid(limit: float, per_decade: int) -> FloatArray:
 
 
 def _measures(draws: list[_Width], limit: float) -> dict[str, list[float]]:
-    """Return every way to plot an error, over widths."""
+    """Return the error at every width, for every way to plot it."""
     nearest = {g: float(r[abs(r - limit).argmin()]) for g in GRIDS for r in [_grid(limit, g)]}
     widest = float(draws[-1].exact.mean())
     measures = {
@@ -123,8 +123,9 @@ def _slopes(values: list[float]) -> list[str]:
     n, v = np.array(WIDTHS), np.array(values)
     cells = []
     for part in (n <= BREAK, n >= BREAK):
-        kept = part & (v > 0)
-        cells.append(f"{fit_power_law(n[kept], v[kept]).slope:.2f}" if kept.sum() > 2 else "–")
+        positive = part & (v > 0)
+        slope = fit_power_law(n[positive], v[positive]).slope if positive.sum() > 2 else None
+        cells.append("–" if slope is None else f"{slope:.2f}")
         if (part & (v == 0)).any():
             cells[-1] += " then 0"
     return cells

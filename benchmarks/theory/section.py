@@ -1,4 +1,4 @@
-"""What a part of the measurement hands to the page."""
+"""A section of the page of measurements: its rows, text and pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-FOLDER = Path(__file__).parent.parent.parent / "docs" / "figures"
+FOLDER = Path(__file__).parent.parent.parent / "docs" / "measurements" / "figures"
 INK, PALE = "#222222", "#dddddd"
 
 
 @dataclass(frozen=True)
 class Row:
-    """Hold one measurement: what, how much, what was demanded of it."""
+    """One measurement: what, its value, and the value required of it."""
 
     what: str
     measured: str
@@ -24,7 +24,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Hold a heading, rows for the table at the top, and a text in Markdown."""
+    """A heading, rows for the table at the top of the page, and a text in Markdown."""
 
     title: str
     rows: tuple[Row, ...]
@@ -49,12 +49,15 @@ def loglog(
     """Draw lines on logarithmic axes and return the Markdown that shows them.
 
     Arguments:
-        name: Of the file.
+        name: Name of the file, without folder and ending.
         series: Abscissae and ordinates by label.
         x: Label of the abscissa.
         y: Label of the ordinate.
         errors: Standard errors of some series.
         guides: Exponents of grey lines by label, drawn through the first point of the first series.
+
+    Returns:
+        A Markdown image.
     """
     with mpl.rc_context({"svg.hashsalt": "lrtransfer", "font.size": 9, "text.color": INK}):
         figure = Figure(figsize=(6.4, 3.8), layout="constrained")

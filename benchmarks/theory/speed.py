@@ -1,4 +1,4 @@
-"""Structured gradient descent against the plain loop, cost of the limit, memory."""
+"""Speed of structured gradient descent beside a plain loop, cost of the limit, memory."""
 
 import subprocess
 import sys
@@ -12,33 +12,38 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from lrtransfer.scaling import fit_power_law
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.finite_width import draw_weights, finite_losses
-from lrtransfer.theory.limit import limit_losses
-from lrtransfer.theory.regression import synthetic
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.exact.finite_width import draw_weights, finite_losses
+from lrtransfer.theory.exact.limit import limit_losses
+from lrtransfer.theory.regression import draw_regression
 
 from .accuracy import plain_loop
 from .section import Row, Section, loglog, markdown_table
 
 RATES, STEPS, DEPTH, SAMPLES, INPUTS = 16, 20, 3, 128, 10
 LR = 0.3  # stable at every width
-# Steps and rates of the plain loop that are timed; the rest is as much again.
+# By width: timed steps and learning rates of the plain loop, from which its time is extrapolated,
+# and the required ratio.
 WIDTHS = {256: (20, 4, 60), 1024: (20, 1, 85), 8192: (2, 1, 190)}
 WIDEST = 16_384
 REPEATS = 5
 
 
 def measure() -> Section:
-    """Time both engines side by side on one thread, then the limit over t, L and d."""
+    """Time both on one thread, side by side, then the limit over t, L and d."""
     torch.set_num_threads(1)
     with threadpool_limits(limits=1):
         rows, table = [], []
-        for width, (steps, rates, wanted) in WIDTHS.items():
+        for width, (steps, rates, required) in WIDTHS.items():
             plain, structured = _side_by_side(width, steps=steps, rates=rates)
             scale = RATES / rates * STEPS / steps
             ratio = plain * scale / structured
             rows.append(
-                Row(f"speed against the plain loop, n = {width:,}", f"{ratio:.0f}×", f"≥ {wanted}×")
+                Row(
+                    f"speed against the plain loop, n = {width:,}",
+                    f"{ratio:.0f}×",
+                    f"≥ {required}×",
+                )
             )
             table.append([
                 f"{width:,}", f"{structured:.3g} s", f"{plain * scale:.4g} s",
@@ -65,7 +70,9 @@ def measure() -> Section:
 
 
 def _problem(depth: int = DEPTH, dimension: int = INPUTS) -> Problem:
-    return Problem(synthetic(count=SAMPLES, dimension=dimension, noise=0.1, seed=0), depth=depth)
+    return Problem(
+        draw_regression(count=SAMPLES, dimension=dimension, noise=0.1, seed=0), depth=depth
+    )
 
 
 def _side_by_side(width: int, *, steps: int, rates: int) -> tuple[float, float]:
@@ -80,8 +87,8 @@ def _side_by_side(width: int, *, steps: int, rates: int) -> tuple[float, float]:
         repeats if width < 500 else 1,
     )
     expected = plain_loop(problem, weights, float(lrs[-1]), min(steps, 2))
-    found = finite_losses(problem, weights, lrs[-1:], steps=min(steps, 2))[0]
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    losses = finite_losses(problem, weights, lrs[-1:], steps=min(steps, 2))[0]
+    np.testing.assert_allclose(losses, expected, rtol=1e-10)
     return plain, structured
 
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from .parametrization.choices import Choices as Choices
     from .parametrization.choices import Tuned as Tuned
     from .parametrization.parametrize import parametrize as parametrize
-    from .parametrization.ratios import keep_ratios as keep_ratios
-    from .parametrization.recipe import Recipe as Recipe
-    from .parametrization.roles import Layout as Layout
+    from .parametrization.recipe.ratios import keep_ratios as keep_ratios
+    from .parametrization.recipe.recipe import Recipe as Recipe
+    from .parametrization.roles.roles import Layout as Layout
 
 __version__ = "0.1.0"
 
@@ -22,11 +22,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "Answer": "interface",
     "Choices": "parametrization.choices",
-    "Layout": "parametrization.roles",
-    "Recipe": "parametrization.recipe",
+    "Layout": "parametrization.roles.roles",
+    "Recipe": "parametrization.recipe.recipe",
     "Tuned": "parametrization.choices",
     "check_coordinates": "checks.coordinates",
-    "keep_ratios": "parametrization.ratios",
+    "keep_ratios": "parametrization.recipe.ratios",
     "parametrize": "parametrization.parametrize",
     "recipe_maker": "checks.coordinates",
     "tune": "interface",

@@ -1,33 +1,33 @@
-"""What users see when something they gave is wrong: what was got, what was wanted, what to do."""
+"""Errors about what users give: each message says what was got, what was wanted and what to do."""
 
 
 class UserError(ValueError):
-    """Report input that cannot be used.
+    """Input that cannot be used.
 
-    The command line prints the message alone and exits with code 2. Every message names the
-    thing (a key, a file, a tensor), what was got, what was wanted, and what to do.
+    The command line prints only the message and exits with code 2. Every message begins with the
+    name of what is wrong (a key, a file, a tensor).
     """
 
 
 class ConfigError(UserError):
-    """Report a study setting that is unknown, of the wrong type or out of range."""
+    """A study setting that is unknown, of the wrong type or out of range."""
 
 
 class ParametrizationError(UserError):
-    """Report a model, tensor or optimizer to which no scaling rule can be applied."""
+    """A model, tensor or optimizer to which no scaling rule can be applied."""
 
 
 class StoreError(UserError):
-    """Report a run store that cannot be opened, read or written."""
+    """A run store that cannot be opened, read or written."""
 
 
 class TableError(UserError):
-    """Report a table of runs from which nothing can be concluded."""
+    """A table of runs from which nothing can be concluded."""
 
 
 class CheckError(UserError):
-    """Report a model, batch or setting on which a check cannot be made."""
+    """A model, batch or setting with which a check is impossible."""
 
 
 class BatchError(CheckError):
-    """Report a model, a batch and a loss that do not work together."""
+    """A model, a batch and a loss that do not fit together."""

@@ -8,21 +8,19 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .defaults import STUDY_FOLDER
 from .errors import ConfigError, TableError
 from .integrations.tables.runs import Runs, parse_runs, read_runs
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.axis import AxisName, check_axis
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
-from .sweeps.result import StudyResult, warnings
-from .sweeps.study import load, merged
-from .sweeps.tune import require_consent, worker_count
-from .sweeps.tune import tune as carry_out
+from .study.load import load, merge
+from .sweeps.result import StudyResult, list_warnings
+from .sweeps.tune import count_workers, require_consent, run_study
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-OUT = Path("lrtransfer-out")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,7 +87,7 @@ class Answer:
 def tune(
     study: str | PathLike[str] | Mapping[str, Any] | None = None,
     *,
-    out: str | PathLike[str] = OUT,
+    out: str | PathLike[str] = STUDY_FOLDER,
     workers: int | None = None,
     allow_code: bool = False,
     **settings: Any,
@@ -117,18 +115,18 @@ def tune(
         (0, {'all': 'inconclusive'})
     """
     if study is None or isinstance(study, Mapping):
-        wanted = load(None, merged(study or {}, settings))
+        wanted = load(None, merge(study or {}, settings))
     elif isinstance(study, (str, PathLike)):
         wanted = load(Path(study), settings)
     else:
         raise ConfigError(f"study: got {study!r}, wanted a file, a mapping of settings, or None.")
     is_file = isinstance(study, (str, PathLike))
     require_consent(wanted, allow_code=allow_code or not is_file)
-    count = worker_count(wanted, workers)
+    count = count_workers(wanted, workers)
     if not isinstance(out, (str, PathLike)):
         raise ConfigError(f"out: got {out!r}, wanted the path of a folder.")
-    found = carry_out(wanted, Path(out), workers=count)
-    return Answer(found.table, found.answers, wanted.target, tuple(warnings(found)), found)
+    found = run_study(wanted, Path(out), workers=count)
+    return Answer(found.table, found.answers, wanted.target, tuple(list_warnings(found)), found)
 
 
 def verdict(

@@ -1,7 +1,7 @@
-"""Independent random streams, named by what they are for.
+"""Independent random streams, each with a name that says its purpose.
 
 A stream is a pure function of its name, such as (study seed, seed index, width, tensor name):
-adding a width, a rate or a seed to a study leaves every other stream as it was.
+adding a width, a rate or a seed to a study changes no other stream.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ def seed_of(*name: int | str) -> int:
     """Return the seed of the stream with this name: 63 bits of its SHA-256.
 
     Arguments:
-        name: What the stream is for, from general to special; order matters.
+        name: Purpose of the stream, from general to specific; the order matters.
 
     Returns:
         An integer in [0, 2^63), accepted by NumPy's and torch's generators alike.

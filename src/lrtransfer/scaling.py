@@ -1,9 +1,9 @@
 r"""A straight line through a few uncertain points, with an honest interval.
 
-W points :math:`(x_i, y_i)`, each with its own standard error :math:`s_i`, and scatter τ about the
-line beyond it: :math:`y_i \sim N(a + b x_i,\; s_i^2 + \tau^2)`. With W of 3 to 6, an interval that
-forgets τ, or takes it as known, covers far less than it says. A power law is such a line between
-logarithms.
+W points :math:`(x_i, y_i)`, each with a standard error :math:`s_i`, and additional scatter τ around
+the line: :math:`y_i \sim N(a + b x_i,\; s_i^2 + \tau^2)`. With W of 3 to 6, an interval that
+ignores τ, or treats its estimate as exact, covers far less than its nominal level. A power law is
+such a line between logarithms.
 """
 
 import math
@@ -17,18 +17,18 @@ from .errors import UserError
 FloatArray = npt.NDArray[np.float64]
 
 SMALLEST_VARIANCE = 1e-150  # of points that lie on a line and have no errors
-STEEPEST = 8.0  # largest exponent looked for under noise that hides the sign
+STEEPEST = 8.0  # largest exponent tried where noise may change the sign
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LineFit:
-    r"""Hold a fitted line.
+    r"""A line fitted to W points.
 
     Attributes:
         slope: Estimate of b.
         slope_low: Lower end of its interval.
         slope_high: Upper end.
-        scatter: Standard deviation τ of the points about the line beyond their own errors.
+        scatter: Standard deviation τ of the points around the line beyond their standard errors.
         x: Abscissae, shape (W,).
         y: Ordinates, shape (W,).
         weights: :math:`1 / (s_i^2 + \tau^2)`, shape (W,).
@@ -45,17 +45,20 @@ class LineFit:
     quantile: float
 
     def leverage(self, x: float) -> FloatArray:
-        """Return h with (value of the line at x) = Σ h_i y_i, shape (W,)."""
+        """Return h, shape (W,), the weights of the points: the line at x is Σ h_i y_i."""
         share = self.weights / self.weights.sum()
         centred = self.x - share @ self.x
         leverage: FloatArray = share + (x - share @ self.x) * share * centred / (share @ centred**2)
         return leverage
 
     def predict(self, x: float) -> tuple[float, float, float]:
-        """Return the value of the line at x and the interval of a new point there.
+        """Return the value of the line at x and a prediction interval for a new point there.
 
-        The interval speaks of a point measured without error: it holds the uncertainty of the line
-        and the scatter about it.
+        The interval is for a point measured without error: it includes the uncertainty of the line
+        and the scatter around it.
+
+        Returns:
+            Value, lower end, upper end.
         """
         h = self.leverage(x)
         variance = self.scatter**2 + (h**2 / self.weights).sum()
@@ -101,14 +104,23 @@ def fit_line(
 
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     errors = np.zeros_like(y) if sd is None else np.asarray(sd, dtype=np.float64)
-    _check_points(x, y, errors, known=sd is not None)
+    _check_points(x, y, errors, has_errors=sd is not None)
     dof = len(x) - 2
     scatter = _paule_mandel(x, y, errors)
     weights = 1 / np.maximum(errors**2 + scatter**2, SMALLEST_VARIANCE)
     slope, _ = _weighted_line(x, y, weights)
     quantile = float(stdtrit(dof, (1 + level) / 2))
     half = quantile / math.sqrt(weights @ (x - np.average(x, weights=weights)) ** 2)
-    return LineFit(slope, slope - half, slope + half, scatter, x, y, weights, quantile)
+    return LineFit(
+        slope=slope,
+        slope_low=slope - half,
+        slope_high=slope + half,
+        scatter=scatter,
+        x=x,
+        y=y,
+        weights=weights,
+        quantile=quantile,
+    )
 
 
 def fit_power_law(
@@ -127,10 +139,10 @@ def fit_power_law(
         level: Coverage of the intervals.
 
     Returns:
-        The line: its slope is the exponent b, its predictions take and give log2.
+        The line: its slope is the exponent b; its predictions are log2 y at log2 x.
 
     Raises:
-        UserError: If an x or y is not positive, and as `fit_line`.
+        UserError: If an x or y is not positive, or for the reasons of `fit_line`.
 
     Example:
         >>> law = fit_power_law([1, 2, 4, 8], [3.0, 1.5, 0.75, 0.375])
@@ -149,7 +161,13 @@ def fit_power_law(
 
 @dataclass(frozen=True)
 class Exponent:
-    """Hold an exponent with its interval; an end is infinite where the points do not bound it."""
+    """An exponent with its interval.
+
+    Attributes:
+        value: Estimate.
+        low: Lower end; infinite where the points do not bound it.
+        high: Upper end; infinite where the points do not bound it.
+    """
 
     value: float
     low: float
@@ -159,7 +177,7 @@ class Exponent:
 def fit_signed_power_law(
     x: npt.ArrayLike, y: npt.ArrayLike, *, sd: npt.ArrayLike, level: float = 0.95
 ) -> Exponent:
-    r"""Fit :math:`y = c\,x^b` where noise may change the sign of y, so that it has no logarithm.
+    r"""Fit :math:`y = c\,x^b` where noise may change the sign of y, which then has no logarithm.
 
     .. math:: \chi^2(b) = \min_c \sum_i (y_i - c\,x_i^b)^2 / s_i^2, \qquad
         \{b : \chi^2(b) - \min \chi^2 \le q\, t_{W-2}^2\}
@@ -176,7 +194,7 @@ def fit_signed_power_law(
         The exponent b, sought between -STEEPEST and STEEPEST.
 
     Raises:
-        UserError: As `fit_line`.
+        UserError: For the reasons of `fit_line`.
 
     Example:
         >>> law = fit_signed_power_law([1, 2, 4, 8], [8.1, 4.0, 2.1, -0.5], sd=[0.1] * 4)
@@ -186,7 +204,7 @@ def fit_signed_power_law(
     from scipy.special import stdtrit
 
     x, y, sd = (np.asarray(values, dtype=np.float64) for values in (x, y, sd))
-    _check_points(x, y, sd, known=True)
+    _check_points(x, y, sd, has_errors=True)
     exponents = np.linspace(-STEEPEST, STEEPEST, 3201)
     powers = np.exp(exponents[:, None] * (np.log(x) - np.log(x).mean())) / sd
     powers /= np.linalg.norm(powers, axis=1, keepdims=True)
@@ -211,7 +229,7 @@ def _weighted_line(x: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[f
 
 
 def _paule_mandel(x: FloatArray, y: FloatArray, sd: FloatArray) -> float:
-    """Return τ at which the weighted residuals are as large as their degrees of freedom say."""
+    """Return τ at which the weighted sum of squared residuals equals its degrees of freedom."""
     dof = len(x) - 2
     residual = _weighted_line(x, y, np.ones_like(y))[1]
     if not sd.any():
@@ -231,13 +249,13 @@ def _paule_mandel(x: FloatArray, y: FloatArray, sd: FloatArray) -> float:
     return math.sqrt(high)
 
 
-def _check_points(x: FloatArray, y: FloatArray, sd: FloatArray, *, known: bool) -> None:
+def _check_points(x: FloatArray, y: FloatArray, sd: FloatArray, *, has_errors: bool) -> None:
     if x.ndim != 1 or x.shape != y.shape or x.shape != sd.shape or len(x) < 3:
         raise UserError(
             f"fit_line: got x, y and sd of shapes {x.shape}, {y.shape} and {sd.shape}, wanted one "
             "number each for at least 3 points. Add points: two leave nothing to judge a line by."
         )
-    if not np.isfinite([x, y, sd]).all() or np.ptp(x) == 0 or (known and not (sd > 0).all()):
+    if not np.isfinite([x, y, sd]).all() or np.ptp(x) == 0 or (has_errors and not (sd > 0).all()):
         raise UserError(
             f"fit_line: got x = {x.tolist()}, y = {y.tolist()}, sd = {sd.tolist()}, wanted finite "
             "numbers at different x with positive sd. Leave out the points that have none."

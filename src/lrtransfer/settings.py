@@ -1,19 +1,20 @@
-"""What all settings have in common: a wrong key or value is an error. Loads no torch."""
+"""Types that all settings share: a wrong key or value is an error. Loads no torch."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 Count = Annotated[int, Field(ge=1, lt=2**53)]
 Positive = Annotated[float, Field(gt=0)]
 AtLeastZero = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
-# An object of the user's own code.
-NAMED = r"^[A-Za-z_]\w*(\.\w+)*:\w+(\.\w+)*$"
-Named = Annotated[str, Field(pattern=NAMED)]
+# An object in the user's code, such as pkg.module:build (an object reference of Python packaging).
+OBJECT_REFERENCE = r"^[A-Za-z_]\w*(\.\w+)*:\w+(\.\w+)*$"
+ObjectReference = Annotated[str, Field(pattern=OBJECT_REFERENCE)]
 
 
 def _finite(value: Any) -> Any:
@@ -30,11 +31,50 @@ def _finite(value: Any) -> Any:
     return value
 
 
-# Settings of somebody else's: whatever JSON can hold.
-Plain = Annotated[Any, AfterValidator(_finite)]
+# A value passed on to code outside this package: anything that JSON can represent.
+JsonValue = Annotated[Any, AfterValidator(_finite)]
+
+
+@dataclass(frozen=True)
+class Option:
+    """Option of `lrtransfer tune` that sets the field which it annotates.
+
+    Attributes:
+        help: What the field means; also its description in the JSON schema.
+        metavar: What stands for the value in the help; empty where the field's type says it.
+        name: Name of the option; empty if it is the field's.
+        aliases: Other spellings.
+    """
+
+    help: str
+    metavar: str = ""
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """Return the field's schema, described."""
+        return {**handler(core_schema), "description": self.help}
 
 
 class Settings(BaseModel):
-    """Refuse unknown keys, and values of another type than the field's."""
+    """Frozen settings; unknown keys and values of another type than the field's are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def kind_from(key: str, default: str, keys_of_kinds: Mapping[str, str]) -> Discriminator:
+    """Return how to tell the kind of a section: by `key`, else by another key that it holds.
+
+    Arguments:
+        key: Key that names the kind.
+        default: Kind of a section with none of these keys.
+        keys_of_kinds: The kind that the presence of another key implies.
+    """
+
+    def kind(section: Any) -> str:
+        if not isinstance(section, dict):
+            return str(getattr(section, key, default))
+        implied = (name for field, name in keys_of_kinds.items() if field in section)
+        return str(section.get(key, next(implied, default)))
+
+    return Discriminator(kind)

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from lrtransfer.checks.attention_scores import ScoreRecorder
-from lrtransfer.checks.quantities import OUTPUT, Key, measure, rms
-from lrtransfer.checks.response import gradient_degree
+from lrtransfer.checks.quantities import OUTPUT, QuantityKey, measure, rms
+from lrtransfer.checks.response import measure_gradient_degree
 from lrtransfer.training.objective import evaluate
 
 LR = 0.1
@@ -31,7 +31,7 @@ def test_one_step_by_hand() -> None:
     first, _, second = twin = _layers()
     before = {name: p.detach().clone() for name, p in twin.named_parameters()}
     hidden = first(x)
-    assert run.values[Key("0", "initial", 0)] == pytest.approx(
+    assert run.values[QuantityKey("0", "initial", 0)] == pytest.approx(
         rms(hidden - hidden.mean(0)), rel=1e-6
     )
     output = second(hidden.relu())
@@ -41,14 +41,14 @@ def test_one_step_by_hand() -> None:
     for name, gradient in gradients.items():
         # SGD: <g, W_1 - W_0> = -lr |g|^2
         effect = LR * float(gradient.square().sum())
-        assert run.values[Key(name, "effect", 1)] == pytest.approx(effect, rel=1e-4)
+        assert run.values[QuantityKey(name, "effect", 1)] == pytest.approx(effect, rel=1e-4)
     h = first(x).relu()  # x_1 of the second layer
     update = h @ (twin[2].get_parameter("weight") - before["2.weight"]).T
-    assert run.values[Key("2.weight", "update", 1)] == pytest.approx(rms(update), rel=1e-4)
+    assert run.values[QuantityKey("2.weight", "update", 1)] == pytest.approx(rms(update), rel=1e-4)
     bias = twin[2].get_parameter("bias") - before["2.bias"]
-    assert run.values[Key("2.bias", "update", 1)] == pytest.approx(rms(bias), rel=1e-4)
+    assert run.values[QuantityKey("2.bias", "update", 1)] == pytest.approx(rms(bias), rel=1e-4)
     change = second(h) - output
-    assert run.values[Key(OUTPUT, "output", 1)] == pytest.approx(rms(change), rel=1e-4)
+    assert run.values[QuantityKey(OUTPUT, "output", 1)] == pytest.approx(rms(change), rel=1e-4)
 
 
 def test_measuring_trains_as_plain_training_does() -> None:
@@ -67,7 +67,7 @@ def test_dropout_is_off() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 2))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     run = measure(model, optimizer, _batch(), loss=None, steps=2)
-    assert run.values[Key(OUTPUT, "output", 2)] == 0
+    assert run.values[QuantityKey(OUTPUT, "output", 2)] == 0
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_degree_of_an_optimizer(optimizer: type[torch.optim.Optimizer], degree: 
         model = _layers()
         return model, optimizer(model.parameters(), lr=0.01)  # type: ignore[call-arg]
 
-    assert gradient_degree(make, _batch(), None) == pytest.approx(degree, abs=0.01)
+    assert measure_gradient_degree(make, _batch(), None) == pytest.approx(degree, abs=0.01)
 
 
 def test_scores_are_the_same_however_attention_is_written() -> None:

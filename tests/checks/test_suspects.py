@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from lrtransfer.checks.coordinates import Make, recipe_roles
-from lrtransfer.checks.mistakes import MISTAKES, with_mistake
+from lrtransfer.checks.mistakes import MISTAKES, mistake_maker
 
 from .models import BASE, check, correct, mlp, texts, vectors
 
@@ -18,7 +18,7 @@ CASES = [(optimizer, name) for optimizer, kinds in MISTAKES.items() for name in 
 @pytest.mark.parametrize(("optimizer", "name"), CASES)
 def test_the_mistake_is_caught_and_named(optimizer: str, name: str) -> None:
     mistake = MISTAKES[optimizer][name]
-    make = with_mistake(mlp, mistake, optimizer=optimizer, base_width=BASE)
+    make = mistake_maker(mlp, mistake, optimizer=optimizer, base_width=BASE)
     roles = recipe_roles(mlp, width=64, optimizer=optimizer, base_width=BASE)
     result = check(make, vectors(), roles=roles, seeds=2)
     assert result.verdict == "fail"
@@ -27,7 +27,7 @@ def test_the_mistake_is_caught_and_named(optimizer: str, name: str) -> None:
 
 def test_the_one_wrong_tensor_is_named() -> None:
     mistake = MISTAKES["adamw"]["one hidden lr too large by n"]
-    make = with_mistake(mlp, mistake, optimizer="adamw", base_width=BASE)
+    make = mistake_maker(mlp, mistake, optimizer="adamw", base_width=BASE)
     suspect, *_ = check(make, vectors()).suspects
     assert suspect.name == "4.weight"
     # The recipe's n^-1 times the mistake's n^+1.

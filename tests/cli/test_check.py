@@ -81,7 +81,7 @@ def test_a_failure_exits_with_1_and_names_suspects(capsys: pytest.CaptureFixture
 def test_an_open_answer_exits_with_3(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lrtransfer.checks.judge.PASS_LEVEL", 1 - 1e-12)
+    monkeypatch.setattr("lrtransfer.checks.findings.PASS_LEVEL", 1 - 1e-12)
     assert check("--seeds", "1") == 3
     assert "inconclusive: " in capsys.readouterr().out
 

@@ -26,6 +26,8 @@ training = { batch = 2 }
 data = { held_out_tokens = 512 }
 """
 
+Tuned = tuple[Path, "subprocess.CompletedProcess[str]"]
+
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
@@ -44,18 +46,29 @@ def call(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 def results(directory: Path) -> dict[str, Any]:
     with read_store(directory) as store:
-        return {name: row.result for name, row in store.rows().items()}
+        return {name: row.outcome for name, row in store.rows().items()}
 
 
-def test_tune_json_is_one_document_of_the_promised_form(study: Path, tmp_path: Path) -> None:
-    done = call("tune", study, *OPTIONS, "--json", "--out", tmp_path / "out")
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Tuned:
+    """Folder of a study that was run, and how `tune --json` ended; tests leave both as they are."""
+    folder = tmp_path_factory.mktemp("tuned")
+    (folder / "study.toml").write_text(STUDY)
+    done = call("tune", folder / "study.toml", *OPTIONS, "--json", "--out", folder / "out")
     assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_tune_json_is_one_document_of_the_promised_form(tuned: Tuned) -> None:
+    folder, done = tuned
     answer = json.loads(done.stdout)
     assert answer["study"] == "tiny"
     assert set(answer["runs"]) == {"planned", "finished", "diverged", "reused"}
     assert answer["runs"]["planned"] == answer["runs"]["finished"] > 0
     assert set(answer["schemes"]) == {"mup", "sp"}
     assert answer["variants"] == {name: {"scheme": name, "values": {}} for name in ("mup", "sp")}
+    assert "</html>" in (folder / "out" / answer["report"]).read_text()
+    assert "runs, " in done.stderr  # progress
     for scheme in answer["schemes"].values():
         assert scheme["verdict"] in {"transfers", "does not transfer", "inconclusive"}
         assert "3 steps of 32 tokens" in scheme["covers"]
@@ -68,29 +81,34 @@ def test_tune_json_is_one_document_of_the_promised_form(study: Path, tmp_path: P
             "prediction": {"size", "lr", "low", "high"},
         }.items():
             assert scheme[key] is None or fields <= set(scheme[key])
-    page = tmp_path / "out" / answer["report"]
-    assert "</html>" in page.read_text()
-    assert "runs, " in done.stderr  # progress
 
-    # Again: nothing is trained, and the answer is the same but for what was reused.
+
+def test_a_study_run_again_trains_nothing_and_answers_the_same(tuned: Tuned) -> None:
+    folder, done = tuned
+    answer, arguments = json.loads(done.stdout), ("tune", folder / "study.toml", *OPTIONS)
+    page = folder / "out" / answer["report"]
     page.unlink()
-    again = json.loads(call("tune", study, *OPTIONS, "--json", "--out", tmp_path / "out").stdout)
+    again = json.loads(call(*arguments, "--json", "--out", folder / "out").stdout)
     assert again["runs"].pop("reused") == answer["runs"]["finished"]
     answer["runs"].pop("reused")
     assert again == answer
     assert page.exists()
-
-    # The other commands read the same study.
-    status = call("status", tmp_path / "out")
-    assert status.returncode == 0
-    assert f"{answer['runs']['finished']} of {answer['runs']['planned']} runs" in status.stdout
-    page.unlink()
-    report = json.loads(call("report", tmp_path / "out", "--json").stdout)
-    assert report["schemes"] == answer["schemes"]
-    assert page.exists()
-    text = call("tune", study, *OPTIONS, "--out", tmp_path / "out").stdout
+    text = call(*arguments, "--out", folder / "out").stdout
     for expected in ("drift", "mup: ", "sp: ", "learning rate for width 64", "Report: "):
         assert expected in text
+
+
+def test_the_other_commands_read_the_same_study(tuned: Tuned) -> None:
+    folder, done = tuned
+    answer = json.loads(done.stdout)
+    status = call("status", folder / "out")
+    assert status.returncode == 0
+    assert f"{answer['runs']['finished']} of {answer['runs']['planned']} runs" in status.stdout
+    page = folder / "out" / answer["report"]
+    page.unlink()
+    report = json.loads(call("report", folder / "out", "--json").stdout)
+    assert report["schemes"] == answer["schemes"]
+    assert page.exists()
 
 
 INTERRUPTED = (
@@ -246,7 +264,7 @@ def test_help_shows_an_example(name: str, capsys: pytest.CaptureFixture[str]) ->
     assert f"Example: lrtransfer {name or 'tune'}" in " ".join(capsys.readouterr().out.split())
 
 
-def test_doctor_tells_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_describes_the_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["torch"]
@@ -255,13 +273,13 @@ def test_doctor_tells_the_environment(capsys: pytest.CaptureFixture[str]) -> Non
     assert facts["corpus"] in capsys.readouterr().out
 
 
-def test_doctor_outlives_what_it_is_called_for(
+def test_doctor_reports_also_what_it_cannot_determine(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> None:
         raise UserError("no library here")
 
-    monkeypatch.setattr("lrtransfer.data.corpus.standard_library", fail)
+    monkeypatch.setattr("lrtransfer.data.corpus.read_standard_library", fail)
     assert main(["doctor"]) == 0
     output = capsys.readouterr().out
     assert "corpus: UserError: no library here" in output
@@ -273,14 +291,14 @@ def test_the_answer_is_printed_also_when_the_report_cannot_be_written(
 ) -> None:
     folder, answer = undisturbed
     page = folder / "report.html"
-    kept = page.read_bytes()
+    content = page.read_bytes()
     page.unlink()
     page.mkdir()
     try:
         assert main(["report", str(folder), "--json"]) == 2
     finally:
         page.rmdir()
-        page.write_bytes(kept)
+        page.write_bytes(content)
     output = capsys.readouterr()
     printed = json.loads(output.out)
     assert printed["report"] is None
@@ -299,9 +317,9 @@ def test_a_study_in_which_nothing_trains_is_an_error(
     assert "got no result from any of" in output.err
 
 
-def test_a_defect_is_told_from_bad_input(
+def test_a_defect_is_distinguished_from_bad_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("lrtransfer.sweeps.tune.review", lambda directory: 1 / 0)
+    monkeypatch.setattr("lrtransfer.sweeps.tune.review_study", lambda directory: 1 / 0)
     assert main(["status", str(tmp_path)]) == 70
     assert "defect of lrtransfer" in capsys.readouterr().err

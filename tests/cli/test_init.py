@@ -9,8 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from lrtransfer.sweeps.study import load
-from lrtransfer.sweeps.trainer import arguments, read_loss
+from lrtransfer.study.load import load
+from lrtransfer.study.program import fill_command, read_loss
 
 
 def call(*arguments: str, at: Path) -> "subprocess.CompletedProcess[str]":
@@ -69,7 +69,7 @@ def test_the_script_trains_as_the_study_calls_it(script: Path) -> None:
     assert trainer is not None
     values = {"width": "128", "lr": "0.004", "seed": "0", "scheme": "mup", "out": str(script)}
     # By the interpreter that has lrtransfer: its environment need not be activated.
-    subprocess.run(arguments(trainer, values), cwd=script, env={}, check=True)
+    subprocess.run(fill_command(trainer, values), cwd=script, env={}, check=True)
     loss = read_loss(trainer.loss_from, values, script / "output.txt")
     assert isinstance(loss, float)
     assert loss < 2.3  # guessing one of ten classes costs log 10

@@ -1,4 +1,4 @@
-"""`lrtransfer recipe` on a model of the user's own."""
+"""`lrtransfer recipe` on a user's model."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lrtransfer.cli.main import main
-from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.recipe.recipe import Recipe
 
 MODEL = """
 import torch
@@ -43,8 +43,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     assert main(["recipe", "own_model:build", *WIDTHS, *arguments, "--json"]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    recipe: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return recipe
 
 
 def test_json_holds_every_parameter(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,12 +85,12 @@ def test_a_table_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: Any
     assert "64×64" in text
 
 
-def test_choices_and_rows_of_ones_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_choices_and_rows_of_exponents(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "rows.toml").write_text("[hidden]\nb = 0.5\nc = 0.5\n")
-    found = document(
+    recipe = document(
         capsys, "--scheme", "rows.toml", "--choices", "weight_decay=none,scale_eps=false"
     )
-    hidden = found["parameters"][2]
+    hidden = recipe["parameters"][2]
     assert (hidden["lr"], hidden["weight_decay"], hidden["eps"]) == (0.5, 0, 1)
 
 

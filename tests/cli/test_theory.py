@@ -61,7 +61,7 @@ def test_people_get_a_table_and_a_sentence(capsys: pytest.CaptureFixture[str]) -
     assert "overflow" in output
 
 
-def test_nothing_but_overflow_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_overflow_everywhere_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["theory", "curve", "--data", "ok.npz", *BASIC, "--lrs", "1e200"]) == 0
     assert "overflows at every one of these" in capsys.readouterr().out
 
@@ -238,7 +238,7 @@ def test_the_limit_optimum_is_certified(capsys: pytest.CaptureFixture[str]) -> N
     assert "Certified on 0 … 0.4 (all critical points of the exact polynomial" in output
 
 
-def test_several_minimisers_are_all_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_minimisers_are_all_shown(capsys: pytest.CaptureFixture[str]) -> None:
     answer = document(capsys, *OPTIMUM, "--steps", "2")
     assert answer["unique"] is False
     assert len(answer["minimisers"]) > 1
@@ -246,7 +246,7 @@ def test_several_minimisers_are_all_told(capsys: pytest.CaptureFixture[str]) -> 
     assert "not unique: the assumption of Theorem 3 fails" in capsys.readouterr().out
 
 
-def test_an_interval_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interval_may_be_given(capsys: pytest.CaptureFixture[str]) -> None:
     answer = document(capsys, *OPTIMUM, "--interval", "2^-2,1")
     assert answer["minimisers"] == [{"low": 0.25, "high": 0.25, "loss": pytest.approx(5 / 16)}]
     assert answer["certified"] is True
@@ -266,7 +266,7 @@ def test_what_is_not_proved_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "stays open" in output
 
 
-def test_finite_optima_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_finite_optima_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     options = [*OPTIMUM, "--width", "64", "--seeds", "3"]
     answer = document(capsys, *options)
     assert answer["width"] == 64
@@ -281,7 +281,7 @@ def test_finite_optima_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no one limit to compare with" in capsys.readouterr().out
 
 
-def test_the_polynomial_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_polynomial_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     answer = document(capsys, "polynomial", *FINE)
     assert answer["loss"] == [5, -50, 125]  # 5 (1 − 5η)²
     assert answer["output"] == [[[0], [0]], [[10], [20]]]
@@ -294,7 +294,7 @@ def test_the_polynomial_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "The output has degree 1, the loss 2;" in capsys.readouterr().out
 
 
-def test_the_fluctuation_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_fluctuation_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["fluctuation", *FINE, "--widths", "16,32,64,128", "--seeds", "16"]
     answer = document(capsys, *options, "--band", "1024")
     assert answer["limit"] == pytest.approx(0.2)
@@ -309,7 +309,7 @@ def test_the_fluctuation_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "At width 128 about 95 % of draws lie in" in output
 
 
-def test_the_exponent_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exponent_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     answer = document(capsys, "exponents", *FINE, "--scheme", "sp")
     assert (answer["exponent"], answer["limit"], answer["start"]) == (-1, "random", "random")
     assert answer["quantiles"]["0.5"] == pytest.approx(0.2)  # d = 1: the same for every draw
@@ -342,13 +342,13 @@ def test_no_torch_is_loaded() -> None:
     assert "Loss at infinite width" in done.stdout
 
 
-def test_an_interruption_is_told(
+def test_an_interruption_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt(*args: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lrtransfer.theory.curve.loss_curve", interrupt)
+    monkeypatch.setattr("lrtransfer.theory.exact.curve.loss_curve", interrupt)
     assert main(["theory", *CURVE]) == 130
     output = capsys.readouterr()
     assert output.out == ""
@@ -361,7 +361,7 @@ def test_too_little_memory_is_said(
     def exhaust(*args: object, **settings: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("lrtransfer.theory.curve.loss_curve", exhaust)
+    monkeypatch.setattr("lrtransfer.theory.exact.curve.loss_curve", exhaust)
     assert main(["theory", *CURVE]) == 2
     assert "needs more memory than there is" in capsys.readouterr().err
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrtransfer.data.corpus import Corpus, standard_library, tokens_of
+from lrtransfer.data.corpus import Corpus, read_standard_library, tokens_of
 from lrtransfer.data.windows import even_windows, random_windows
 from lrtransfer.errors import UserError
 
@@ -18,10 +18,10 @@ def library(root: Path, *, files: int = 200, size: int = 20_000) -> Path:
 
 
 def test_the_real_library_is_large_and_split_by_file() -> None:
-    corpus = standard_library()
+    corpus = read_standard_library()
     assert len(corpus.train) > 3_000_000
     assert 0.05 < len(corpus.held_out) / len(corpus.train) < 0.25
-    assert corpus.digest == standard_library().digest
+    assert corpus.digest == read_standard_library().digest
     train, held_out = (
         set(tokens.tobytes().split(b"\0")) for tokens in (corpus.train, corpus.held_out)
     )
@@ -29,18 +29,18 @@ def test_the_real_library_is_large_and_split_by_file() -> None:
 
 
 def test_the_split_does_not_depend_on_other_files(tmp_path: Path) -> None:
-    before = standard_library(library(tmp_path)).held_out.tobytes().split(b"\0")
+    before = read_standard_library(library(tmp_path)).held_out.tobytes().split(b"\0")
     (tmp_path / "a_new_module.py").write_bytes(b"new")
-    after = standard_library(tmp_path).held_out.tobytes().split(b"\0")
+    after = read_standard_library(tmp_path).held_out.tobytes().split(b"\0")
     assert [part for part in after if part != b"new"] == before
 
 
 def test_tests_and_installed_packages_are_left_out(tmp_path: Path) -> None:
-    digest = standard_library(library(tmp_path)).digest
+    digest = read_standard_library(library(tmp_path)).digest
     for folder in ("test", "site-packages"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "module.py").write_bytes(b"left out")
-    assert standard_library(tmp_path).digest == digest
+    assert read_standard_library(tmp_path).digest == digest
 
 
 def test_the_digest_knows_text_and_split() -> None:
@@ -53,7 +53,7 @@ def test_the_digest_knows_text_and_split() -> None:
 
 def test_a_stripped_library_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"got 100,0\d\d bytes .* keeps its library as .py files"):
-        standard_library(library(tmp_path, files=5))
+        read_standard_library(library(tmp_path, files=5))
 
 
 def test_even_windows_are_the_same_and_span_the_text() -> None:

@@ -1,4 +1,4 @@
-"""Corpora of the user's own files: what is read, what is held out, what the digest sees."""
+"""Corpora of the user's files: what is read, what is held out, and what the digest covers."""
 
 import re
 from pathlib import Path
@@ -10,18 +10,18 @@ import pytest
 from lrtransfer.data import corpus
 from lrtransfer.data.configs import TextConfig, TokensConfig
 from lrtransfer.data.corpus import Corpus
-from lrtransfer.data.files import text_files, token_file
-from lrtransfer.data.sources import corpus_of
+from lrtransfer.data.files import read_text_files, read_token_file
+from lrtransfer.data.sources import read_corpus
 from lrtransfer.data.windows import random_windows
 from lrtransfer.errors import ConfigError
 
 
 def text(path: Path) -> Corpus:
-    return text_files(TextConfig(path=str(path)))
+    return read_text_files(TextConfig(path=str(path)))
 
 
 def tokens(path: Path, dtype: Literal["uint16", "uint32"] = "uint16") -> Corpus:
-    return token_file(TokensConfig(path=str(path), dtype=dtype))
+    return read_token_file(TokensConfig(path=str(path), dtype=dtype))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_single_file_is_a_text_too(folder: Path) -> None:
     corpus = text(folder / "a.txt")
     assert corpus.train.tobytes() == b"a" * 90 + b"\0"
     assert corpus.held_out.tobytes() == b"A" * 10 + b"\0"
-    assert corpus_of(TextConfig(path=str(folder / "a.txt"))).digest == corpus.digest
+    assert read_corpus(TextConfig(path=str(folder / "a.txt"))).digest == corpus.digest
 
 
 def test_hidden_files_and_folders_are_left_out(folder: Path) -> None:
@@ -90,8 +90,10 @@ def test_a_missing_path_is_named_in_full(
     read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    wanted = rf"data.path: got {re.escape(str(tmp_path / 'nowhere'))} \(No such file or directory\)"
-    with pytest.raises(ConfigError, match=wanted):
+    message = (
+        rf"data.path: got {re.escape(str(tmp_path / 'nowhere'))} \(No such file or directory\)"
+    )
+    with pytest.raises(ConfigError, match=message):
         read(Path("nowhere"))
 
 
@@ -102,10 +104,10 @@ def test_tokens_stay_on_the_disk_and_the_last_tenth_is_held_out(
     written = np.arange(1000, dtype=dtype) * 65
     (tmp_path / "tokens.bin").write_bytes(written.astype(written.dtype.newbyteorder("<")).tobytes())
     corpus = tokens(tmp_path / "tokens.bin", dtype)
-    for part, wanted in ((corpus.train, written[:900]), (corpus.held_out, written[900:])):
+    for part, expected in ((corpus.train, written[:900]), (corpus.held_out, written[900:])):
         assert isinstance(part, np.memmap)
         assert not part.flags.writeable
-        assert np.array_equal(part, wanted)
+        assert np.array_equal(part, expected)
     windows = random_windows(corpus.train, count=3, length=5, generator=np.random.default_rng(0))
     assert windows.dtype == np.int64
     assert (np.diff(windows, axis=1) == 65).all()
@@ -119,7 +121,7 @@ def test_equal_bytes_of_another_type_are_other_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "dtype", "wanted"),
+    ("content", "dtype", "message"),
     [
         (b"", "uint16", r"of 0 bytes, wanted uint16 numbers of 2 bytes each"),
         (b"abc", "uint16", r"of 3 bytes, wanted uint16 numbers of 2 bytes each"),
@@ -127,10 +129,10 @@ def test_equal_bytes_of_another_type_are_other_data(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_of_another_size_is_refused(
-    tmp_path: Path, content: bytes, dtype: Literal["uint16", "uint32"], wanted: str
+    tmp_path: Path, content: bytes, dtype: Literal["uint16", "uint32"], message: str
 ) -> None:
     (tmp_path / "tokens.bin").write_bytes(content)
-    with pytest.raises(ConfigError, match=wanted):
+    with pytest.raises(ConfigError, match=message):
         tokens(tmp_path / "tokens.bin", dtype)
 
 
@@ -142,7 +144,7 @@ def test_a_folder_is_no_file_of_tokens(folder: Path) -> None:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """Return more tokens than a digest reads: four blocks of ten of a hundred."""
-    monkeypatch.setattr(corpus, "_READ_WHOLE", 100)
+    monkeypatch.setattr(corpus, "_LARGEST_HASHED", 100)
     monkeypatch.setattr(corpus, "_BLOCKS", 4)
     monkeypatch.setattr(corpus, "_BLOCK", 10)
     return np.zeros(100, dtype=np.uint16)

@@ -66,7 +66,7 @@ def config_of(*scales: str, **fields: Any) -> HuggingFaceConfig:
 
 
 @pytest.mark.parametrize(
-    ("config", "wanted"),
+    ("config", "message"),
     [
         (config_of("n", "heads"), "model.fields.heads: got None, wanted its whole number at the"),
         (config_of("n", "heads", heads=True), "model.fields.heads: got True, wanted its whole"),
@@ -76,8 +76,8 @@ def config_of(*scales: str, **fields: Any) -> HuggingFaceConfig:
         (config_of("n", n="wide"), "model.fields.n: got 'wide', wanted the base width"),
     ],
 )
-def test_fields_that_do_not_scale_are_refused(config: HuggingFaceConfig, wanted: str) -> None:
-    with pytest.raises(ConfigError, match=wanted):
+def test_fields_that_do_not_scale_are_refused(config: HuggingFaceConfig, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         config.fields_at(48, base_width=32)
 
 
@@ -137,7 +137,7 @@ def with_fields(**fields: Any) -> HuggingFaceConfig:
 
 
 @pytest.mark.parametrize(
-    ("config", "wanted"),
+    ("config", "message"),
     [
         (LLAMA.model_copy(update={"type": "lama"}), "^model.type: got 'lama', .*mean 'llama'"),
         (
@@ -152,8 +152,10 @@ def with_fields(**fields: Any) -> HuggingFaceConfig:
         (with_fields(num_attention_heads=3), "^model.fields: got "),
     ],
 )
-def test_what_transformers_cannot_make_is_one_error(config: HuggingFaceConfig, wanted: str) -> None:
-    with pytest.raises(ConfigError, match=wanted):
+def test_what_transformers_cannot_make_is_one_error(
+    config: HuggingFaceConfig, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
         hugging_face_model(32, config, base_width=32)
 
 

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from lrtransfer.parametrization import parametrize as module
-from lrtransfer.parametrization.initial import measure
-from lrtransfer.parametrization.recipe import Recipe
-from lrtransfer.parametrization.roles import Build
+from lrtransfer.parametrization.recipe.initial import measure_initial
+from lrtransfer.parametrization.recipe.recipe import Recipe
+from lrtransfer.parametrization.roles.roles import Build
 
-measure_once = cache(measure)
+measure_once = cache(measure_initial)
 
 
 def parametrize_measured_once(build: Build, **options: Any) -> Recipe:
     """Return the recipe; `build` must be the same object at every call."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "measure", measure_once)
+        patch.setattr(module, "measure_initial", measure_once)
         return module.parametrize(build, **options)

@@ -14,7 +14,7 @@ from lrtransfer.models.mlp import MLP
 from lrtransfer.models.transformer import Transformer
 from lrtransfer.parametrization.choices import Choices
 from lrtransfer.parametrization.optimizers import KINDS
-from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.recipe.recipe import Recipe
 from lrtransfer.parametrization.rules import GAUGES, RELATIVE_SCHEMES
 
 from .measured import parametrize_measured_once

@@ -10,12 +10,14 @@ from torch import nn
 
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.choices import Choices, Tuned
-from lrtransfer.parametrization.initial import InitialDistribution
-from lrtransfer.parametrization.multipliers import Multiplier
 from lrtransfer.parametrization.optimizers import KINDS, Optimizer
-from lrtransfer.parametrization.parametrize import _multipliers, _Setting, parametrize
-from lrtransfer.parametrization.recipe import Recipe, TensorRecipe
-from lrtransfer.parametrization.roles import Layout, TensorRole
+from lrtransfer.parametrization.parametrize import _place_multipliers, parametrize
+from lrtransfer.parametrization.recipe.initial import InitialDistribution
+from lrtransfer.parametrization.recipe.multipliers import Multiplier
+from lrtransfer.parametrization.recipe.recipe import Recipe
+from lrtransfer.parametrization.recipe.tensor import TensorRecipe
+from lrtransfer.parametrization.recipe.tensor_rules import TensorRules
+from lrtransfer.parametrization.roles.roles import Layout, TensorRole
 from lrtransfer.parametrization.rules import GAUGES, SCHEMES, Role
 
 BASE, M = 8, 4  # base width and ratio
@@ -42,8 +44,8 @@ def tensor(
     **chosen: Any,
 ) -> TensorRecipe:
     branches = frozenset({role.name} if in_branch else ())
-    setting = _Setting(SCHEMES[scheme], Optimizer(kind), Choices(**chosen), branches)
-    return setting.tensor(role, initial)
+    setting = TensorRules(SCHEMES[scheme], Optimizer(kind), Choices(**chosen), branches)
+    return setting.make(role, initial)
 
 
 def test_readout_init() -> None:
@@ -177,9 +179,11 @@ def test_branches_are_multiplied_where_they_end(alpha: float, factor: float) -> 
             self.hidden = nn.Linear(n, n)
 
     choices = Choices(depth=8, base_depth=4, depth_exponent=alpha)
-    setting = _Setting(SCHEMES["completep"], Optimizer("adamw"), choices)
+    setting = TensorRules(SCHEMES["completep"], Optimizer("adamw"), choices)
     role = replace(HIDDEN, is_residual_output=True)
-    found = _multipliers(partial(Block, BASE), (role,), (setting.tensor(role, RANDOM),), setting)
+    found = _place_multipliers(
+        partial(Block, BASE), (role,), (setting.make(role, RANDOM),), setting
+    )
     assert found == (Multiplier("hidden", "output", factor),)
 
 
@@ -192,10 +196,10 @@ class Tied(nn.Module):
 
 def tied(scheme: str, gauge: str = "table3") -> tuple[Multiplier, ...]:
     rules = GAUGES[gauge] if scheme == "mup" else SCHEMES[scheme]
-    setting = _Setting(rules, Optimizer("adamw"), Choices(gauge=gauge))
+    setting = TensorRules(rules, Optimizer("adamw"), Choices(gauge=gauge))
     role = replace(TABLE, tied_readouts=("readout",))
-    tensors = (setting.tensor(role, RANDOM),)
-    return _multipliers(partial(Tied, BASE), (role,), tensors, setting)
+    tensors = (setting.make(role, RANDOM),)
+    return _place_multipliers(partial(Tied, BASE), (role,), tensors, setting)
 
 
 def test_logits_of_a_tied_readout_are_multiplied() -> None:
@@ -269,7 +273,7 @@ def is_defined(scheme: str, kind: str) -> bool:
 def test_recipes_survive_json(scheme: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"0.weight", "0.bias", "1.weight", "1.bias", "2.weight"}
     monkeypatch.setattr(
-        "lrtransfer.parametrization.parametrize.measure",
+        "lrtransfer.parametrization.parametrize.measure_initial",
         lambda build, width: dict.fromkeys(names, RANDOM),
     )
     recipe = parametrize(build, width=12, base_width=8, scheme=scheme, optimizer=kind)

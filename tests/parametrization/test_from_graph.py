@@ -11,9 +11,9 @@ from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
 from lrtransfer.parametrization.choices import Choices
-from lrtransfer.parametrization.parametrize import in_branches, parametrize
-from lrtransfer.parametrization.recipe import Recipe
-from lrtransfer.parametrization.roles import assign_roles
+from lrtransfer.parametrization.parametrize import find_branches, parametrize
+from lrtransfer.parametrization.recipe.recipe import Recipe
+from lrtransfer.parametrization.roles.roles import assign_roles
 
 TOKENS = torch.arange(8).reshape(1, 8)
 CONFIG = TransformerConfig(vocabulary=20, context=8, depth=3)
@@ -36,7 +36,7 @@ def test_queries_start_from_zero() -> None:
 
 def test_branches_are_the_blocks() -> None:
     roles = assign_roles(build, width=64, base_width=32, example=TOKENS)
-    assert {r.name for r in roles} - in_branches(roles) == {"embed.weight", "readout.weight"}
+    assert {r.name for r in roles} - find_branches(roles) == {"embed.weight", "readout.weight"}
 
 
 def test_completep_multiplies_the_ends_of_branches() -> None:

@@ -14,7 +14,7 @@ import pytest
 from torch import nn
 
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.recipe.recipe import Recipe
 from lrtransfer.parametrization.rules import FAMILIES
 
 with warnings.catch_warnings():

@@ -12,10 +12,10 @@ from torch import nn
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.models.configs import MLPConfig
 from lrtransfer.models.mlp import MLP
-from lrtransfer.parametrization.choices import DECAYS, Choices
+from lrtransfer.parametrization.choices import WEIGHT_DECAYS, Choices
 from lrtransfer.parametrization.optimizers import KINDS, REFUSED, find_optimizer
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe
+from lrtransfer.parametrization.recipe.recipe import Recipe
 
 from . import reference_optimizers as reference
 from .measured import parametrize_measured_once
@@ -103,7 +103,7 @@ def test_classes_follow_the_rule_they_are_assigned_to(kind: str) -> None:
     assert Recipe.from_json(recipe.to_json()) == recipe
 
 
-# Rates of input, hidden and output matrices at m = 4 under μP (sources: docs/parametrization.md).
+# Rates of input, hidden and output matrices at m = 4 under μP: docs/reference/optimizers.md.
 RATES = {
     "sgd": (4, 1, 1 / 4),
     **dict.fromkeys(
@@ -322,20 +322,20 @@ def shrink(
     return {"input": 1 - after["embed.weight"], "hidden": 1 - after["hidden.0.weight"]}
 
 
-@pytest.mark.parametrize("convention", DECAYS)
+@pytest.mark.parametrize("convention", WEIGHT_DECAYS)
 def test_what_a_weight_loses_per_step(convention: str) -> None:
     found = [shrink(convention, width=width) for width in (BASE, WIDTH)]
     for role, wanted in SHRINK[convention].items():
         assert [f[role] for f in found] == pytest.approx([RATE * DECAY * w for w in wanted])
 
 
-@pytest.mark.parametrize("convention", DECAYS)
+@pytest.mark.parametrize("convention", WEIGHT_DECAYS)
 def test_decay_follows_the_schedule_and_only_coupled_ones_the_peak_rate(convention: str) -> None:
     plain = shrink(convention, width=WIDTH)["hidden"]
     assert shrink(convention, width=WIDTH, factor=0.5)["hidden"] == pytest.approx(plain / 2)
     assert shrink(convention, width=WIDTH, factor=0.0)["hidden"] == 0
     twice = shrink(convention, width=WIDTH, lr=2 * RATE)["hidden"]
-    assert twice == pytest.approx(2 * plain if DECAYS[convention].with_lr else plain)
+    assert twice == pytest.approx(2 * plain if WEIGHT_DECAYS[convention].with_lr else plain)
 
 
 def test_a_decay_that_is_divided_by_the_rate_wants_one() -> None:

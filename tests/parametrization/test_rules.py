@@ -3,17 +3,16 @@
 import pytest
 
 from lrtransfer.errors import ParametrizationError
+from lrtransfer.parametrization.exponents import make_abc_scheme
 from lrtransfer.parametrization.optimizers import KINDS
+from lrtransfer.parametrization.powers import Fans, Power
 from lrtransfer.parametrization.rules import (
     FAMILIES,
     GAUGES,
     SCHEMES,
-    Fans,
-    Power,
     Role,
     Rule,
     Scheme,
-    abc_scheme,
     rule,
 )
 
@@ -190,7 +189,7 @@ def test_epsilon_follows_the_gradient_under_mup() -> None:
 
 def test_rows_of_ones_own() -> None:
     rows = {"hidden": {"b": 0.5, "c": 1}, "output": {"a": 0.5, "b": 0.5, "c": 0.5}}
-    scheme = abc_scheme(rows)
+    scheme = make_abc_scheme(rows)
     assert rates(scheme, "adaptive") == [1, 1 / M, M**-0.5]
     assert scheme.readout == 1
     output = law(scheme, "adaptive", Role.OUTPUT)
@@ -209,7 +208,7 @@ def test_rows_that_mean_nothing_are_refused(
     rows: dict[str, dict[str, float]], message: str
 ) -> None:
     with pytest.raises(ParametrizationError, match=message):
-        abc_scheme(rows)
+        make_abc_scheme(rows)
 
 
 def test_rates_without_alignment_exist_for_normalised_gradients_only() -> None:

@@ -17,10 +17,11 @@ from torch import nn
 
 from lrtransfer.errors import ParametrizationError
 from lrtransfer.parametrization.choices import Choices
-from lrtransfer.parametrization.multipliers import weight_multiplier
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.parametrize import parametrize
-from lrtransfer.parametrization.recipe import Recipe, TensorRecipe
+from lrtransfer.parametrization.recipe.multipliers import place_multiplier
+from lrtransfer.parametrization.recipe.recipe import Recipe
+from lrtransfer.parametrization.recipe.tensor import TensorRecipe
 from lrtransfer.parametrization.rules import FAMILIES, GAUGES, SCHEMES
 
 from .measured import parametrize_measured_once
@@ -219,7 +220,7 @@ def move(tensor: TensorRecipe, theta: float) -> TensorRecipe:
     return replace(
         tensor,
         multiplier=tensor.multiplier * theta,
-        initial=tensor.initial.scaled(1 / theta),
+        initial=tensor.initial.scale(1 / theta),
         lr=tensor.lr * theta**k,
         eps=tensor.eps * theta,
         # Steps relative to the tensor's norm shrink with it.
@@ -229,7 +230,7 @@ def move(tensor: TensorRecipe, theta: float) -> TensorRecipe:
 
 def hooks(model: nn.Module, tensors: Iterable[TensorRecipe]) -> tuple[Any, ...]:
     return tuple(
-        weight_multiplier(model, t.name, t.multiplier) for t in tensors if t.multiplier != 1
+        place_multiplier(model, t.name, t.multiplier) for t in tensors if t.multiplier != 1
     )
 
 
@@ -346,7 +347,7 @@ def unscaled_eps(groups: Groups) -> torch.optim.Optimizer:
     return torch.optim.AdamW([group | {"eps": 1e-2} for group in groups])
 
 
-# Where the symmetry does not hold; docs/parametrization.md has the table.
+# Where the symmetry does not hold; docs/reference/roles-and-rules.md has the table.
 BROKEN = {
     "fixed epsilon": Case("adamw", unscaled_eps, eps=1e-2),
     "norm floor": Case("adafactor", fixed_floor),

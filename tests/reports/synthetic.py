@@ -356,3 +356,28 @@ EVERY: dict[str, Callable[[], Report]] = {
         empty,
     )
 }
+
+
+def regret(
+    size: int,
+    estimate: float,
+    low: float,
+    high: float | None,
+    *,
+    quantiles: tuple[float, float],
+    best_loss: float,
+    measured: bool = True,
+) -> Regret:
+    """Return a regret whose interval ends at these quantiles."""
+    return Regret(
+        size=size,
+        measured=measured,
+        estimate=estimate,
+        low=low,
+        high=high,
+        low_quantile=quantiles[0],
+        high_quantile=quantiles[1],
+        tolerance=0.01,
+        log2_lr=-5.2,
+        best_loss=best_loss,
+    )

@@ -25,6 +25,5 @@ def test_a_document_is_strict_json_with_plain_minus_signs() -> None:
 def test_the_quantiles_of_a_regret_are_named() -> None:
     table = RunTable(synthetic.runs("SP"))
     scheme = judgement_document(judge(table, target=8192), notes=())["schemes"]["SP"]
-    assert {regret["measured"]: regret["low_quantile"] for regret in scheme["regrets"]} == {
-        True: 0.01
-    }
+    levels = {(r["measured"], r["low_quantile"], r["high_quantile"]) for r in scheme["regrets"]}
+    assert levels == {(True, 0.01, 0.95)}

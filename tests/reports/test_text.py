@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from lrtransfer.reports.text import print_judgement
-from lrtransfer.statistics.answer import Quality, SchemeAnswer
+from lrtransfer.statistics.answer import Quality, Regret, SchemeAnswer
 from lrtransfer.statistics.transfer import Judgement
 
 from . import synthetic
@@ -73,10 +73,45 @@ def say(judgement: Judgement, *, unit: str = "nats") -> str:
 def rich_answer() -> SchemeAnswer:
     """Return an answer with every quantity: measured, expected, open above."""
     base = synthetic.answer("μP")
-    measured, open_above, expected = synthetic.REGRETS
-    open_above = replace(open_above, low=0.0, high=None)
-    regrets = measured, open_above, expected
-    quality = Quality(scatter=0.0, extrapolation=measured, penalty=expected)
+    regrets = (
+        Regret(
+            size=512,
+            measured=True,
+            estimate=4e-5,
+            low=0.0,
+            high=0.0011,
+            low_quantile=0.01,
+            high_quantile=0.95,
+            tolerance=0.01,
+            log2_lr=-5.2,
+            best_loss=2.4,
+        ),
+        Regret(
+            size=1024,
+            measured=True,
+            estimate=0.0021,
+            low=0.0,
+            high=None,
+            low_quantile=0.001,
+            high_quantile=0.995,
+            tolerance=0.01,
+            log2_lr=-5.2,
+            best_loss=3.2,
+        ),
+        Regret(
+            size=8192,
+            measured=False,
+            estimate=0.139,
+            low=0.0623,
+            high=0.288,
+            low_quantile=0.025,
+            high_quantile=0.975,
+            tolerance=0.01,
+            log2_lr=-5.2,
+            best_loss=3.2,
+        ),
+    )
+    quality = Quality(scatter=0.0, extrapolation=regrets[0], penalty=regrets[2])
     return replace(base, regrets=regrets, quality=quality)
 
 
@@ -93,8 +128,7 @@ def test_losses_whose_unit_is_not_known_are_not_called_nats() -> None:
 
 @pytest.mark.parametrize("scatter", [0.0, 0.004, 0.12])
 def test_scatter_is_what_the_intervals_do_not_explain(scatter: float) -> None:
-    quality = Quality(scatter=scatter, extrapolation=None, penalty=None)
-    answer = replace(rich_answer(), quality=quality)
+    answer = replace(rich_answer(), quality=Quality(scatter, None, None))
     said = " ".join(say(synthetic.judgement(answer)).split())
     amount = "by 0.12 octaves more" if scatter == 0.12 else "no more"
     assert f"quality: optima scatter about a straight line {amount} than their intervals" in said

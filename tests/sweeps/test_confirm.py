@@ -1,4 +1,4 @@
-"""The target is foretold, then trained, then compared."""
+"""The target is predicted, then trained, then compared."""
 
 import json
 import sys
@@ -9,10 +9,11 @@ import pytest
 
 from lrtransfer.errors import ConfigError
 from lrtransfer.reports.facts import describe_confirmation
-from lrtransfer.sweeps.confirm import FILE_NAME
+from lrtransfer.study.load import load
+from lrtransfer.study.study import Study
+from lrtransfer.sweeps.confirm import PREDICTION_NAME
 from lrtransfer.sweeps.result import StudyResult
-from lrtransfer.sweeps.study import Study, load
-from lrtransfer.sweeps.tune import review, tune
+from lrtransfer.sweeps.tune import review_study, run_study
 
 # A valley whose place moves by DRIFT octaves per doubling; targets may be trained only once the
 # prediction is there.
@@ -50,7 +51,7 @@ def settings(command: str = "true {width} {lr} {seed} {scheme}") -> dict[str, An
 @pytest.fixture(scope="module")
 def confirmed(study: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyResult]:
     directory = tmp_path_factory.mktemp("confirmed")
-    return directory, tune(study, directory, workers=2)
+    return directory, run_study(study, directory, workers=2)
 
 
 def test_the_target_is_trained_where_the_base_optimum_is(
@@ -63,10 +64,10 @@ def test_the_target_is_trained_where_the_base_optimum_is(
     assert len(at_target) == 2 * 3 * 2
 
 
-def test_foretold_and_measured_stand_side_by_side(confirmed: tuple[Path, StudyResult]) -> None:
+def test_predicted_and_measured_stand_side_by_side(confirmed: tuple[Path, StudyResult]) -> None:
     directory, result = confirmed
     stays, drifts = result.confirmations
-    told = json.loads((directory / FILE_NAME).read_text())
+    told = json.loads((directory / PREDICTION_NAME).read_text())
     assert stays.predicted is not None
     assert told["stays"]["lr"] == stays.predicted.lr == pytest.approx(2.0**-5, rel=0.05)
     assert stays.optimum.log2_lr == -5
@@ -87,9 +88,9 @@ def test_the_answer_stays_that_of_the_sweep(confirmed: tuple[Path, StudyResult])
 
 def test_a_review_shows_the_same_and_writes_nothing(confirmed: tuple[Path, StudyResult]) -> None:
     directory, result = confirmed
-    written = (directory / FILE_NAME).stat().st_mtime_ns
-    assert review(directory).confirmations == result.confirmations
-    assert (directory / FILE_NAME).stat().st_mtime_ns == written
+    written = (directory / PREDICTION_NAME).stat().st_mtime_ns
+    assert review_study(directory).confirmations == result.confirmations
+    assert (directory / PREDICTION_NAME).stat().st_mtime_ns == written
 
 
 def test_a_target_in_the_sweep_needs_no_confirmation() -> None:

@@ -12,11 +12,12 @@ from lrtransfer.models.configs import TransformerConfig
 from lrtransfer.models.transformer import Transformer
 from lrtransfer.reports.document import estimate_document
 from lrtransfer.reports.text import print_estimate
-from lrtransfer.sweeps.estimate import Estimate, estimate
-from lrtransfer.sweeps.study import Study, load
-from lrtransfer.sweeps.tune import tune
-
-from .conftest import SMALL
+from lrtransfer.study.load import load
+from lrtransfer.study.study import Study
+from lrtransfer.sweeps.cost import Estimate
+from lrtransfer.sweeps.estimate import estimate_cost
+from lrtransfer.sweeps.tune import run_study
+from tests.studies import SMALL
 
 
 @pytest.mark.parametrize("positions", ["rotary", "learned"])
@@ -35,7 +36,7 @@ def test_operations_are_six_per_weight_and_token() -> None:
 @pytest.fixture(scope="module")
 def found(small: Study, tmp_path_factory: pytest.TempPathFactory) -> Estimate:
     directory = tmp_path_factory.mktemp("nothing") / "out"
-    estimated = estimate(small, directory, workers=1)
+    estimated = estimate_cost(small, directory, workers=1)
     assert not directory.exists()
     return estimated
 
@@ -55,7 +56,7 @@ def test_everything_is_counted(found: Estimate) -> None:
 
 def test_confirming_is_counted(small: Study, found: Estimate, tmp_path: Path) -> None:
     assert found.confirming is None
-    confirmed = estimate(load(None, SMALL | {"confirm": True}), tmp_path / "out", workers=1)
+    confirmed = estimate_cost(load(None, SMALL | {"confirm": True}), tmp_path / "out", workers=1)
     assert confirmed.confirming is not None
     assert confirmed.confirming.runs == 2 * 3  # schemes x rates
     assert found.flops is not None
@@ -79,18 +80,18 @@ def test_people_see_a_table(
 
 def test_finished_runs_cost_nothing(small: Study, tmp_path: Path) -> None:
     study = load(None, SMALL | {"widths": (16, 32), "schemes": ("sp",)})
-    tune(study, tmp_path, workers=2)
-    found = estimate(study, tmp_path, workers=2)
+    run_study(study, tmp_path, workers=2)
+    found = estimate_cost(study, tmp_path, workers=2)
     assert (len(found.runs), found.finished) == (0, 14)
 
 
 def test_a_command_costs_what_its_runs_did(tmp_path: Path) -> None:
     trainer = {"command": "echo {width} {lr} {seed}", "loss_from": r"stdout:^(\d)"}
     settings = {"trainer": trainer, "widths": (64, 128), "target": 256}
-    unknown = estimate(load(None, settings), tmp_path, workers=1)
+    unknown = estimate_cost(load(None, settings), tmp_path, workers=1)
     assert unknown.seconds is None
-    tune(load(None, settings | {"seeds": 1}), tmp_path, workers=2)
-    known = estimate(load(None, settings), tmp_path, workers=1)
+    run_study(load(None, settings | {"seeds": 1}), tmp_path, workers=2)
+    known = estimate_cost(load(None, settings), tmp_path, workers=1)
     assert known.seconds is not None
     assert known.finished == 14
     assert len(known.runs) == 28

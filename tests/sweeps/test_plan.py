@@ -5,17 +5,14 @@ from typing import Any
 
 import pytest
 
-from lrtransfer.sweeps.digests import Digests
-from lrtransfer.sweeps.plan import NOT_IN_IDENTITY, PlannedRun, expand, first_cells, unique_runs
-from lrtransfer.sweeps.sections import RunSettings
-from lrtransfer.sweeps.study import Study, load
-
-from .conftest import SMALL
+from lrtransfer.study.load import load
+from lrtransfer.study.study import Study
+from lrtransfer.sweeps.plan import PlannedRun, unique_runs
+from tests.studies import SMALL, first_runs
 
 
 def runs(**changes: Any) -> tuple[PlannedRun, ...]:
-    study = load(None, {**SMALL, **changes})
-    return expand(study, first_cells(study), digests=Digests("d"))
+    return first_runs(load(None, {**SMALL, **changes}))
 
 
 def ids(planned: tuple[PlannedRun, ...]) -> set[str]:
@@ -28,14 +25,14 @@ def test_runs_at_the_base_width_are_shared_by_all_schemes(small: Study) -> None:
     assert len(planned) == 42
     assert len(unique_runs(planned)) == 35
     shared = [p for p in planned if p.run.width == small.base_width]
-    assert {p.scheme for p in shared} == {"mup", "sp"}
+    assert {p.variant for p in shared} == {"mup", "sp"}
     assert {p.run.scheme for p in shared} == {"base"}
 
 
 def test_schemes_that_scale_depth_share_nothing_where_the_depth_differs() -> None:
     def shared(**changes: Any) -> set[str]:
         planned = runs(schemes=("completep", "mup"), **changes)
-        return {p.scheme for p in planned if p.run.scheme == "base"}
+        return {p.variant for p in planned if p.run.scheme == "base"}
 
     assert shared() == {"completep", "mup"}
     assert shared(parametrization={"base_depth": 1}) == {"completep", "mup"}  # the model's own
@@ -73,25 +70,28 @@ def test_what_determines_a_result_is_in_its_identity(change: dict[str, Any]) -> 
     assert not ids(runs()) & ids(runs(**change))
 
 
-def test_every_other_setting_is_part_of_the_identity() -> None:
-    settings = json.loads(runs()[0].run.settings)
-    # A user's program stands in the place of the model; it has no part in a run of ours.
+def test_what_names_no_run_and_nothing_else_stays_out_of_the_identity() -> None:
+    # A new setting of a study is part of a run's identity unless it is listed here on purpose.
+    settings = runs()[0].run.settings.document
+    names_no_run = {
+        "name", "widths", "target", "along", "sizes", "width", "schemes", "vary", "seeds",
+        "tolerance_regret", "grid", "design", "stopping_rule", "budget", "confirm", "device",
+        "trainer",
+    }  # fmt: skip
     digests = {"data_digest", "code_digest"}
-    assert set(settings) == set(Study.model_fields) - NOT_IN_IDENTITY | digests
-    assert set(settings) == set(RunSettings.model_fields)
+    assert set(settings) == set(Study.model_fields) - names_no_run | digests
 
 
 def test_the_identity_of_a_programs_run_is_the_program() -> None:
     trainer = {"command": "train {width} {lr}", "loss_from": "stdout:(.*)", "timeout": 5.0}
     study = load(None, {"widths": (64, 128), "target": 256, "seeds": 1, "trainer": trainer})
-    settings = json.loads(expand(study, first_cells(study), digests=Digests())[0].run.settings)
-    assert settings == {
+    assert first_runs(study)[0].run.settings.document == {
         "trainer": {"command": "train {width} {lr}", "loss_from": "stdout:(.*)", "shell": False}
     }
 
 
 def test_another_text_gives_other_runs(small: Study) -> None:
-    other = expand(small, first_cells(small), digests=Digests("e"))
+    other = first_runs(small, "e")
     assert not ids(runs()) & ids(other)
 
 
@@ -103,7 +103,7 @@ def test_identity_is_canonical_json_of_everything() -> None:
 
 def test_golden_id() -> None:
     # If this moves, finished runs of users are trained again: bug, or raise SEMANTICS and say so.
-    run = next(p.run for p in runs() if (p.run.width, p.run.lr, p.scheme) == (48, 2.0**-7, "mup"))
+    run = next(p.run for p in runs() if (p.run.width, p.run.lr, p.variant) == (48, 2.0**-7, "mup"))
     assert run.id == "6b35776afa846105f3df3a47dd37f34e"
 
 

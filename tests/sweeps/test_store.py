@@ -11,11 +11,21 @@ from pathlib import Path
 import pytest
 
 from lrtransfer.errors import StoreError
-from lrtransfer.sweeps.store import FILE_NAME, Result, Row, open_store, read_store
+from lrtransfer.runs.result import Provenance, TrainedRun
+from lrtransfer.sweeps.store import STORE_NAME, open_store, read_store
+from lrtransfer.training.outcome import Outcome, Status
 
 
-def row(i: int, *, loss: float | None = 0.1 + 0.2, status: str = "finished") -> Row:
-    return Row(f"id{i}", f'{{"run":{i}}}', Result(status, loss, (1.0, 1 / 3)), {"seconds": i})
+def row(
+    i: int,
+    *,
+    loss: float | None = 0.1 + 0.2,
+    status: Status = "finished",
+    seconds: float = 1.5,
+) -> TrainedRun:
+    outcome = Outcome(status, loss, (1.0, 1 / 3))
+    provenance = Provenance(engine="loop", seconds=seconds, parameters=i, torch="2")
+    return TrainedRun(f"id{i}", f'{{"run":{i}}}', outcome, provenance)
 
 
 def test_what_goes_in_comes_out_exactly(tmp_path: Path) -> None:
@@ -29,7 +39,7 @@ def test_what_goes_in_comes_out_exactly(tmp_path: Path) -> None:
 def test_adding_again_is_adding_once(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         store.add([row(0)])
-        store.add([Row("id0", '{"run":0}', row(0).result, {"seconds": 99})])
+        store.add([row(0, seconds=99.0)])
         assert list(store.rows().values()) == [row(0)]
 
 
@@ -47,7 +57,7 @@ def test_studies_are_appended_when_they_change(tmp_path: Path) -> None:
         for study in ("a", "a", "b"):
             store.begin_study(study, "digest")
         assert store.latest_study() == ("b", "digest")
-    count = sqlite3.connect(tmp_path / FILE_NAME).execute("SELECT count(*) FROM studies")
+    count = sqlite3.connect(tmp_path / STORE_NAME).execute("SELECT count(*) FROM studies")
     assert count.fetchone() == (2,)
 
 
@@ -64,7 +74,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 def test_a_changed_value_is_noticed(tmp_path: Path, column: str) -> None:
     with open_store(tmp_path) as store:
         store.add([row(0), row(1)])
-    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+    with sqlite3.connect(tmp_path / STORE_NAME) as connection:
         connection.execute(
             f"UPDATE runs SET {column} = substr({column}, 1, 2) || 'x' || substr({column}, 4)"
             " WHERE id = 'id1'"
@@ -78,7 +88,7 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"got no readable runs.sqlite in it"):
         with read_store(tmp_path):
             pass
-    (tmp_path / FILE_NAME).write_bytes(b"this is no database, but it is long enough" * 100)
+    (tmp_path / STORE_NAME).write_bytes(b"this is no database, but it is long enough" * 100)
     for opened in (open_store, read_store):
         with pytest.raises(StoreError, match=r"file is not a database"):
             with opened(tmp_path):
@@ -88,7 +98,7 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
 def test_a_newer_store_is_refused(tmp_path: Path) -> None:
     with open_store(tmp_path):
         pass
-    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection = sqlite3.connect(tmp_path / STORE_NAME)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(StoreError, match=r"version 99, wanted version 1"):
@@ -105,7 +115,7 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_foreign_database_is_refused(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection = sqlite3.connect(tmp_path / STORE_NAME)
     connection.execute("CREATE TABLE runs (x)")
     connection.close()
     with pytest.raises(StoreError, match=r"table runs already exists.*not a run store"):
@@ -117,9 +127,9 @@ def test_a_full_disk_names_itself_and_loses_nothing(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         store.add([row(0)])
         store._connection.execute("PRAGMA max_page_count = 8")
-        long = Result("finished", 1.0, tuple(float(i) for i in range(10_000)))
+        long = Outcome("finished", 1.0, tuple(float(i) for i in range(10_000)))
         with pytest.raises(StoreError, match=r"full' with [\d,]+ bytes free"):
-            store.add([Row("id1", "{}", long, {})])
+            store.add([TrainedRun("id1", "{}", long, row(1).provenance)])
         assert list(store.rows()) == ["id0"]
 
 
@@ -149,11 +159,14 @@ def test_a_read_only_folder_can_be_read(tmp_path: Path) -> None:
 
 WRITER = """
 import sys, pathlib
-from lrtransfer.sweeps.store import Result, Row, open_store
+from lrtransfer.runs.result import Provenance, TrainedRun
+from lrtransfer.sweeps.store import open_store
+from lrtransfer.training.outcome import Outcome
 assert "torch" not in sys.modules
 with open_store(pathlib.Path(sys.argv[1])) as store:
     for i in range(len(store.rows()), 10**9):
-        store.add([Row(f"id{i}", str(i), Result("finished", float(i), (float(i),)), {})])
+        outcome = Outcome("finished", float(i), (float(i),))
+        store.add([TrainedRun(f"id{i}", str(i), outcome, Provenance(engine="e", seconds=0.5))])
         print(i, flush=True)
 """
 
@@ -176,4 +189,4 @@ def test_acknowledged_rows_survive_kill_9(tmp_path: Path) -> None:
         with open_store(tmp_path) as store:
             rows = list(store.rows().values())
         assert len(rows) > acknowledged
-        assert [r.result.loss for r in rows] == [float(i) for i in range(len(rows))]
+        assert [r.outcome.loss for r in rows] == [float(i) for i in range(len(rows))]

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.regression import Regression, synthetic
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.regression import Regression, draw_regression
 
 ALL = ("input", "hidden", "output")
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -29,6 +29,6 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 def problem(*, depth: int, outputs: int = 1, **settings: Any) -> Problem:
     """Return a problem on anisotropic, noisy data with N = 20, d = 3."""
     rng = np.random.default_rng(0)
-    x = synthetic(count=20, dimension=3, noise=0, seed=1).inputs * np.array([1.5, 1, 0.5])
+    x = draw_regression(count=20, dimension=3, noise=0, seed=1).inputs * np.array([1.5, 1, 0.5])
     y = x @ rng.standard_normal((3, outputs)) + 0.1 * rng.standard_normal((20, outputs))
     return Problem(Regression(x, y), depth=depth, **settings)

@@ -7,8 +7,13 @@ import numpy.typing as npt
 import pytest
 
 from lrtransfer.errors import UserError
-from lrtransfer.theory.deep_linear import Problem
-from lrtransfer.theory.regression import Regression, load_regression, shuffled_batches, synthetic
+from lrtransfer.theory.exact.deep_linear import Problem
+from lrtransfer.theory.regression import (
+    Regression,
+    draw_regression,
+    load_regression,
+    shuffle_batches,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,12 +63,12 @@ def test_files(tmp_path: Path) -> None:
 
 def test_targets_without_pull() -> None:
     assert not Regression([[1.0], [-1.0]], [1.0, 1.0]).has_pull
-    assert synthetic(count=5, dimension=2, noise=0.1, seed=0).has_pull
+    assert draw_regression(count=5, dimension=2, noise=0.1, seed=0).has_pull
 
 
 def test_batches_cover_every_epoch() -> None:
-    data = synthetic(count=6, dimension=2, noise=0, seed=0)
-    batches = shuffled_batches(data, size=2, steps=4, seed=0)
+    data = draw_regression(count=6, dimension=2, noise=0, seed=0)
+    batches = shuffle_batches(data, size=2, steps=4, seed=0)
     assert sorted(np.concatenate(batches[:3]).tolist()) == list(range(6))
     with pytest.raises(UserError, match="batch_size: got 7"):
-        shuffled_batches(data, size=7, steps=1, seed=0)
+        shuffle_batches(data, size=7, steps=1, seed=0)

@@ -10,15 +10,15 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrtransfer.data.corpus import Corpus, tokens_of
-from lrtransfer.data.digits import Labelled
+from lrtransfer.data.digits import LabelledExamples
 from lrtransfer.errors import BatchError
 from lrtransfer.training.task import HELD_OUT_BATCH, Classes, NextToken, OwnBatches
 
 
-def labelled(count: int) -> Labelled:
+def labelled(count: int) -> LabelledExamples:
     """Return examples whose only input is their own number."""
     inputs = np.arange(count, dtype=np.float32)[:, None]
-    return Labelled(inputs, np.arange(count, dtype=np.int64) % 2)
+    return LabelledExamples(inputs, np.arange(count, dtype=np.int64) % 2)
 
 
 def listed(batches: Iterable[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Attention scores, caught where a model computes them."""
+"""Attention scores, recorded where a model computes them."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -16,24 +16,29 @@ _SOFTMAX = (torch.softmax, F.softmax, torch.Tensor.softmax)
 
 @dataclass(frozen=True)
 class Scores:
-    """Hold what one softmax saw, and the head width where it is known."""
+    """Attention scores of one softmax.
+
+    Attributes:
+        values: The scores, masked ones included.
+        head_width: Width of a head; None where a bare softmax does not show it.
+    """
 
     values: torch.Tensor
     head_width: int | None
 
     def visible(self) -> torch.Tensor:
-        """Return which scores are not masked."""
+        """Return a mask of the scores that are not masked out, in the shape of `values`."""
         return self.values > _MASKED
 
 
 class ScoreRecorder(TorchFunctionMode):
-    """Collect the scores of every attention in the order of the calls.
+    """Context manager that records the scores of every attention, in the order of the calls.
 
     Attention is `F.scaled_dot_product_attention`, `nn.MultiheadAttention`, or any softmax.
     """
 
     def __init__(self) -> None:
-        """Start with nothing."""
+        """Start without any scores."""
         super().__init__()
         self.calls: list[Scores] = []
 
@@ -44,7 +49,7 @@ class ScoreRecorder(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Record, then compute as always."""
+        """Record the scores, then compute as usual."""
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
             self._record_query_and_key(*args, **kwargs)

@@ -1,9 +1,13 @@
 """The coordinate check: does every tensor learn as much at every width, and if not, why?
 
-A model is made at several widths and seeds and trained for a few steps on one batch. How what is
-measured on it (see `quantities`) scales with width is judged (see `judge`), and what is out of
-order is traced to its likely cause (see `suspects`). A control in the standard parametrization
-must fail in the same call: a check that cannot fail says nothing.
+A model is built at several widths and seeds and trained for a few steps on one batch. The check
+measures a few quantities on it (see `quantities`), judges how they scale with width (see
+`findings`), and traces deviations to their likely cause (see `suspects`). A control in the standard
+parametrization must fail in the same call: a check that cannot fail has no meaning.
+
+References:
+    Yang, Hu, Babuschkin, et al. (2022). Tensor Programs V: Tuning Large Neural Networks via
+    Zero-Shot Hyperparameter Transfer, Appendix D.1. https://arxiv.org/abs/2203.03466
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,31 +19,39 @@ import torch
 from torch import nn
 
 from ..errors import CheckError
-from ..parametrization.parametrize import Rows, parametrize
-from ..parametrization.recipe import Recipe
-from ..parametrization.roles import Build
+from ..parametrization.exponents import Rows
+from ..parametrization.parametrize import parametrize
+from ..parametrization.recipe.recipe import Recipe
+from ..parametrization.roles.roles import Build
 from ..parametrization.rules import Role, Scheme
 from ..randomness import seed_of
 from ..training.objective import Batch, Loss
-from .growth import growing_roles
-from .judge import Finding, Runs, Verdict, decide, findings, one_per_width
-from .quantities import Run, measure
-from .response import gradient_degree
-from .suspects import Evidence, Suspect, suspects
+from .findings import (
+    CheckVerdict,
+    Finding,
+    MeasurementTable,
+    conclude,
+    first_per_width,
+    judge_exponents,
+)
+from .growth import infer_roles
+from .quantities import ModelMeasurements, measure
+from .response import measure_gradient_degree
+from .suspects import Clues, Suspect, find_suspects
 
 Make = Callable[[int, int], tuple[nn.Module, torch.optim.Optimizer]]
 
 WIDTHS = (64, 128, 256, 512)
 SEEDS = 3
 STEPS = 10
-# At the base width. Steps are small enough to be linear, and large beside rounding.
+# Learning rates at the base width: small enough for linear steps, large beside rounding errors.
 RATES = {"sgd": 2.0**-4}
 RATE = 2.0**-8
 
 _EPSILON = 1e-8
 _FEWEST_WIDTHS = 3
-# Where the first seeds leave the answer open, so many times as many are trained in all.
-_MORE_SEEDS = 3
+# Where the first seeds leave the answer open, the number of seeds is multiplied by this.
+_SEED_FACTOR = 3
 _OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -53,29 +65,34 @@ _OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] 
 
 @dataclass(frozen=True)
 class Control:
-    """State how the control in the standard parametrization fared; it ought to fail."""
+    """Result of the control in the standard parametrization, which ought to fail.
 
-    verdict: Verdict
+    Attributes:
+        verdict: `pass`, `fail` or `inconclusive`.
+        reason: Why.
+    """
+
+    verdict: CheckVerdict
     reason: str
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Hold the answer of a coordinate check.
+    """Result of a coordinate check.
 
     Attributes:
         verdict: `pass`, `fail` or `inconclusive`.
-        reason: What it rests on.
-        control: The control; None if there was none.
+        reason: Why.
+        control: Result of the control; None if there was none.
         findings: Every exponent with its band.
         suspects: Likely causes of a failure, the likeliest first.
-        untrained: Tensors that were not judged: no gradient reaches them but rounding errors.
+        untrained: Tensors that were not judged: without a gradient other than rounding errors.
         widths: Widths of the models.
         seeds: Number of seeds trained.
         steps: Number of steps.
     """
 
-    verdict: Verdict
+    verdict: CheckVerdict
     reason: str
     control: Control | None
     findings: tuple[Finding, ...]
@@ -99,20 +116,26 @@ def check_coordinates(
 ) -> CheckResult:
     """Check that every tensor learns as much at every width.
 
-    torch's global generator is left as it was.
+    The state of torch's global random generator is preserved.
 
     Arguments:
-        make: Makes an initialised model and its optimizer from width and seed. `recipe_maker` gives
-            one from a parametrization; any other implementation can be checked as well.
+        make: Function from width and seed to an initialised model and its optimizer.
+            `recipe_maker` returns one for a parametrization; any other implementation can be
+            checked as well.
         batch: Inputs and targets, or a mapping of keyword arguments; or a function from width to
             one of these.
-        control: Makes the model in the standard parametrization; None to do without.
-        widths: At least three.
+        control: The same in the standard parametrization; None for no control.
+        widths: At least three widths.
         seeds: Models at each width; three times as many where these leave the answer open.
         steps: Training steps of the models of the first seed; the others take as few as needed.
-        loss: Maps the model's output and the targets (the whole batch, if a mapping) to the loss;
-            by default the one that the model returns, or cross-entropy over the last dimension.
-        roles: Roles of the tensors, where known, to name causes better.
+        loss: Function from the model's output and the targets (the batch, if a mapping) to the
+            loss; by default the one that the model returns, or cross-entropy over the last
+            dimension.
+        roles: Roles of the tensors, from which causes are inferred; by default roles are inferred
+            from growth.
+
+    Returns:
+        Verdict, exponents and likely causes.
 
     Raises:
         CheckError: If an argument is out of range, the batch does not fit the model, or models of
@@ -132,34 +155,31 @@ def check_coordinates(
     widths = sorted(widths)
     batches = {width: batch(width) if callable(batch) else batch for width in widths}
     with torch.random.fork_rng(devices=[]):
-        runs = _runs(make, batches, range(seeds), steps=steps, loss=loss)
-        degree = gradient_degree(lambda: _made(make, widths[0], 0), batches[widths[0]], loss)
-        control_verdict = control and _control(control, batches, loss, degree)
-        found = findings(runs, degree=degree)
-        verdict, reason = _divergence(runs) or decide(found)
-        if verdict == "inconclusive":
-            more = range(seeds, _MORE_SEEDS * seeds)
-            runs |= _runs(make, batches, more, steps=steps, loss=loss)
-            found = findings(runs, degree=degree)
-            verdict, reason = _divergence(runs) or decide(found)
-    if verdict == "pass" and control_verdict and control_verdict.verdict != "fail":
-        verdict, reason = (
-            "inconclusive",
-            (
-                f"{reason}, but the control in the standard parametrization did not fail: on this "
-                "model and batch the check cannot tell right from wrong"
-            ),
+        runs = _measure_models(make, batches, range(seeds), steps=steps, loss=loss)
+        degree = measure_gradient_degree(
+            lambda: _make_seeded(make, widths[0], 0), batches[widths[0]], loss
         )
-    evidence = Evidence(
-        found, one_per_width(runs), degree, roles or growing_roles(one_per_width(runs))
-    )
+        standard = control and _judge_control(control, batches, loss, degree)
+        findings, verdict, reason = _judge(runs, degree)
+        if verdict == "inconclusive":
+            more = range(seeds, _SEED_FACTOR * seeds)
+            runs |= _measure_models(make, batches, more, steps=steps, loss=loss)
+            findings, verdict, reason = _judge(runs, degree)
+    if verdict == "pass" and standard and standard.verdict != "fail":
+        verdict = "inconclusive"
+        reason += (
+            ", but the control in the standard parametrization did not fail: on this model and "
+            "batch the check cannot tell right from wrong"
+        )
+    first = first_per_width(runs)
+    clues = Clues(findings, first, degree, roles or infer_roles(first))
     untrained = frozenset[str]().union(*(run.untrained for run in runs.values()))
     return CheckResult(
         verdict=verdict,
         reason=reason,
-        control=control_verdict,
-        findings=found,
-        suspects=suspects(evidence) if verdict == "fail" else (),
+        control=standard,
+        findings=findings,
+        suspects=find_suspects(clues) if verdict == "fail" else (),
         untrained=tuple(sorted(untrained)),
         widths=tuple(widths),
         seeds=len({seed for _, seed in runs}),
@@ -176,15 +196,18 @@ def recipe_maker(
     lr: float | None = None,
     **options: Any,
 ) -> Make:
-    """Return a function that makes a model and its optimizer from width and seed, by a recipe.
+    """Return a function from width and seed to a model and its optimizer, by a recipe.
 
     Arguments:
-        build: Maps a width to a model.
+        build: Function from a width to a model.
         scheme: As in `parametrize`.
         optimizer: As in `parametrize`; one of torch's.
         base_width: As in `parametrize`.
         lr: Learning rate at the base width; by default one at which steps are small.
-        **options: Passed on to `parametrize`.
+        **options: Further options of `parametrize`.
+
+    Returns:
+        Function for `check_coordinates`.
 
     Raises:
         CheckError: If the optimizer is not one of torch's.
@@ -215,14 +238,17 @@ def recipe_maker(
 def recipe_roles(
     build: Build, *, width: int, optimizer: str, base_width: int, **options: Any
 ) -> dict[str, Role]:
-    """Return the roles of a model's tensors, by which `check_coordinates` names causes.
+    """Return the roles of a model's tensors, from which `check_coordinates` infers causes.
 
     Arguments:
-        build: Maps a width to a model.
+        build: Function from a width to a model.
         width: As in `parametrize`.
         optimizer: As in `parametrize`.
         base_width: As in `parametrize`.
-        **options: Passed on to `parametrize`.
+        **options: Further options of `parametrize`.
+
+    Returns:
+        Role of each tensor, by name.
     """
     recipe = parametrize(build, width=width, optimizer=optimizer, base_width=base_width, **options)
     return {tensor.name: tensor.role for tensor in recipe.tensors}
@@ -239,19 +265,19 @@ def _require_settings(widths: Sequence[int], *, seeds: int, steps: int) -> None:
             raise CheckError(f"{key}: got {value}, wanted at least 1.")
 
 
-def _made(make: Make, width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """Make a model whose random numbers depend on width and seed alone."""
+def _make_seeded(make: Make, width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """Make a model whose random numbers depend only on width and seed."""
     torch.manual_seed(seed_of("check", seed, width))
     return make(width, seed)
 
 
-def _runs(
+def _measure_models(
     make: Make, batches: Mapping[int, Batch], seeds: range, *, steps: int, loss: Loss | None
-) -> dict[tuple[int, int], Run]:
-    """Measure every model; only those of the first seed train on, to see whether they blow up."""
+) -> dict[tuple[int, int], ModelMeasurements]:
+    """Measure every model; only those of the first seed take all steps, to detect divergence."""
     return {
         (width, seed): measure(
-            *_made(make, width, seed),
+            *_make_seeded(make, width, seed),
             batch,
             loss=loss,
             steps=None if seed else steps,
@@ -261,13 +287,21 @@ def _runs(
     }
 
 
-def _control(make: Make, batches: Mapping[int, Batch], loss: Loss | None, degree: float) -> Control:
-    """Judge the control on two seeds and few steps: what is wrong with it shows at once."""
-    runs = _runs(make, batches, range(2), steps=1, loss=loss)
-    return Control(*(_divergence(runs) or decide(findings(runs, degree=degree))))
+def _judge_control(
+    make: Make, batches: Mapping[int, Batch], loss: Loss | None, degree: float
+) -> Control:
+    """Judge the control on two seeds and one step, which suffice for its large deviations."""
+    runs = _measure_models(make, batches, range(2), steps=1, loss=loss)
+    _, verdict, reason = _judge(runs, degree)
+    return Control(verdict, reason)
 
 
-def _divergence(runs: Runs) -> tuple[Verdict, str] | None:
+def _judge(runs: MeasurementTable, degree: float) -> tuple[tuple[Finding, ...], CheckVerdict, str]:
+    findings = judge_exponents(runs, degree=degree)
+    return findings, *(_divergence(runs) or conclude(findings))
+
+
+def _divergence(runs: MeasurementTable) -> tuple[CheckVerdict, str] | None:
     diverged = {
         where: run.diverged_at for where, run in runs.items() if run.diverged_at is not None
     }

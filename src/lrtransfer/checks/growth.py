@@ -1,6 +1,6 @@
-"""What grows with width, read from counts at several widths: the role of each tensor.
+"""Roles of tensors, inferred from how their number of entries grows with width.
 
-A recipe knows the roles of its tensors better; these serve where there is none.
+The roles in a recipe are more reliable; these are used where there is no recipe.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,33 +8,36 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..parametrization.rules import Role
-from .quantities import Run
+from .quantities import ModelMeasurements
 
-# Between the exponents 0, 1 and 2 of a count that grows with no, one or two sides.
-_ONE_SIDE, _TWO_SIDES = 0.5, 1.5
+# Thresholds between the exponents 0, 1 and 2: none, one or two dimensions grow.
+_ONE_DIMENSION, _TWO_DIMENSIONS = 0.5, 1.5
 
 
-def exponent(widths: Sequence[int], values: Sequence[float]) -> float:
-    """Return the least-squares exponent of positive values."""
+def fit_exponent(widths: Sequence[int], values: Sequence[float]) -> float:
+    """Return the least-squares exponent b of positive values that scale as width to the power b."""
     x, y = np.log2(np.asarray(widths)), np.log2(np.asarray(values))
     x = x - x.mean()
     return float(x @ y / (x @ x))
 
 
 def grows(widths: Sequence[int], counts: Sequence[int]) -> bool:
-    """Return whether a count grows with width.
+    """Return whether a count grows with width, at least as its square root.
 
     Example:
         >>> grows([64, 128], [640, 1280]), grows([64, 128], [10, 10])
         (True, False)
     """
-    return exponent(widths, counts) > _ONE_SIDE
+    return fit_exponent(widths, counts) > _ONE_DIMENSION
 
 
-def growing_roles(runs: Mapping[int, Run]) -> dict[str, Role]:
-    """Return the role of each tensor from one run at each width.
+def infer_roles(runs: Mapping[int, ModelMeasurements]) -> dict[str, Role]:
+    """Return the role of each tensor, from one run at each width.
 
-    Biases and gains cannot be told from first layers by growth: both are `INPUT`.
+    Growth does not distinguish biases and gains from first layers: all of them are `INPUT`.
+
+    Arguments:
+        runs: Measurements by width.
     """
     widths = list(runs)
     narrowest = runs[widths[0]]
@@ -44,7 +47,7 @@ def growing_roles(runs: Mapping[int, Run]) -> dict[str, Role]:
             layer_of.setdefault(tensor, layer)
     return {
         tensor: _role(
-            exponent(widths, [runs[w].tensors[tensor].entries for w in widths]),
+            fit_exponent(widths, [runs[w].tensors[tensor].entries for w in widths]),
             output_grows=tensor not in layer_of
             or grows(widths, [runs[w].outputs[layer_of[tensor]] for w in widths]),
         )
@@ -53,8 +56,8 @@ def growing_roles(runs: Mapping[int, Run]) -> dict[str, Role]:
 
 
 def _role(entries: float, *, output_grows: bool) -> Role:
-    if entries > _TWO_SIDES:
+    if entries > _TWO_DIMENSIONS:
         return Role.HIDDEN
-    if entries < _ONE_SIDE:
+    if entries < _ONE_DIMENSION:
         return Role.SCALAR
     return Role.INPUT if output_grows else Role.OUTPUT

@@ -1,4 +1,4 @@
-"""The calls of a model's layers during one forward pass, kept so that they can be run again."""
+"""The calls of a model's layers during one forward pass, recorded so that they can be repeated."""
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,8 +15,15 @@ from ..training.objective import output_tensor
 
 
 @dataclass(frozen=True)
-class Call:
-    """Hold one call of a layer: what it was given before its own hooks, what it gave after them."""
+class LayerCall:
+    """One call of a layer.
+
+    Attributes:
+        module: The layer.
+        args: Positional arguments, before the hooks of the layer.
+        kwargs: Keyword arguments, before the hooks.
+        output: Output, after the hooks.
+    """
 
     module: nn.Module
     args: tuple[Any, ...]
@@ -25,7 +32,7 @@ class Call:
 
     def output_with(self, parameter: nn.Parameter, values: torch.Tensor) -> torch.Tensor:
         """Return the output on the same inputs with other values of one parameter."""
-        args, kwargs = _copied((self.args, self.kwargs))
+        args, kwargs = _copy_tensors((self.args, self.kwargs))
         now = parameter.data
         parameter.data = values  # unlike copy_, unseen by a pending backward pass
         try:
@@ -37,12 +44,12 @@ class Call:
         """Return the output on the same inputs without the hooks of the layer."""
         if not (self.module._forward_hooks or self.module._forward_pre_hooks):
             return self.output
-        args, kwargs = _copied((self.args, self.kwargs))
+        args, kwargs = _copy_tensors((self.args, self.kwargs))
         return output_tensor(self.module.forward(*args, **kwargs)).detach()
 
 
 def layers_of(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the modules with parameters of their own that map activations to activations."""
+    """Return the modules that hold parameters themselves and map activations to activations."""
     return {
         name: module
         for name, module in model.named_modules()
@@ -52,20 +59,22 @@ def layers_of(model: nn.Module) -> dict[str, nn.Module]:
 
 
 @contextmanager
-def recorded_calls(layers: Mapping[str, nn.Module]) -> Generator[dict[str, Call]]:
-    """Record every call, in order; the second one of a layer is named `layer (call 2)`."""
-    calls: dict[str, Call] = {}
+def record_calls(layers: Mapping[str, nn.Module]) -> Generator[dict[str, LayerCall]]:
+    """Record every call of the layers, in order, under `layer`, `layer (call 2)`, and so on."""
+    calls: dict[str, LayerCall] = {}
     counts: dict[str, int] = {}
-    given: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+    arguments: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
 
     def watch(name: str, module: nn.Module) -> Iterator[RemovableHandle]:
         def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            given[name] = _copied((args, kwargs))
+            arguments[name] = _copy_tensors((args, kwargs))
 
         def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             counts[name] = counts.get(name, 0) + 1
             site = name if counts[name] == 1 else f"{name} (call {counts[name]})"
-            calls[site] = Call(module, *given[name], output_tensor(output).detach().clone())
+            calls[site] = LayerCall(
+                module, *arguments[name], output_tensor(output).detach().clone()
+            )
 
         yield module.register_forward_pre_hook(before, prepend=True, with_kwargs=True)
         yield module.register_forward_hook(after)
@@ -78,6 +87,6 @@ def recorded_calls(layers: Mapping[str, nn.Module]) -> Generator[dict[str, Call]
             handle.remove()
 
 
-def _copied(tree: Any) -> Any:
-    """Return nested arguments with every tensor copied: later layers may write into them."""
+def _copy_tensors(tree: Any) -> Any:
+    """Return nested arguments with every tensor copied, because later layers may overwrite them."""
     return tree_map(lambda x: x.detach().clone() if isinstance(x, torch.Tensor) else x, tree)

@@ -1,8 +1,8 @@
-"""Mistakes made on purpose, with which the coordinate check is tested and measured.
+"""Deliberate mistakes, with which the coordinate check is tested and measured.
 
-A mistake is a power of the width ratio r = n / n_0 by which something is wrong: the initial
-standard deviation or the learning rate of all tensors of a role, or the output. All are 1 at the
-base width, as a user's mistakes are who tunes there.
+A mistake multiplies something by a power of the width ratio r = n / n_0: the initial standard
+deviation or the learning rate of all tensors of a role, or the output. At the base width the factor
+is 1, as in practice, where the learning rate is tuned at the base width.
 """
 
 from collections.abc import Mapping
@@ -13,29 +13,29 @@ import torch
 from torch import nn
 
 from ..parametrization.parametrize import parametrize
-from ..parametrization.recipe import TensorRecipe
-from ..parametrization.roles import Build
+from ..parametrization.recipe.tensor import TensorRecipe
+from ..parametrization.roles.roles import Build
 from ..parametrization.rules import Role
 from .coordinates import Make, recipe_maker
 
-Powers = Mapping[Role, float]
+RolePowers = Mapping[Role, float]
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """Describe one mistake and what the check should say of it.
+    """A mistake, and what the check should say about it.
 
     Attributes:
         init: Wrong powers of r in the initial standard deviation, by role.
         lr: Wrong powers of r in the learning rate, by role.
         output: Wrong power of r in a factor on the output of the readout.
-        single: Whether only one tensor of the role is concerned, the one in the middle.
-        says: What the cause of the first suspect must contain.
+        single: Whether only the middle tensor of the role is wrong.
+        says: Text that the cause of the first suspect must contain.
     """
 
     says: str
-    init: Powers = field(default_factory=dict)
-    lr: Powers = field(default_factory=dict)
+    init: RolePowers = field(default_factory=dict)
+    lr: RolePowers = field(default_factory=dict)
     output: float = 0.0
     single: bool = False
 
@@ -44,8 +44,8 @@ _I, _H, _O, _V = Role.INPUT, Role.HIDDEN, Role.OUTPUT, Role.VECTOR
 _NOTHING_SCALED = "nothing is scaled with width"
 _ONE_RATE = "share one learning rate"
 
-# The first steps of Adam and of SGD differ in what is right, hence in what is wrong.
-_OF_ANY = {
+# Correct learning rates differ between Adam and SGD, hence so do some mistakes.
+_COMMON = {
     "readout lr unscaled": Mistake("output learning rate", lr={_O: 1}),
     "readout init as in SP": Mistake("readout init is too large", init={_O: 0.5}),
     "hidden lr too large by n": Mistake("hidden learning rate", lr={_H: 1}),
@@ -59,14 +59,14 @@ _OF_ANY = {
     "input init shrinks": Mistake("input init depends on width", init={_I: -0.5}),
 }
 MISTAKES: Mapping[str, Mapping[str, Mistake]] = {
-    "adamw": _OF_ANY
+    "adamw": _COMMON
     | {
         "plain optimizer": Mistake(_ONE_RATE, lr={_H: 1, _O: 1}),
         "base = target": Mistake(_NOTHING_SCALED, lr={_H: 1, _O: 1}, init={_O: 0.5}),
         "rule of SGD": Mistake("rule of SGD", lr={_I: 1, _H: 1, _V: 1}),
         "multipliers inverted": Mistake("multipliers are inverted", lr={_H: 2, _O: 2}),
     },
-    "sgd": _OF_ANY
+    "sgd": _COMMON
     | {
         "plain optimizer": Mistake(_ONE_RATE, lr={_I: -1, _O: 1, _V: -1}),
         "base = target": Mistake(_NOTHING_SCALED, lr={_I: -1, _O: 1, _V: -1}, init={_O: 0.5}),
@@ -76,17 +76,20 @@ MISTAKES: Mapping[str, Mapping[str, Mistake]] = {
 }
 
 
-def with_mistake(
+def mistake_maker(
     build: Build, mistake: Mistake, *, optimizer: str, base_width: int, **options: Any
 ) -> Make:
     """Return a function that makes a model in muP with one mistake, and its optimizer.
 
     Arguments:
-        build: Maps a width to a model.
-        mistake: What to do wrong.
+        build: Function from a width to a model.
+        mistake: The mistake.
         optimizer: As in `parametrize`.
         base_width: As in `parametrize`.
-        **options: Passed on to `parametrize`.
+        **options: Further options of `parametrize`.
+
+    Returns:
+        Function from width and seed to model and optimizer.
     """
     settings: dict[str, Any] = {"optimizer": optimizer, "base_width": base_width, **options}
     correct = recipe_maker(build, **settings)

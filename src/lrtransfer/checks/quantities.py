@@ -1,23 +1,24 @@
-r"""What is measured on one model at one width: a few numbers for every tensor and every layer.
+r"""What the coordinate check measures on one model: a few numbers per tensor and per layer.
 
 n width, t step, W_t a tensor after t steps, g its gradient, x_t the input of its layer. The batch
-is the same at every step, so that a change is a change of the weights.
+is the same at every step, so that every change comes from the weights.
 
 `initial`
-    RMS of a layer's output at t = 0 about its mean over the batch: a bias, which may start from any
-    value, drops out.
+    RMS of a layer's output at t = 0 minus its mean over the batch: biases, which may have any
+    initial value, drop out.
 `update`
-    RMS of :math:`(W_t - W_0) x_t`: the layer is run again on the same inputs with this one tensor
-    set back. It is what the tensor has learnt, apart from what changed below it.
+    RMS of :math:`(W_t - W_0) x_t`, from a second run of the layer on the same inputs with the
+    initial values of this one tensor. It shows what this tensor has learnt, without changes below
+    it.
 `effect`
-    :math:`|\langle g_{t-1}, W_t - W_{t-1} \rangle|`: by how much the step of this one tensor lowers
-    the loss, to first order. Unlike an RMS it holds only what is aligned with the gradient, which
-    is what survives at large width.
+    :math:`|\langle g_{t-1}, W_t - W_{t-1} \rangle|`: the change of the loss by the step of this one
+    tensor, to first order. Unlike an RMS it counts only the part of the step along the gradient,
+    which is the part that remains at large width.
 `scores`
     RMS of attention scores at t = 0, and of their change after t steps.
 `output`
-    The same of the model's output, and RMS of its change after all steps. An output that is a bias
-    alone, of a readout whose weights start from zero, counts as zero.
+    As `initial`, of the model's output; and RMS of its change after all steps. The output of a
+    readout with zero weights and a bias is constant and counts as zero.
 """
 
 import math
@@ -31,30 +32,36 @@ from torch import nn
 from ..errors import CheckError
 from ..training.objective import Batch, Loss, evaluate
 from .attention_scores import ScoreRecorder, Scores
-from .layer_calls import Call, layers_of, recorded_calls
+from .layer_calls import LayerCall, layers_of, record_calls
 
 Quantity = Literal["initial", "update", "effect", "scores", "output"]
 
 OUTPUT = "(output)"
 
 # Effects and updates are measured at the first step at which a tensor moves, where they are linear
-# in the learning rate. That is the first, but below a readout that starts from zero the second, and
-# behind a branch that starts from zero as well the third.
+# in the learning rate. That is step 1; below a readout that starts at zero it is step 2, and if a
+# branch above starts at zero as well, step 3.
 MEASURED_STEPS = 3
 
 # Where the exact gradient is zero (the bias of attention's keys, a bias before a batch norm) Adam
-# follows rounding errors. These do not scale with the loss, as every other gradient does. The
-# factor is no power of two, which would leave the rounding as it is.
+# follows rounding errors. Unlike a gradient, they do not scale with the loss. The factor is no
+# power of two: multiplying by one would scale the rounding errors exactly.
 _LOSS_FACTOR = 3.0
 _ROUNDING_SHARE = 0.1
 
-# A smaller share is rounding.
+# Of the RMS of an output; smaller differences are rounding errors.
 _DIFFERING_SHARE = 1e-4
 
 
 @dataclass(frozen=True, order=True)
-class Key:
-    """Name a number: of which tensor or layer, what, after how many steps."""
+class QuantityKey:
+    """Key of one measurement.
+
+    Attributes:
+        name: Tensor, layer or attention.
+        quantity: Kind of measurement.
+        step: Number of training steps before it.
+    """
 
     name: str
     quantity: Quantity
@@ -63,7 +70,13 @@ class Key:
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """State what is known of a tensor without running the model."""
+    """Size and settings of a tensor before training.
+
+    Attributes:
+        entries: Number of entries.
+        std: Standard deviation of the initial values.
+        lr: Learning rate.
+    """
 
     entries: int
     std: float
@@ -71,22 +84,22 @@ class TensorFacts:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Hold what was measured on one model.
+class ModelMeasurements:
+    """All measurements on one model.
 
     Attributes:
-        values: The numbers measured; zero where nothing moved.
-        tensors: The trained tensors, by name.
+        values: The measurements; zero where nothing moved.
+        tensors: Trained tensors by name.
         outputs: Number of entries of each layer's output, and of the model's under `OUTPUT`.
-        layers: The tensors of each layer that ran, in the order of the first calls.
+        layers: Tensors of each layer that ran, in the order of the first calls.
         bare: RMS of each layer's first output without the layer's hooks, which may scale it; that
-            of the model under `OUTPUT`.
-        head_widths: Head width of each attention where it is known.
-        untrained: Tensors without a gradient, or with one of rounding errors alone.
-        diverged_at: The first step after which the loss is not finite.
+            of the model's output under `OUTPUT`.
+        head_widths: Head width of each attention that shows it.
+        untrained: Tensors without a gradient, or whose gradient is rounding errors only.
+        diverged_at: First step after which the loss is not finite; None if there is none.
     """
 
-    values: Mapping[Key, float]
+    values: Mapping[QuantityKey, float]
     tensors: Mapping[str, TensorFacts]
     outputs: Mapping[str, int]
     layers: Mapping[str, tuple[str, ...]]
@@ -103,38 +116,41 @@ def measure(
     *,
     loss: Loss | None,
     steps: int | None,
-) -> Run:
-    """Train a fresh model for some steps on one batch, and measure.
+) -> ModelMeasurements:
+    """Train a fresh model for a few steps on one batch and measure it.
 
-    Dropout is off; batch norms use the statistics of the batch, as in training.
+    Dropout is off; batch norms use the statistics of the batch, as they do in training.
 
     Arguments:
-        model: An initialised model; it is trained in place.
+        model: Initialised model, trained in place.
         optimizer: Its optimizer.
-        batch: What every step sees.
-        loss: Maps output and targets to the loss; None for the default of `evaluate`.
-        steps: Number of steps, at least 1; None for no more than it takes until all tensors have
-            moved. Then tensors with a gradient of rounding errors are not looked for either.
+        batch: Batch of every step.
+        loss: Function from output and targets to the loss; None for the default of `evaluate`.
+        steps: Number of steps, at least 1. None for the fewest steps after which all tensors have
+            moved; then tensors whose gradient is rounding errors are not searched for.
+
+    Returns:
+        The measurements.
     """
     model.eval()
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train()
-    return _Measurement(model, optimizer, lambda: evaluate(model, batch, loss)).run(steps)
+    return _Recorder(model, optimizer, lambda: evaluate(model, batch, loss)).train(steps)
 
 
 @dataclass(frozen=True)
 class _Pass:
-    """Hold what one forward pass showed."""
+    """Layer calls, attention scores, output and loss of one forward pass."""
 
-    calls: Mapping[str, Call]
+    calls: Mapping[str, LayerCall]
     scores: Mapping[str, Scores]
     output: torch.Tensor
     loss: torch.Tensor
 
 
-class _Measurement:
-    """Collect the numbers of one run."""
+class _Recorder:
+    """Training of one model, with everything measured on it so far."""
 
     def __init__(
         self,
@@ -147,12 +163,12 @@ class _Measurement:
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.names = {id(p): n for n, p in self.parameters.items()}
         self.start = {n: p.detach().clone() for n, p in self.parameters.items()}
-        self.facts = _facts(self.parameters, optimizer)
-        self.values: dict[Key, float] = {}
+        self.facts = _gather_facts(self.parameters, optimizer)
+        self.values: dict[QuantityKey, float] = {}
         self.untrained: set[str] = set()
         self.moved: set[str] = set()
 
-    def run(self, steps: int | None) -> Run:
+    def train(self, steps: int | None) -> ModelMeasurements:
         first = self._forward()
         self._record_start(first)
         bare = {name: rms(call.bare_output()) for name, call in first.calls.items()}
@@ -163,7 +179,7 @@ class _Measurement:
             if t > MEASURED_STEPS or self._all_moved():
                 if steps is None:
                     break
-                loss = self._train(loss)
+                loss = self._step_unmeasured(loss)
                 continue
             self._step(loss, t, thorough=steps is not None)
             now = self._forward()
@@ -172,12 +188,12 @@ class _Measurement:
         diverged = not torch.isfinite(loss)
         if steps is not None and not diverged:
             self._record_end(first, steps)
-        return Run(
+        return ModelMeasurements(
             values=self.values,
             tensors=self.facts,
             outputs={n: c.output.numel() for n, c in first.calls.items()}
             | {OUTPUT: first.output.numel()},
-            layers={n: self._own(c.module) for n, c in first.calls.items()},
+            layers={n: self._tensors_of(c.module) for n, c in first.calls.items()},
             bare=bare,
             head_widths={n: s.head_width for n, s in first.scores.items() if s.head_width},
             untrained=frozenset(self.untrained),
@@ -186,7 +202,7 @@ class _Measurement:
 
     def _forward(self) -> _Pass:
         recorder = ScoreRecorder()
-        with recorded_calls(self.layers) as calls, recorder:
+        with record_calls(self.layers) as calls, recorder:
             output, loss = self.evaluate()
         scores = {f"attention {i}": score for i, score in enumerate(recorder.calls)}
         return _Pass(calls, scores, output, loss)
@@ -194,7 +210,7 @@ class _Measurement:
     def _all_moved(self) -> bool:
         return self.moved | self.untrained >= set(self.parameters)
 
-    def _train(self, loss: torch.Tensor) -> torch.Tensor:
+    def _step_unmeasured(self, loss: torch.Tensor) -> torch.Tensor:
         """Take a step without measuring and return the loss after it."""
         self.optimizer.zero_grad()
         loss.backward()
@@ -207,7 +223,7 @@ class _Measurement:
         self.optimizer.zero_grad()
         loss.backward(retain_graph=thorough)
         if thorough:
-            self._note_untrained(loss)
+            self._find_untrained(loss)
         self.optimizer.step()
         for name, parameter in self.parameters.items():
             if parameter.grad is None:
@@ -216,12 +232,12 @@ class _Measurement:
                 continue
             step = (parameter.detach() - before[name]).double()
             effect = abs(float((parameter.grad.double() * step).sum()))
-            self.values[Key(name, "effect", t)] = effect
+            self.values[QuantityKey(name, "effect", t)] = effect
             if effect > 0:
                 self.moved.add(name)
 
-    def _note_untrained(self, loss: torch.Tensor) -> None:
-        """Note tensors whose gradient does not grow with the loss as it must."""
+    def _find_untrained(self, loss: torch.Tensor) -> None:
+        """Add the tensors whose gradient is not proportional to the loss: rounding errors."""
         parameters = list(self.parameters.values())
         scaled = torch.autograd.grad(_LOSS_FACTOR * loss, parameters, allow_unused=True)
         for (name, parameter), gradient in zip(self.parameters.items(), scaled, strict=True):
@@ -234,11 +250,11 @@ class _Measurement:
 
     def _record_start(self, first: _Pass) -> None:
         for name, call in first.calls.items():
-            self.values[Key(name, "initial", 0)] = rms(_centred(call.output))
+            self.values[QuantityKey(name, "initial", 0)] = rms(_centre(call.output))
         for name, score in first.scores.items():
-            self.values[Key(name, "scores", 0)] = rms(score.values[score.visible()])
-        starts = 0.0 if _is_constant(first.output) else rms(_centred(first.output))
-        self.values[Key(OUTPUT, "output", 0)] = starts
+            self.values[QuantityKey(name, "scores", 0)] = rms(score.values[score.visible()])
+        initial = 0.0 if _is_constant(first.output) else rms(_centre(first.output))
+        self.values[QuantityKey(OUTPUT, "output", 0)] = initial
 
     def _record_changes(self, first: _Pass, now: _Pass, t: int) -> None:
         for site, call in now.calls.items():
@@ -246,24 +262,24 @@ class _Measurement:
                 name = self.names.get(id(parameter))
                 if name and name not in self.untrained:
                     output = call.output_with(parameter, self.start[name])
-                    key = Key(f"{site}.{leaf}" if site else leaf, "update", t)
+                    key = QuantityKey(f"{site}.{leaf}" if site else leaf, "update", t)
                     self.values[key] = rms(call.output - output)
         for name, score in now.scores.items():
             start = first.scores.get(name)
             if start is None or start.values.shape != score.values.shape:
-                continue  # an attention whose calls depend on the values
+                continue  # the calls of this attention depend on its values
             visible = score.visible()
             change = score.values[visible] - start.values[visible]
-            self.values[Key(name, "scores", t)] = rms(change)
+            self.values[QuantityKey(name, "scores", t)] = rms(change)
 
     def _record_end(self, first: _Pass, steps: int) -> None:
         with torch.no_grad():
             output, _ = self.evaluate()
-        self.values[Key(OUTPUT, "output", steps)] = rms(output - first.output)
+        self.values[QuantityKey(OUTPUT, "output", steps)] = rms(output - first.output)
 
-    def _own(self, module: nn.Module) -> tuple[str, ...]:
-        own = module.parameters(recurse=False)
-        return tuple(self.names[id(p)] for p in own if id(p) in self.names)
+    def _tensors_of(self, module: nn.Module) -> tuple[str, ...]:
+        parameters = module.parameters(recurse=False)
+        return tuple(self.names[id(p)] for p in parameters if id(p) in self.names)
 
 
 def rms(x: torch.Tensor) -> float:
@@ -271,8 +287,8 @@ def rms(x: torch.Tensor) -> float:
     return math.sqrt(float(x.detach().double().square().mean()))
 
 
-def _centred(output: torch.Tensor) -> torch.Tensor:
-    """Return what differs over the first dimension, or all where nothing does (positions)."""
+def _centre(output: torch.Tensor) -> torch.Tensor:
+    """Subtract the mean over the first dimension, unless that leaves nothing (positions)."""
     centred = output - output.mean(0, keepdim=True)
     return centred if rms(centred) > _DIFFERING_SHARE * rms(output) else output
 
@@ -283,7 +299,7 @@ def _is_constant(output: torch.Tensor) -> bool:
     return len(rows) > 1 and bool((rows == rows[:1]).all())
 
 
-def _facts(
+def _gather_facts(
     parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> dict[str, TensorFacts]:
     rates = {id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]}

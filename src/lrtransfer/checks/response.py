@@ -1,4 +1,4 @@
-"""How the step of an optimizer answers a larger gradient."""
+"""How the step of an optimizer depends on the size of the gradient."""
 
 import math
 import statistics
@@ -13,19 +13,23 @@ from ..training.objective import Batch, Loss, evaluate
 _FACTOR = 4.0
 
 
-def gradient_degree(
+def measure_gradient_degree(
     make: Callable[[], tuple[nn.Module, torch.optim.Optimizer]], batch: Batch, loss: Loss | None
 ) -> float:
-    r"""Return the degree κ of the first step in the gradient.
+    r"""Return the degree κ of an optimizer's first step as a function of the gradient.
 
     .. math:: \Delta W(c g) = c^\kappa \, \Delta W(g)
 
-    It is 1 for SGD and 0 for Adam, Lion and all others that normalise; the median over tensors.
+    The degree is 1 for SGD and 0 for optimizers that normalise, such as Adam and Lion. It is
+    measured on every tensor by multiplying the gradients by a constant c; the result is the median.
 
     Arguments:
-        make: Makes the same model and optimizer at every call.
-        batch: The batch.
-        loss: Maps output and targets to the loss; None for the default of `evaluate`.
+        make: Function that returns the same model and optimizer at every call.
+        batch: Batch of the step.
+        loss: Function from output and targets to the loss; None for the default of `evaluate`.
+
+    Returns:
+        κ, between 0 and 1.
     """
     plain, scaled = (_step_sizes(*make(), batch, loss, factor) for factor in (1.0, _FACTOR))
     degrees = [

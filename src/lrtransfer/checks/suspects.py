@@ -1,16 +1,16 @@
-r"""The likely causes of what is out of order, the likeliest first.
+r"""The likely causes of a failed check, the likeliest first.
 
-The reasoning goes up the model. What is wrong at step 0 is wrong with an initialisation or with the
-forward pass, and it disturbs everything measured later, so that it comes first. Otherwise the
-effect of tensor k scales with width as
+The reasoning follows the forward pass. A deviation at step 0 is caused by an initialisation or by
+the forward pass, and disturbs everything measured later, so that it is reported first. Otherwise
+the exponent with which the effect of tensor k scales with width is
 
 .. math:: e_k = \ell_k + (1 + \kappa)\, s_k
 
-with :math:`\ell_k` the exponent by which its learning rate is wrong, :math:`s_k` that by which the
-gradient reaching it is too large, and κ the degree of the optimizer's step in the gradient. s is
-known from the readout: its standard deviation ought to fall as 1/n, any factor on the output
-included. What is left is :math:`\ell_k`, to the nearest step that a wrong rule makes; together with
-the settings of the optimizer it says which rule went wrong.
+with :math:`\ell_k` the exponent of the error of its learning rate, :math:`s_k` that of the excess
+of the gradient reaching it, and κ the degree of the optimizer's step in the gradient. s follows
+from the readout, whose standard deviation, times any factor on the output, ought to fall as 1/n.
+The rest is :math:`\ell_k`, rounded to the nearest exponent that a wrong rule can cause; together
+with the settings of the optimizer it tells which rule is wrong.
 """
 
 import math
@@ -20,22 +20,22 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..parametrization.rules import Role
-from .growth import exponent, grows
-from .judge import Finding, head_grows, heads_grow
-from .quantities import OUTPUT, Quantity, Run
+from .findings import Finding, head_grows, heads_grow
+from .growth import fit_exponent, grows
+from .quantities import OUTPUT, ModelMeasurements, Quantity
 
-# Below this an exponent of a setting (a rate, a standard deviation) counts as zero.
+# Exponents of settings (a learning rate, a standard deviation) below this count as zero.
 _CONSTANT = 0.1
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """Name a likely cause.
+    """A likely cause of a failed check.
 
     Attributes:
-        name: The tensor, layer or attention; or the role that a group of tensors shares.
+        name: Tensor, layer or attention; or the role that a group of tensors shares.
         cause: What is probably wrong with it.
-        evidence: The exponents that say so.
+        evidence: The exponents that point to it.
     """
 
     name: str
@@ -44,8 +44,8 @@ class Suspect:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Hold what the causes are inferred from.
+class Clues:
+    """The measurements and roles from which causes are inferred.
 
     Attributes:
         findings: The judged exponents, in the order of the model.
@@ -55,17 +55,17 @@ class Evidence:
     """
 
     findings: Sequence[Finding]
-    runs: Mapping[int, Run]
+    runs: Mapping[int, ModelMeasurements]
     degree: float
     roles: Mapping[str, Role]
 
     @cached_property
-    def narrowest(self) -> Run:
+    def narrowest(self) -> ModelMeasurements:
         """The run at the smallest width."""
         return next(iter(self.runs.values()))
 
     def of(self, quantity: Quantity, *, at_start: bool = False) -> dict[str, Finding]:
-        """Return the findings of one quantity, at step 0 or later, that have an exponent."""
+        """Return the findings of one quantity that have an exponent, at step 0 or after it."""
         return {
             f.name: f
             for f in self.findings
@@ -95,7 +95,7 @@ class Evidence:
         return self._exponent([run.tensors[tensor].entries for run in self.runs.values()])
 
     def std(self, tensor: str) -> float | None:
-        """Return the exponent of a tensor's initial standard deviation; None from zero."""
+        """Return the exponent of a tensor's initial standard deviation; None if it is zero."""
         values = [run.tensors[tensor].std for run in self.runs.values()]
         return self._exponent(values) if min(values) > 0 else None
 
@@ -106,205 +106,205 @@ class Evidence:
 
     @cached_property
     def factor(self) -> float:
-        """The exponent of what the model does to its readout's output."""
+        """The exponent of the factor between the readout's output and the model's."""
         if self.readout is None:
             return 0.0
         before = [run.bare[self.readout] for run in self.runs.values()]
         after = [run.bare[OUTPUT] for run in self.runs.values()]
         if min(before) > 0 and min(after) > 0:
-            # Of the same numbers: exact but for a bias.
+            # Ratios of the same entries, hence exact apart from a bias.
             return self._exponent([b / a for a, b in zip(before, after, strict=True)])
         return 0.0
 
     def _exponent(self, values: Sequence[float]) -> float:
-        return exponent(list(self.runs), values)
+        return fit_exponent(list(self.runs), values)
 
 
-def suspects(evidence: Evidence) -> tuple[Suspect, ...]:
-    """Return the likely causes, the likeliest first."""
-    initial = tuple(_initialisation(evidence)) or tuple(_attention_start(evidence))
+def find_suspects(clues: Clues) -> tuple[Suspect, ...]:
+    """Return the likely causes of a failure, the likeliest first.
+
+    Arguments:
+        clues: Measurements of the failed check.
+    """
+    initial = tuple(_initialisation(clues)) or tuple(_attention_start(clues))
     if initial:
         return initial
-    found = (*_readout_start(evidence), *_rates(evidence))
-    return _whole_recipe(evidence, found) or found or tuple(_attention_change(evidence))
+    parts = (*_readout_start(clues), *_rates(clues))
+    return _whole_recipe(clues, parts) or parts or tuple(_attention_change(clues))
 
 
-def _initialisation(evidence: Evidence) -> Iterator[Suspect]:
-    """Yield the first layer whose activations do not start at the same size at every width."""
-    for layer, finding in evidence.of("initial", at_start=True).items():
-        tensor = evidence.matrix(layer)
-        if tensor and layer != evidence.readout and _is_outside(finding):
-            yield Suspect(tensor, _initial_cause(evidence, tensor), _measured(finding))
+def _initialisation(clues: Clues) -> Iterator[Suspect]:
+    """Yield the first layer whose initial activations change in size with width."""
+    for layer, finding in clues.of("initial", at_start=True).items():
+        tensor = clues.matrix(layer)
+        if tensor and layer != clues.readout and _is_outside(finding):
+            yield Suspect(tensor, _initial_cause(clues, tensor), _describe(finding))
             return
 
 
 def _is_outside(finding: Finding) -> bool:
-    """Return whether the exponent itself, if not its interval, lies outside the band."""
+    """Return whether the exponent lies outside the band, although its interval may not."""
     slope = finding.slope or 0.0
     return finding.ok is not True and finding.band.excludes(slope, slope)
 
 
-def _initial_cause(evidence: Evidence, tensor: str) -> str:
-    std = evidence.std(tensor)
-    known = "" if std is None else f" (its standard deviation scales as {_power(std)})"
-    match evidence.roles[tensor]:
+def _initial_cause(clues: Clues, tensor: str) -> str:
+    std = clues.std(tensor)
+    scaling = "" if std is None else f" (its standard deviation scales as {_format(std)})"
+    match clues.roles[tensor]:
         case Role.HIDDEN if std is not None and std > -0.25:
-            return f"hidden init is not scaled down with width{known}, wanted n^-1/2"
+            return f"hidden init is not scaled down with width{scaling}, wanted n^-1/2"
         case Role.HIDDEN:
-            return f"hidden init shrinks too fast, as a readout's would{known}, wanted n^-1/2"
+            return f"hidden init shrinks too fast, as a readout's would{scaling}, wanted n^-1/2"
         case _:
-            return f"input init depends on width{known}, wanted a constant one"
+            return f"input init depends on width{scaling}, wanted a constant one"
 
 
-def _attention_start(evidence: Evidence) -> Iterator[Suspect]:
-    for name, finding in evidence.of("scores", at_start=True).items():
+def _attention_start(clues: Clues) -> Iterator[Suspect]:
+    for name, finding in clues.of("scores", at_start=True).items():
         if finding.ok is False:
-            yield _attention_scale(evidence, name, finding)
+            yield _attention_scale(clues, name, finding)
             return
 
 
-def _attention_change(evidence: Evidence) -> Iterator[Suspect]:
-    for name, finding in evidence.of("scores").items():
+def _attention_change(clues: Clues) -> Iterator[Suspect]:
+    for name, finding in clues.of("scores").items():
         if finding.ok is False:
-            yield _attention_scale(evidence, name, finding)
+            yield _attention_scale(clues, name, finding)
             return
 
 
-def _attention_scale(evidence: Evidence, name: str, finding: Finding) -> Suspect:
-    widths = [run.head_widths.get(name) for run in evidence.runs.values()]
-    growing = f" while the head width grows ({widths})" if head_grows(evidence.runs, name) else ""
+def _attention_scale(clues: Clues, name: str, finding: Finding) -> Suspect:
+    widths = [run.head_widths.get(name) for run in clues.runs.values()]
+    growing = f" while the head width grows ({widths})" if head_grows(clues.runs, name) else ""
     return Suspect(
         name,
         f"attention scale: scores do not shrink as they should{growing}; scale by 1/d, or by "
         "sqrt(d0/d) relative to the base head width, instead of 1/sqrt(d)",
-        _measured(finding),
+        _describe(finding),
     )
 
 
-def _readout_start(evidence: Evidence) -> Iterator[Suspect]:
-    """Yield the readout's initialisation, or the factor on the output, if it is off."""
-    excess = _round(_start_excess(evidence), 0.5)
-    tensor = evidence.readout and evidence.matrix(evidence.readout)
+def _readout_start(clues: Clues) -> Iterator[Suspect]:
+    """Yield the readout's initialisation, or the factor on the output, if it is wrong."""
+    excess = _round_to(_start_excess(clues), 0.5)
+    tensor = clues.readout and clues.matrix(clues.readout)
     if not tensor or excess == 0:
         return
-    logits = evidence.of("output", at_start=True).get(OUTPUT)
-    shown = f"; {_measured(logits)}" if logits else ""
-    effects = f"effects of the tensors below are off by {_power((1 + evidence.degree) * excess)}"
+    logits = clues.of("output", at_start=True).get(OUTPUT)
+    logits_text = f"; {_describe(logits)}" if logits else ""
+    effects = f"effects of the tensors below are off by {_format((1 + clues.degree) * excess)}"
     if excess > 0:
-        std = evidence.std(tensor)
+        std = clues.std(tensor)
         cause = (
-            f"readout init is too large (its standard deviation scales as {_power(std or 0.0)}), "
+            f"readout init is too large (its standard deviation scales as {_format(std or 0.0)}), "
             "wanted n^-1 or zero"
         )
     else:
         cause = (
-            f"the output is scaled down twice: a factor {_power(evidence.factor)} in the forward "
+            f"the output is scaled down twice: a factor {_format(clues.factor)} in the forward "
             "pass on top of a readout that is scaled already"
         )
-    yield Suspect(tensor, cause, effects + shown)
+    yield Suspect(tensor, cause, effects + logits_text)
 
 
-def _start_excess(evidence: Evidence) -> float:
-    """Return the exponent by which the readout, with what follows, is too large from the start."""
-    tensor = evidence.readout and evidence.matrix(evidence.readout)
+def _start_excess(clues: Clues) -> float:
+    """Return the exponent of the initial excess of the readout and the factor after it."""
+    tensor = clues.readout and clues.matrix(clues.readout)
     if not tensor:
         return 0.0
-    std = evidence.std(tensor)
-    return _late_factor(evidence, tensor) if std is None else std + 1 + evidence.factor
+    std = clues.std(tensor)
+    return _late_factor(clues, tensor) if std is None else std + 1 + clues.factor
 
 
-def _late_factor(evidence: Evidence, tensor: str) -> float:
-    """Return the factor on the output of a readout that starts from zero.
+def _late_factor(clues: Clues, tensor: str) -> float:
+    """Return the exponent of the factor on the output of a readout that starts from zero.
 
-    Its effect has the factor once more than its update.
+    The effect of the readout contains this factor once more than its update.
     """
-    effects, updates = evidence.of("effect"), evidence.of("update")
-    update = next(
-        (f for name, f in updates.items() if name.startswith(f"{evidence.readout}.")), None
-    )
+    effects, updates = clues.of("effect"), clues.of("update")
+    update = next((f for name, f in updates.items() if name.startswith(f"{clues.readout}.")), None)
     if tensor not in effects or update is None:
         return 0.0
     difference = (effects[tensor].slope or 0.0) - (update.slope or 0.0)
-    return min(_round(difference, 1.0), 0.0)
+    return min(_round_to(difference, 1.0), 0.0)
 
 
-def _rates(evidence: Evidence) -> Iterator[Suspect]:
+def _rates(clues: Clues) -> Iterator[Suspect]:
     """Yield the tensors whose learning rate has a wrong exponent, by role where they share it."""
-    wrong = {name: value for name, value in _rate_excess(evidence).items() if value != 0}
-    excess = _rate_excess(evidence)
+    wrong = {name: value for name, value in _rate_excess(clues).items() if value != 0}
+    excess = _rate_excess(clues)
     for role in Role:
-        members = [name for name in excess if evidence.roles[name] is role]
+        members = [name for name in excess if clues.roles[name] is role]
         off = [name for name in members if name in wrong]
         if len(off) > 1 and len({wrong[name] for name in off}) == 1 and len(off) == len(members):
-            yield _rate_suspect(evidence, f"all {role.value} tensors", off, wrong[off[0]])
+            yield _rate_suspect(clues, f"all {role.value} tensors", off, wrong[off[0]])
         else:
             for name in off:
-                yield _rate_suspect(evidence, name, [name], wrong[name])
+                yield _rate_suspect(clues, name, [name], wrong[name])
 
 
-def _rate_excess(evidence: Evidence) -> dict[str, float]:
-    """Return the exponent by which each tensor's learning rate is wrong."""
-    start = _start_excess(evidence)
-    own = evidence.narrowest.layers[evidence.readout] if evidence.readout else ()
-    effects = evidence.of("effect")
-    below, at_readout = _round(start, 0.5), min(_round(start, 0.5), 0.0)
-    late = _late_gradient(evidence, effects, own, at_readout)
+def _rate_excess(clues: Clues) -> dict[str, float]:
+    """Return the exponent of the error of each tensor's learning rate."""
+    start = _start_excess(clues)
+    readout = clues.narrowest.layers[clues.readout] if clues.readout else ()
+    effects = clues.of("effect")
+    below, at_readout = _round_to(start, 0.5), min(_round_to(start, 0.5), 0.0)
+    late = _late_gradient(clues, effects, at_readout)
     excess = {}
     for name, finding in effects.items():
-        shift = at_readout if name in own else below + late
-        value = (finding.slope or 0.0) - (1 + evidence.degree) * shift
-        fine = finding.ok and shift == 0
-        excess[name] = 0.0 if fine else _nearest(evidence, evidence.roles[name], value)
+        shift = at_readout if name in readout else below + late
+        value = (finding.slope or 0.0) - (1 + clues.degree) * shift
+        is_right = finding.ok and shift == 0
+        excess[name] = 0.0 if is_right else _nearest(clues, clues.roles[name], value)
     return excess
 
 
-def _nearest(evidence: Evidence, role: Role, value: float) -> float:
-    """Return the exponent that a wrong rule may have, nearest to the one measured."""
-    if role is Role.HIDDEN and heads_grow(evidence.runs):
-        # Queries and keys may lie 1/2 (SGD: 1) lower than others, for no fault of theirs.
-        return float(math.ceil(value - 0.25 - 0.5 * evidence.degree))
-    return _round(value, 0.5 if evidence.degree < 0.5 else 1.0)
+def _nearest(clues: Clues, role: Role, value: float) -> float:
+    """Return the exponent nearest to the measured one among those that a wrong rule can cause."""
+    if role is Role.HIDDEN and heads_grow(clues.runs):
+        # Correct queries and keys may lie 1/2 (SGD: 1) lower than other tensors.
+        return float(math.ceil(value - 0.25 - 0.5 * clues.degree))
+    return _round_to(value, 0.5 if clues.degree < 0.5 else 1.0)
 
 
-def _late_gradient(
-    evidence: Evidence, effects: Mapping[str, Finding], own: Sequence[str], factor: float
-) -> float:
-    """Return by how much a readout that starts from zero is too large after its first step."""
-    tensor = evidence.readout and evidence.matrix(evidence.readout)
-    if not tensor or evidence.std(tensor) is not None or tensor not in effects:
+def _late_gradient(clues: Clues, effects: Mapping[str, Finding], factor: float) -> float:
+    """Return the exponent of the excess after step 1 of a readout that starts from zero."""
+    tensor = clues.readout and clues.matrix(clues.readout)
+    if not tensor or clues.std(tensor) is not None or tensor not in effects:
         return 0.0
-    return _round((effects[tensor].slope or 0.0) - (1 + evidence.degree) * factor, 1.0)
+    return _round_to((effects[tensor].slope or 0.0) - (1 + clues.degree) * factor, 1.0)
 
 
-def _rate_suspect(evidence: Evidence, name: str, tensors: Sequence[str], excess: float) -> Suspect:
-    effects = evidence.of("effect")
+def _rate_suspect(clues: Clues, name: str, tensors: Sequence[str], excess: float) -> Suspect:
+    effects = clues.of("effect")
     slope = statistics.median(effects[t].slope or 0.0 for t in tensors)
-    rate = statistics.median(evidence.rate(t) for t in tensors)
-    role = evidence.roles[tensors[0]].value
+    rate = statistics.median(clues.rate(t) for t in tensors)
+    role = clues.roles[tensors[0]].value
     return Suspect(
         name,
-        f"{role} learning rate scales as {_power(rate)}, wanted {_power(rate - excess)}",
-        f"effect on the loss scales as {_power(slope)}, expected {_power(0.0)}",
+        f"{role} learning rate scales as {_format(rate)}, wanted {_format(rate - excess)}",
+        f"effect on the loss scales as {_format(slope)}, expected {_format(0.0)}",
     )
 
 
-def _whole_recipe(evidence: Evidence, parts: Sequence[Suspect]) -> tuple[Suspect, ...]:
-    """Return the one mistake that explains several wrong rates, followed by its parts."""
-    excess = _rate_excess(evidence)
+def _whole_recipe(clues: Clues, parts: Sequence[Suspect]) -> tuple[Suspect, ...]:
+    """Return the one mistake that explains several wrong learning rates, followed by these."""
+    excess = _rate_excess(clues)
     wrong = {name: value for name, value in excess.items() if value != 0}
-    cause = _common_cause(evidence, excess, wrong) if wrong else None
+    cause = _common_cause(clues, excess, wrong) if wrong else None
     if cause is None:
         return ()
     return (Suspect("optimizer", cause, "; ".join(part.evidence for part in parts)), *parts)
 
 
 def _common_cause(
-    evidence: Evidence, excess: Mapping[str, float], wrong: Mapping[str, float]
+    clues: Clues, excess: Mapping[str, float], wrong: Mapping[str, float]
 ) -> str | None:
-    rates = {name: evidence.rate(name) for name in excess}
-    roles = {evidence.roles[name] for name in wrong}
+    rates = {name: clues.rate(name) for name in excess}
+    roles = {clues.roles[name] for name in wrong}
     if all(abs(rate) < _CONSTANT for rate in rates.values()):
-        if _round(_start_excess(evidence), 0.5) > 0:
+        if _round_to(_start_excess(clues), 0.5) > 0:
             return (
                 "nothing is scaled with width, neither initialisation nor learning rates: the base "
                 "width equals the width, or the parametrization was never applied"
@@ -317,29 +317,29 @@ def _common_cause(
         return None
     if len(roles) > 1 and all(abs(rates[n] - wrong[n] / 2) < _CONSTANT for n in wrong):
         return "learning-rate multipliers are inverted: multiplied where they ought to divide"
-    if len(set(wrong.values())) == 1 and _is_all_but_readout(evidence, excess, wrong):
-        used, wanted = ("SGD", "Adam") if evidence.degree < 0.5 else ("Adam", "SGD")
+    if len(set(wrong.values())) == 1 and _is_all_but_readout(clues, excess, wrong):
+        used, wanted = ("SGD", "Adam") if clues.degree < 0.5 else ("Adam", "SGD")
         return f"the learning rates follow the rule of {used}, but the optimizer steps as {wanted}"
     return None
 
 
 def _is_all_but_readout(
-    evidence: Evidence, excess: Mapping[str, float], wrong: Mapping[str, float]
+    clues: Clues, excess: Mapping[str, float], wrong: Mapping[str, float]
 ) -> bool:
-    others = {n for n in excess if evidence.roles[n] not in {Role.OUTPUT, Role.SCALAR}}
-    return set(wrong) == others and len({evidence.roles[n] for n in others}) > 1
+    others = {n for n in excess if clues.roles[n] not in {Role.OUTPUT, Role.SCALAR}}
+    return set(wrong) == others and len({clues.roles[n] for n in others}) > 1
 
 
-def _round(value: float, step: float) -> float:
+def _round_to(value: float, step: float) -> float:
     return round(value / step) * step
 
 
-def _power(value: float) -> str:
+def _format(value: float) -> str:
     rounded = round(value, 1)
     return "a constant" if rounded == 0 else f"n^{rounded:+.1f}"
 
 
-def _measured(finding: Finding) -> str:
+def _describe(finding: Finding) -> str:
     bounds = "" if finding.low is None else f" (90 %: {finding.low:+.2f} … {finding.high:+.2f})"
     return (
         f"{finding.quantity} of {finding.name} at step {finding.step} scales as "

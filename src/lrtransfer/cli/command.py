@@ -1,29 +1,28 @@
-"""What every command offers to `main`."""
+"""What all commands have in common."""
 
 import json
 import os
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-Json = Annotated[bool, tyro.conf.arg(help="Print one JSON document and nothing else on stdout.")]
 
+class Command:
+    """Command of the program; its fields are its options.
 
-class Command(ABC):
-    """Run with the options parsed into its fields."""
+    It is no ABC: for classes of another metaclass tyro loads typeguard, which takes as long as
+    the rest of `--help`.
+    """
 
-    @abstractmethod
     def run(self) -> int:
         """Do the work and return the exit code."""
+        raise NotImplementedError
 
     def resume_hint(self) -> str:
-        """Return what to say when interrupted."""
+        """Return what an interrupted command tells its user."""
         return "Nothing was changed."
 
 
@@ -36,5 +35,5 @@ def wide_console() -> "Console":
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print one JSON document; NaN and infinity are refused."""
+    """Print one JSON document; NaN and infinity are errors."""
     print(json.dumps(document, indent=2, allow_nan=False))

@@ -1,11 +1,10 @@
-"""`lrtransfer doctor`: the environment, for oneself and for reports of defects."""
+"""`lrtransfer doctor`: facts about this machine, also for reports of defects."""
 
 import platform
 import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,23 +12,24 @@ import tyro
 
 from .. import __version__
 from ..errors import UserError
-from .command import Command, Json, print_json
+from .command import Command, print_json
+from .options import Json
 
 
 @dataclass(frozen=True)
-class Doctor(Command):
+class DoctorCommand(Command):
     """Show versions, processor, threads and disk, and what is wrong with them.
 
     Example: lrtransfer doctor
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path()
-    """Folder whose disk is looked at."""
+    """Folder on the disk that is examined."""
     json: Json = False
 
     def run(self) -> int:
-        """Look and print."""
-        facts = environment(self.out)
+        """Gather the facts and print them."""
+        facts = describe_machine(self.out)
         if self.json:
             print_json(facts)
             return 0
@@ -41,22 +41,22 @@ class Doctor(Command):
         return 0
 
 
-def environment(folder: Path) -> dict[str, Any]:
+def describe_machine(folder: Path) -> dict[str, Any]:
     """Return the facts about this machine on which results and speed depend.
 
-    What cannot be found out is None, and `problems` says why: a doctor must not fall ill of what
-    it is called for.
+    A fact that cannot be determined is None, and `problems` says why: this report is most needed
+    on a machine where something is broken.
 
     Raises:
         UserError: If the folder does not exist.
     """
     if not folder.is_dir():
-        raise UserError(f"out: got {folder}, which is no folder, wanted an existing one.")
+        raise UserError(f"out: got {folder}, which is no folder, wanted one that exists.")
     facts: dict[str, Any] = {}
     problems = []
-    for name, find in _FACTS.items():
+    for name, determine in _FACTS.items():
         try:
-            facts[name] = find(folder)
+            facts[name] = determine(folder)
         except Exception as error:
             facts[name] = None
             problems.append(f"{name}: {type(error).__name__}: {error}")
@@ -66,32 +66,38 @@ def environment(folder: Path) -> dict[str, Any]:
     return facts | {"problems": problems}
 
 
-def _cuda(folder: Path) -> str:
+def _find_torch(folder: Path) -> str:
+    from importlib import metadata
+
+    return metadata.version("torch")
+
+
+def _find_cuda(folder: Path) -> str:
     import torch
 
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
 
 
-def _processor(folder: Path) -> str:
+def _find_processor(folder: Path) -> str:
     import torch
 
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
-def _cores(folder: Path) -> int:
-    from ..sweeps.local import default_workers
+def _count_cores(folder: Path) -> int:
+    from ..executors.local import count_cores
 
-    return default_workers()
+    return count_cores()
 
 
-def _corpus(folder: Path) -> str:
-    from ..data.corpus import standard_library
+def _describe_corpus(folder: Path) -> str:
+    from ..data.corpus import read_standard_library
 
-    corpus = standard_library()
+    corpus = read_standard_library()
     return f"{len(corpus.train) + len(corpus.held_out):,} bytes, {corpus.digest[:12]}"
 
 
-def _chromium(folder: Path) -> str:
+def _find_chromium(folder: Path) -> str:
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if (path := shutil.which(name))), "none")
 
@@ -100,12 +106,12 @@ _FACTS: dict[str, Callable[[Path], Any]] = {
     "lrtransfer": lambda folder: __version__,
     "python": lambda folder: platform.python_version(),
     "platform": lambda folder: platform.platform(),
-    "torch": lambda folder: metadata.version("torch"),
-    "cuda": _cuda,
-    "processor": _processor,
-    "cores": _cores,
+    "torch": _find_torch,
+    "cuda": _find_cuda,
+    "processor": _find_processor,
+    "cores": _count_cores,
     "sqlite": lambda folder: sqlite3.sqlite_version,
     "disk_free_gb": lambda folder: round(shutil.disk_usage(folder).free / 1e9, 1),
-    "chromium": _chromium,
-    "corpus": _corpus,
+    "chromium": _find_chromium,
+    "corpus": _describe_corpus,
 }

@@ -1,4 +1,4 @@
-"""`lrtransfer init`: the files to start a study of one's own model from."""
+"""`lrtransfer init`: a study file to begin with, and a module for the user's model."""
 
 import json
 import shlex
@@ -11,18 +11,19 @@ from typing import Annotated
 import tyro
 
 from ..errors import ConfigError
-from .command import Command, Json, print_json
+from .command import Command, print_json
+from .options import Json
 
-SCHEMA = "study.schema.json"
-NAMES = {"model": ("study.toml", "model.py"), "trainer": ("study.toml", "train.py")}
-COMMANDS = {
+_SCHEMA = "study.schema.json"
+_TEMPLATES = {"model": ("study.toml", "model.py"), "trainer": ("study.toml", "train.py")}
+_COMMANDS = {
     "model": "lrtransfer tune study.toml --allow-code",
     "trainer": "lrtransfer tune study.toml",
 }
 
 
 @dataclass(frozen=True)
-class Init(Command):
+class InitCommand(Command):
     """Write a commented study file, and a module to put your own model and data into.
 
     Example: lrtransfer init my-study
@@ -31,13 +32,14 @@ class Init(Command):
     directory: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = Path()
     """Folder to write them into."""
     trainer: bool = False
-    """For a training script of your own instead, which is called once per run."""
+    """Write a study of your own training script instead; it is called once per run."""
     json: Json = False
 
     def run(self) -> int:
-        """Write the files, none where one is there already."""
+        """Write the files, or none of them where one exists already."""
         kind = "trainer" if self.trainer else "model"
-        texts = {name: _template(kind, name) for name in NAMES[kind]} | {SCHEMA: _schema()}
+        texts = {name: _read_template(kind, name) for name in _TEMPLATES[kind]}
+        texts[_SCHEMA] = _format_schema()
         present = [name for name in texts if (self.directory / name).exists()]
         if present:
             raise ConfigError(
@@ -58,17 +60,17 @@ class Init(Command):
             print_json({"files": written})
             return 0
         print(f"Wrote {', '.join(written)}.")
-        print(f"They run as they stand: in that folder, `{COMMANDS[kind]}`.")
+        print(f"They run as they stand: in that folder, `{_COMMANDS[kind]}`.")
         return 0
 
 
-def _template(kind: str, name: str) -> str:
-    """Return the text of a file, its `python` being the one that has lrtransfer."""
+def _read_template(kind: str, name: str) -> str:
+    """Return a template; its `python` becomes the interpreter that has lrtransfer."""
     text = (files("lrtransfer.cli") / "templates" / kind / name).read_text(encoding="utf-8")
     return text.replace('"python train.py', f'"{shlex.quote(sys.executable)} train.py')
 
 
-def _schema() -> str:
-    from ..sweeps.schema import study_schema
+def _format_schema() -> str:
+    from ..study.schema import study_schema
 
     return json.dumps(study_schema(), indent=1) + "\n"

@@ -1,6 +1,6 @@
-"""Parse one command, run it, turn its end into an exit code.
+"""Parse one command, run it, and return an exit code.
 
-Each command loads what it needs when it runs, so that `--help` comes at once.
+A command imports what it needs when it runs, so that `--help` comes at once.
 """
 
 import os
@@ -14,30 +14,30 @@ from typing import Annotated
 import tyro
 
 from ..errors import UserError
-from .check import Check
-from .doctor import Doctor
-from .init import Init
-from .recipe import Recipe
-from .report import Report
-from .schema import Schema
-from .status import Status
-from .theory.group import Theory
-from .tune import Tune
-from .verdict import Verdict
+from .check import CheckCommand
+from .doctor import DoctorCommand
+from .init import InitCommand
+from .recipe import RecipeCommand
+from .report import ReportCommand
+from .schema import SchemaCommand
+from .status import StatusCommand
+from .theory.group import TheoryCommand
+from .tune import TuneCommand
+from .verdict import VerdictCommand
 
 EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
 
-Command = (
-    Annotated[Tune, tyro.conf.subcommand("tune")]
-    | Annotated[Init, tyro.conf.subcommand("init")]
-    | Annotated[Schema, tyro.conf.subcommand("schema")]
-    | Annotated[Verdict, tyro.conf.subcommand("verdict")]
-    | Annotated[Recipe, tyro.conf.subcommand("recipe")]
-    | Annotated[Check, tyro.conf.subcommand("check")]
-    | Annotated[Theory, tyro.conf.subcommand("theory")]
-    | Annotated[Report, tyro.conf.subcommand("report")]
-    | Annotated[Status, tyro.conf.subcommand("status")]
-    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+Subcommand = (
+    Annotated[TuneCommand, tyro.conf.subcommand("tune")]
+    | Annotated[InitCommand, tyro.conf.subcommand("init")]
+    | Annotated[SchemaCommand, tyro.conf.subcommand("schema")]
+    | Annotated[VerdictCommand, tyro.conf.subcommand("verdict")]
+    | Annotated[RecipeCommand, tyro.conf.subcommand("recipe")]
+    | Annotated[CheckCommand, tyro.conf.subcommand("check")]
+    | Annotated[TheoryCommand, tyro.conf.subcommand("theory")]
+    | Annotated[ReportCommand, tyro.conf.subcommand("report")]
+    | Annotated[StatusCommand, tyro.conf.subcommand("status")]
+    | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
 )
 
 DESCRIPTION = """Tune the learning rate on small models, know with stated confidence whether it
@@ -53,20 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     "inconclusive". 2: bad input. 70: a defect of this program.
     130: interrupted.
     """
-    command: Command = tyro.cli(
-        Command,
-        prog="lrtransfer",
-        description=DESCRIPTION,
-        args=arguments,
-        config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
-    )
-    _end_in_order()
+    command = parse(arguments)
+    _exit_on_signals()
     try:
         return command.run()
     except UserError as error:
         print(f"lrtransfer: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except BrokenPipeError:  # whoever read the output has read enough
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
     except KeyboardInterrupt:
@@ -82,8 +76,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERNAL
 
 
-def _end_in_order() -> None:
-    """Let a request to end run all clean-up, such as ending what was started."""
+def parse(arguments: Sequence[str] | None = None) -> Subcommand:
+    """Return the command that the arguments state, by default those of this process."""
+    return tyro.cli(
+        Subcommand,
+        prog="lrtransfer",
+        description=DESCRIPTION,
+        args=arguments,
+        config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
+    )
+
+
+def _exit_on_signals() -> None:
+    """Turn a request to end into an exception, so that started processes are ended, too."""
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):
             signal.signal(getattr(signal, name), _exit)

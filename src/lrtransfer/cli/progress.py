@@ -1,4 +1,4 @@
-"""Progress of a round of training: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of training: a bar on a terminal, elsewhere a line every few seconds."""
 
 import time
 from collections.abc import Generator
@@ -11,7 +11,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def progress(stream: TextIO) -> Generator[Listener, None, None]:
+def show_progress(stream: TextIO) -> Generator[Listener, None, None]:
     """Yield a listener that shows how far the runs are and how long they will take."""
     if not stream.isatty():
         yield _Lines(stream)
@@ -43,7 +43,7 @@ def progress(stream: TextIO) -> Generator[Listener, None, None]:
 
 
 class _Lines:
-    """Print a line at the first run, the last one, and every few seconds between."""
+    """Listener that prints a line after the first run, the last, and every few seconds between."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -6,25 +6,26 @@ from typing import Annotated
 
 import tyro
 
-from .command import Command, Json
-from .tune import OUT
+from ..defaults import STUDY_FOLDER
+from .command import Command
+from .options import Json
 
 
 @dataclass(frozen=True)
-class Report(Command):
+class ReportCommand(Command):
     """Write the report of a study from its finished runs; trains nothing.
 
     Example: lrtransfer report lrtransfer-out
     """
 
-    study: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = OUT
+    study: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = STUDY_FOLDER
     """Folder of the study."""
     json: Json = False
 
     def run(self) -> int:
-        """Write the page and say where it is."""
-        from ..sweeps.tune import review
+        """Write the page, and print the answer and where the page is."""
+        from ..sweeps.tune import review_study
         from .present import present
 
-        present(review(self.study), self.study, as_json=self.json)
+        present(review_study(self.study), self.study, as_json=self.json)
         return 0

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from .command import Command, Json, print_json
+from .command import Command, print_json
+from .options import Json
 
 
 @dataclass(frozen=True)
-class Schema(Command):
+class SchemaCommand(Command):
     """Print the JSON schema of study files, for editors that complete and check them.
 
     Name it in the first line of a study file: #:schema study.schema.json
@@ -17,8 +18,8 @@ class Schema(Command):
     json: Json = False
 
     def run(self) -> int:
-        """Print it."""
-        from ..sweeps.schema import study_schema
+        """Print the schema."""
+        from ..study.schema import study_schema
 
         print_json(study_schema())
         return 0

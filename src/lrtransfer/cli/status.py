@@ -1,4 +1,4 @@
-"""`lrtransfer status`: how far a study has come."""
+"""`lrtransfer status`: how many runs of a study are finished."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -6,27 +6,28 @@ from typing import Annotated
 
 import tyro
 
-from .command import Command, Json, print_json
-from .tune import OUT
+from ..defaults import STUDY_FOLDER
+from .command import Command, print_json
+from .options import Json
 
 
 @dataclass(frozen=True)
-class Status(Command):
+class StatusCommand(Command):
     """Show how many runs of a study are finished; trains nothing.
 
     Example: lrtransfer status lrtransfer-out
     """
 
-    study: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = OUT
+    study: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = STUDY_FOLDER
     """Folder of the study."""
     json: Json = False
 
     def run(self) -> int:
-        """Count and print."""
-        from ..sweeps.result import warnings
-        from ..sweeps.tune import review
+        """Count the runs and print."""
+        from ..sweeps.result import list_warnings
+        from ..sweeps.tune import review_study
 
-        result = review(self.study)
+        result = review_study(self.study)
         counts = result.counts
         if self.json:
             verdicts = {name: answer.verdict for name, answer in result.answers.items()}
@@ -34,7 +35,7 @@ class Status(Command):
                 "study": result.study.name,
                 "runs": asdict(counts),
                 "verdicts": verdicts,
-                "warnings": warnings(result),
+                "warnings": list_warnings(result),
             })
             return 0
         print(
@@ -42,7 +43,7 @@ class Status(Command):
             f"{counts.diverged} diverged"
         )
         for name, answer in result.answers.items():
-            print(f"  {name}: {answer.verdict}" + (" so far" if warnings(result) else ""))
-        for note in warnings(result):
+            print(f"  {name}: {answer.verdict}" + (" so far" if list_warnings(result) else ""))
+        for note in list_warnings(result):
             print(f"  {note}")
         return 0

@@ -1,4 +1,4 @@
-"""`lrtransfer verdict`: the answer for runs made anywhere."""
+"""`lrtransfer verdict`: judge transfer from a table of runs made anywhere."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..errors import TableError
-from .command import Command, Json, print_json, wide_console
-from .numbers import at_least, number
-from .tune import option
+from .command import Command, print_json, wide_console
+from .options import Json, option, read_number, read_whole
 
 if TYPE_CHECKING:
     from ..integrations.tables.runs import Runs
     from ..statistics.axis import AxisName
 
 
-def _size(alias: str) -> Any:
-    """Describe an option that is a size; along the width it has a longer name, too."""
-    return tyro.conf.arg(metavar="N", aliases=(alias,), help_behavior_hint="")
-
-
 @dataclass(frozen=True)
-class Verdict(Command):
+class VerdictCommand(Command):
     """Judge whether the learning rate transfers, from a table of runs made anywhere.
 
     A row per run: width, learning rate and loss, optionally seed, scheme, steps, batch and tokens.
@@ -34,13 +28,13 @@ class Verdict(Command):
 
     runs: tyro.conf.Positional[Path]
     """CSV, JSON lines, JSON or Parquet; exports of W&B, MLflow, TensorBoard and Optuna as they
-    come."""
+    are."""
     along: Annotated[str | None, option("AXIS")] = None
-    """What is varied: width (by default), depth, batch or steps; its column holds the sizes."""
-    target: Annotated[str | None, _size("--target-width")] = None
-    """Width, or size along the axis, to find the learning rate for; by default the largest."""
-    base: Annotated[str | None, _size("--base-width")] = None
-    """Width, or size along the axis, whose optimum would be used; by default the least."""
+    """What grows: width (by default), depth, batch or steps; its column holds the sizes."""
+    target: Annotated[str | None, option("N", "--target-width")] = None
+    """Width, or size along another axis, to find the learning rate for; by default the largest."""
+    base: Annotated[str | None, option("N", "--base-width")] = None
+    """Width, or size along another axis, whose optimum would be used; by default the smallest."""
     tolerance_regret: Annotated[str | None, option("SHARE")] = None
     """Share of the best loss up to which the rate is said to transfer; by default 0.01."""
     tolerance_regret_abs: Annotated[str | None, option("LOSS")] = None
@@ -60,17 +54,17 @@ class Verdict(Command):
 
         axis = check_axis("width" if self.along is None else self.along, "along")
         options: dict[str, Any] = {
-            name: at_least(1)(name, text)
+            name: read_whole(name, text, least=1)
             for name in ("target", "base")
             if (text := getattr(self, name)) is not None
         }
         if self.tolerance_regret is not None:
-            options["tolerance"] = number("tolerance_regret", self.tolerance_regret)
+            options["tolerance"] = read_number("tolerance_regret", self.tolerance_regret)
         if self.tolerance_regret_abs is not None:
-            options["absolute_tolerance"] = number(
+            options["absolute_tolerance"] = read_number(
                 "tolerance_regret_abs", self.tolerance_regret_abs
             )
-        runs = read_runs(self.runs, columns=_columns(self.columns), along=axis)
+        runs = read_runs(self.runs, columns=_read_columns(self.columns), along=axis)
         self._judge(runs, axis, options)
         return 0
 
@@ -93,7 +87,7 @@ class Verdict(Command):
             console.print(f"[bold]Note:[/] {escape(note)}.")
 
 
-def _columns(text: str | None) -> dict[str, str]:
+def _read_columns(text: str | None) -> dict[str, str]:
     if text is None:
         return {}
     pairs = [part.partition("=") for part in text.split(",")]

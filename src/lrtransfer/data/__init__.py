@@ -1,1 +1,1 @@
-"""Text to train on, with its hash and its split. NumPy only."""
+"""Data to train on, with its hash and its held-out part. NumPy only, no torch."""

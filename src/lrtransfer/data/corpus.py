@@ -1,7 +1,7 @@
-"""A corpus: tokens to train on, tokens held out, and the hash that names both.
+"""A corpus: tokens to train on, tokens held out, and the hash of both.
 
-The embedded corpus is the source of Python's own standard library: about 11 MB of real text that
-is on every machine. It differs between Python builds, so its digest is part of a run's identity.
+The built-in corpus is the source code of Python's standard library: about 11 MB of real text that
+every machine has. It differs between Python builds, so its digest is part of a run's identity.
 """
 
 import hashlib
@@ -21,19 +21,25 @@ Tokens = npt.NDArray[np.unsignedinteger]
 HELD_OUT_SHARE = 0.1
 SEPARATOR = b"\0"  # between files; text contains no NUL
 
-# Of a file too large to be read whole the hash takes so many evenly spread blocks of tokens.
-_READ_WHOLE = 2**30  # bytes
+# Of a larger corpus only evenly spread blocks of tokens are hashed: 1,024 blocks of 65,536.
+_LARGEST_HASHED = 2**30  # bytes
 _BLOCKS, _BLOCK = 1024, 65_536
 
-# Tests are many and repetitive; the rest is not the library's own text.
-_LEFT_OUT = frozenset({
+# Tests are many and repetitive; the other folders hold packages that are not the library's.
+_EXCLUDED = frozenset({
     "test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "ensurepip",
 })  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Hold tokens to train on and tokens held out."""
+    """Tokens to train on and tokens held out.
+
+    Attributes:
+        name: Name for people.
+        train: Tokens to train on.
+        held_out: Tokens for the held-out loss.
+    """
 
     name: str
     train: Tokens
@@ -41,7 +47,7 @@ class Corpus:
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of the tokens and their split; beyond 1 GiB, of blocks spread over them."""
+        """SHA-256 of the tokens and their split; above 1 GiB, of blocks spread evenly over them."""
         digest = hashlib.sha256(self.train.dtype.str.encode())
         for part in (self.train, self.held_out):
             digest.update(len(part).to_bytes(8, "big"))
@@ -51,7 +57,7 @@ class Corpus:
 
 
 def _blocks(tokens: Tokens) -> Iterable[Tokens]:
-    if tokens.nbytes <= _READ_WHOLE:
+    if tokens.nbytes <= _LARGEST_HASHED:
         return (tokens,)
     starts = np.linspace(0, len(tokens) - _BLOCK, _BLOCKS).astype(np.int64)
     return (tokens[start : start + _BLOCK] for start in starts)
@@ -62,14 +68,17 @@ def tokens_of(text: bytes) -> Tokens:
     return np.frombuffer(text, dtype=np.uint8)
 
 
-def standard_library(root: Path | None = None) -> Corpus:
-    """Return the sources of Python's standard library as a corpus.
+def read_standard_library(root: Path | None = None) -> Corpus:
+    """Return the source code of Python's standard library as a corpus.
 
-    A file is held out if the hash of its content says so: the split does not depend on the other
-    files, and copies of a file stay on one side.
+    Whether a file is held out depends only on the hash of its content: not on the other files, and
+    copies of a file are never on both sides.
 
     Arguments:
         root: Folder of the library; by default that of the running interpreter.
+
+    Returns:
+        The corpus; its tokens are bytes.
 
     Raises:
         UserError: If the folder holds too few sources (a zipped or stripped installation).
@@ -92,7 +101,7 @@ def standard_library(root: Path | None = None) -> Corpus:
 
 def _sources(root: Path) -> Iterable[Path]:
     for path in root.rglob("*.py"):
-        if not _LEFT_OUT.intersection(path.relative_to(root).parts):
+        if not _EXCLUDED.intersection(path.relative_to(root).parts):
             yield path
 
 

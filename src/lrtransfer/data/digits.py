@@ -1,4 +1,4 @@
-"""Scikit-learn's digits: real images that need no download."""
+"""Scikit-learn's digits: real images without a download."""
 
 from dataclasses import dataclass
 
@@ -13,15 +13,23 @@ _BRIGHTEST = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
-    """Hold inputs with their classes; the first axis counts examples."""
+class LabelledExamples:
+    """N examples with their classes.
+
+    Attributes:
+        inputs: Examples, shape (N, …).
+        targets: Classes, shape (N,).
+    """
 
     inputs: npt.NDArray[np.float32]
     targets: npt.NDArray[np.int64]
 
 
-def digits(config: DigitsConfig) -> tuple[Labelled, Labelled]:
-    """Return the images to train on and those held out, pixels in [-1, 1].
+def read_digits(config: DigitsConfig) -> tuple[LabelledExamples, LabelledExamples]:
+    """Return the images to train on and the held-out images, pixels in [-1, 1].
+
+    Arguments:
+        config: Shape of an image: (64,) or (1, 8, 8).
 
     Raises:
         ConfigError: If scikit-learn is not installed.
@@ -39,6 +47,6 @@ def digits(config: DigitsConfig) -> tuple[Labelled, Labelled]:
     order = np.random.default_rng(0).permutation(len(inputs))  # the file is ordered by writer
     held_out, train = order[:HELD_OUT], order[HELD_OUT:]
     return (
-        Labelled(inputs[train], classes[train].astype(np.int64)),
-        Labelled(inputs[held_out], classes[held_out].astype(np.int64)),
+        LabelledExamples(inputs[train], classes[train].astype(np.int64)),
+        LabelledExamples(inputs[held_out], classes[held_out].astype(np.int64)),
     )

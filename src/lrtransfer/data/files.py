@@ -1,4 +1,4 @@
-"""Corpora from the user's own files. The last tenth of every file is held out."""
+"""Corpora from the user's files. The last tenth of every file is held out."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,11 +10,17 @@ from .configs import TextConfig, TokensConfig
 from .corpus import HELD_OUT_SHARE, SEPARATOR, Corpus, Tokens, tokens_of
 
 
-def text_files(config: TextConfig) -> Corpus:
-    """Return the bytes of a file, or of all files below a folder, hidden ones left out.
+def read_text_files(config: TextConfig) -> Corpus:
+    """Return the bytes of a file, or of all files below a folder except hidden ones.
+
+    Arguments:
+        config: Path of the file or folder.
+
+    Returns:
+        The corpus; its tokens are bytes.
 
     Raises:
-        ConfigError: If there is no such file, or nothing in it.
+        ConfigError: If there is no such file, or it is empty.
     """
     path = Path(config.path)
     try:
@@ -32,11 +38,17 @@ def text_files(config: TextConfig) -> Corpus:
     return Corpus(path.name, tokens_of(bytes(train)), tokens_of(bytes(held_out)))
 
 
-def token_file(config: TokensConfig) -> Corpus:
-    """Return the numbers of a file, which stays on the disk.
+def read_token_file(config: TokensConfig) -> Corpus:
+    """Return the tokens of a file, mapped into memory instead of read.
+
+    Arguments:
+        config: Path and type of the numbers.
+
+    Returns:
+        The corpus, backed by the file.
 
     Raises:
-        ConfigError: If there is no such file, or it does not hold whole numbers of that size.
+        ConfigError: If there is no such file, or its size is not a multiple of that of a number.
     """
     path, size = Path(config.path), np.dtype(config.dtype).itemsize
     try:

@@ -1,1 +1,1 @@
-"""Reference models. They know their width and nothing of parametrizations."""
+"""Reference models of any width; they know nothing about parametrizations."""

@@ -1,4 +1,4 @@
-"""Causal language models of `transformers`, made from a configuration; nothing is downloaded."""
+"""Causal language models of `transformers`, built from a configuration without any download."""
 
 import difflib
 from collections.abc import Callable
@@ -12,10 +12,15 @@ from .configs import HuggingFaceConfig
 
 
 def hugging_face_model(width: int, config: HuggingFaceConfig, *, base_width: int) -> nn.Module:
-    """Return the model of a width, its weights at random.
+    """Return a model of a width with random weights.
+
+    Arguments:
+        width: Value of the first field in `config.scales`.
+        config: Type and fields.
+        base_width: Width at which the fields hold.
 
     Raises:
-        ConfigError: If `transformers` is missing, or knows no such type or fields.
+        ConfigError: If `transformers` is missing, or has no such type or fields.
     """
     try:
         from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
@@ -29,34 +34,35 @@ def hugging_face_model(width: int, config: HuggingFaceConfig, *, base_width: int
         hint = f"did you mean {close[0]!r}?" if close else "wanted one such as 'llama' or 'gpt2'."
         raise ConfigError(f"model.type: got {config.type!r}, which transformers has not, {hint}")
     fields = config.fields_at(width, base_width=base_width)
-    known = _known(_made("model.type", repr(config.type), AutoConfig.for_model, config.type))
+    default = _call("model.type", repr(config.type), AutoConfig.for_model, config.type)
+    known_names = _list_names(default)
     for name in fields:
-        # What a configuration does not know it keeps and never reads.
-        if name not in known:
+        # A configuration stores unknown fields and never reads them.
+        if name not in known_names:
             raise ConfigError(f"model.fields.{name}: got a field that {config.type} has not.")
 
-    given = f"{config.fields} for {config.type}"
-    # A cache of keys and values is of use in generation alone.
+    text = f"{config.fields} for {config.type}"
+    # A cache of keys and values is useful only for generating text.
     at_width = partial(AutoConfig.for_model, config.type, **({"use_cache": False} | fields))
-    model: nn.Module = _made(
-        "model.fields",
-        given,
-        AutoModelForCausalLM.from_config,
-        _made("model.fields", given, at_width),
-    )
+    configuration = _call("model.fields", text, at_width)
+    model: nn.Module = _call("model.fields", text, AutoModelForCausalLM.from_config, configuration)
     return model
 
 
-def _known(plain: Any) -> set[str]:
-    return {*vars(plain), *getattr(plain, "attribute_map", {}), *dir(plain)}
+def _list_names(configuration: Any) -> set[str]:
+    return {
+        *vars(configuration),
+        *getattr(configuration, "attribute_map", {}),
+        *dir(configuration),
+    }
 
 
-def _made(key: str, given: str, function: Callable[..., Any], *args: Any) -> Any:
+def _call(key: str, value: str, function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     except Exception as error:
-        said = " ".join(str(error).split())[:500].removesuffix(".")
+        message = " ".join(str(error).split())[:500].removesuffix(".")
         raise ConfigError(
-            f"{key}: got {given}, from which transformers makes no causal language model: "
-            f"{said}. Wanted a type and fields as in its documentation."
+            f"{key}: got {value}, from which transformers makes no causal language model: "
+            f"{message}. Wanted a type and fields as in its documentation."
         ) from error

@@ -7,9 +7,9 @@ from .configs import MLPConfig
 
 
 class MLP(nn.Module):
-    r"""Compute :math:`V \phi(W_L \cdots \phi(W_1 \phi(W_0 x)))` with ReLU or no :math:`\phi`.
+    r"""The function :math:`V \phi(W_L \cdots \phi(W_1 \phi(W_0 x)))`, φ = ReLU or the identity.
 
-    All entries are normal with variance 1/fan_in.
+    Initial weights are normal with variance 1/fan_in.
     """
 
     def __init__(self, width: int, config: MLPConfig) -> None:

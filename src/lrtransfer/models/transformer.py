@@ -1,7 +1,10 @@
-"""A small decoder transformer in the form of Lingle's study (arXiv 2404.05728).
+"""A small decoder transformer with the architecture of Lingle's study.
 
 B sequences, T positions, n width, H heads of width D = n / H, V vocabulary. Pre-norm RMSNorm
-without gains, no biases, untied readout. The attention scale is 1/D, in every parametrization.
+without gains, no biases, untied readout. The attention scale is 1/D in every parametrization.
+
+References:
+    Lingle (2024). An Empirical Study of μP Learning Rate Transfer. https://arxiv.org/abs/2404.05728
 """
 
 from collections.abc import Callable
@@ -26,9 +29,9 @@ _ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class Transformer(nn.Module):
-    """Predict the next token at every position.
+    """Decoder transformer: logits of the next token at every position.
 
-    Embeddings are standard normal, all matrices normal with variance 1/fan_in.
+    Initial embeddings are standard normal, all matrices normal with variance 1/fan_in.
     """
 
     def __init__(self, width: int, config: TransformerConfig) -> None:

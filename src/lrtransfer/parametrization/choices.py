@@ -1,7 +1,29 @@
 """Named choices where sources disagree, each with its default; weight-decay conventions as data.
 
-Legend: η_i the rate of tensor i, λ the weight decay given by the user, u the update direction. A
-convention is the share of itself that a tensor loses per step.
+Legend: η the learning rate given, η_i that of tensor i, λ the weight decay given, u the direction
+of the update, W the tensor, r its width ratio. A convention says which share of itself a tensor
+loses per step.
+
+References:
+    Yang et al. (2022), Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter
+    Transfer, appendices B.3 and D.2. https://arxiv.org/abs/2203.03466
+
+    Lingle (2024), A Large-Scale Exploration of μ-Transfer. https://arxiv.org/abs/2404.05728
+
+    Wang, Aitchison (2024), How to set AdamW's weight decay as you scale model and dataset size.
+    https://arxiv.org/abs/2405.13698
+
+    Everett et al. (2024), Scaling Exponents Across Parameterizations and Optimizers.
+    https://arxiv.org/abs/2407.05872
+
+    Blake et al. (2024), u-μP: The Unit-Scaled Maximal Update Parametrization.
+    https://arxiv.org/abs/2407.17465
+
+    Dey et al. (2025), Don't be lazy: CompleteP enables compute-efficient deep transformers.
+    https://arxiv.org/abs/2505.01618
+
+    Hayou, Liu (2025), Optimal Embedding Learning Rate in LLMs: The Effect of Vocabulary Size.
+    https://arxiv.org/abs/2506.15025
 """
 
 import math
@@ -11,7 +33,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ..errors import ParametrizationError
-from .rules import CONSTANT, GAUGES, Alignment, Power, Role
+from .powers import CONSTANT, Power
+from .rules import GAUGES, Alignment, Role
 
 WeightDecay = Literal[
     "decoupled_lr",
@@ -25,14 +48,14 @@ WeightDecay = Literal[
 
 
 @dataclass(frozen=True)
-class Decay:
-    """State how much of itself a tensor loses per step.
+class DecayConvention:
+    """Share of itself that a tensor loses per step to weight decay.
 
     Attributes:
-        with_lr: Whether the loss per step is in proportion to the learning rate given.
+        with_lr: Whether the share is in proportion to the learning rate given.
         with_rule: Whether it is in proportion to the rule's factor of the learning rate, too.
         width: Further factor for tensors that contract a growing side.
-        inverse: Whether the number given is a timescale, of which the loss is the inverse.
+        inverse: Whether the number given is a timescale, the inverse of the share.
         decays: Whether anything decays.
         source: Where the convention is used.
     """
@@ -45,30 +68,30 @@ class Decay:
     source: str = ""
 
 
-DECAYS: Mapping[str, Decay] = MappingProxyType({
-    "decoupled_lr": Decay(  # W -= η_i (u + λ W)
+WEIGHT_DECAYS: Mapping[str, DecayConvention] = MappingProxyType({
+    "decoupled_lr": DecayConvention(  # W -= η_i (u + λ W)
         with_lr=True, with_rule=True, source="torch's AdamW; arXiv 2203.03466, B.3"
     ),
-    "decoupled_lr_scaled": Decay(  # W -= η_i u + η λ W
+    "decoupled_lr_scaled": DecayConvention(  # W -= η_i u + η λ W
         with_lr=True, source="microsoft/mup; arXiv 2505.01618"
     ),
-    "independent": Decay(with_lr=False, source="arXiv 2510.19093"),  # W -= η_i u + λ W
-    "ema_timescale": Decay(  # W -= η_i u + W / λ: λ is the timescale τ in steps
+    "independent": DecayConvention(with_lr=False, source="arXiv 2510.19093"),  # W -= η_i u + λ W
+    "ema_timescale": DecayConvention(  # W -= η_i u + W / λ: λ is the timescale τ in steps
         with_lr=False, inverse=True, source="arXiv 2405.13698"
     ),
-    "sqrt_width": Decay(  # W -= η_i (u + λ √r W)
+    "sqrt_width": DecayConvention(  # W -= η_i (u + λ √r W)
         with_lr=True, with_rule=True, width=Power(fan_in=0.5), source="arXiv 2510.15262"
     ),
-    "inverse_width_independent": Decay(  # W -= η_i u + λ W / r
+    "inverse_width_independent": DecayConvention(  # W -= η_i u + λ W / r
         with_lr=False, width=Power(fan_in=-1), source="arXiv 2512.05620"
     ),
-    "none": Decay(with_lr=True, decays=False, source="arXiv 2603.28743"),
+    "none": DecayConvention(with_lr=True, decays=False, source="arXiv 2603.28743"),
 })
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """Hold hyperparameters of one role, tuned beside the learning rate; they do not scale.
+    """Hyperparameters of one role, tuned beside the learning rate; they do not scale with width.
 
     Attributes:
         lr: Factor of the learning rate.
@@ -81,15 +104,16 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Choices:
-    """Choose where the rules leave a choice.
+    """What to do where the rules leave a choice, or sources disagree.
 
     Attributes:
         gauge: Where μP puts its factors: `table3` has no forward multipliers; `table8` and `table9`
             train the same functions (arXiv 2203.03466). Only for the scheme `mup`.
         form: `relative` to the base width, or `absolute` powers of the fans; None: the scheme's.
         alignment: `full`, or `none` for rates without alignment of updates (arXiv 2407.05872).
-        weight_decay: Convention; see `DECAYS`. The default keeps the loss per step the same at
-            every width (microsoft/mup, arXiv 2505.01618); torch's own is `decoupled_lr`.
+        weight_decay: Convention; see `WEIGHT_DECAYS`. With the default a tensor loses the same
+            share per step at every width (microsoft/mup, arXiv 2505.01618); torch's AdamW is
+            `decoupled_lr`.
         decay_embeddings: Whether looked-up tables decay. Biases and gains never do.
         scale_eps: Whether Adam's ε scales with the gradients (arXiv 2203.03466, B.3).
         embedding_lr_exponent: x in (embedding rate) ∝ n^-x; 0 in μP, 1/2 in u-μP
@@ -99,8 +123,8 @@ class Choices:
         query_init: `rule` or `zero` (arXiv 2203.03466, D.2).
         norm_gains: `train`, or `fix` (rate 0): arXiv 2404.05728 found no transfer with trained
             RMSNorm gains.
-        attention: `refuse` a head width that grows with logits scaled by other than 1/d_head, or
-            `accept` it.
+        attention: What to do if the head width grows and logits are not scaled by 1/d_head:
+            `refuse` or `accept`.
         matrix_scope: What matrix optimizers (Muon, Shampoo, SOAP) train: `hidden` matrices, or
             `all` matrices but looked-up tables; AdamW trains the rest.
         depth: Number of residual blocks; needs `base_depth` and the scheme `completep`.
@@ -170,7 +194,7 @@ _ALLOWED: Mapping[str, tuple[Any, ...]] = {
     "gauge": tuple(GAUGES),
     "form": (None, "relative", "absolute"),
     "alignment": ("full", "none"),
-    "weight_decay": tuple(DECAYS),
+    "weight_decay": tuple(WEIGHT_DECAYS),
     "decay_embeddings": (True, False),
     "scale_eps": (True, False),
     "readout_init": ("rule", "zero", "sp"),

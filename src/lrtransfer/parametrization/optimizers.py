@@ -1,6 +1,6 @@
 """Which family of rules an optimizer belongs to, and which optimizers have none.
 
-An optimizer is known by the short name of a rule (`adamw`), by a class of torch's, or by any class
+An optimizer is given by the short name of a rule (`adamw`), by a class of torch's, or by any class
 together with the name of the rule that it follows.
 """
 
@@ -12,14 +12,14 @@ from types import MappingProxyType
 import torch
 
 from ..errors import ParametrizationError
-from .rules import FAMILIES, Family
+from .rules import FAMILIES, UpdateFamily
 
 OptimizerClass = type[torch.optim.Optimizer]
 
 
 @dataclass(frozen=True)
 class OptimizerKind:
-    """State what is known of one optimizer.
+    """Optimizer with a rule: its family, its classes, and how its weight decay enters.
 
     Attributes:
         family: Key of its family in `FAMILIES`.
@@ -76,7 +76,7 @@ _SHORT_REFUSED = {name.rsplit(".", 1)[1].lower(): name for name in REFUSED}
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Name the optimizer of a recipe.
+    """The optimizer of a recipe.
 
     Attributes:
         kind: Key of `KINDS`: the rule.
@@ -87,7 +87,7 @@ class Optimizer:
     class_name: str | None = None
 
     @property
-    def family(self) -> Family:
+    def family(self) -> UpdateFamily:
         """The family whose rates hold."""
         return FAMILIES[KINDS[self.kind].family]
 
@@ -98,11 +98,11 @@ class Optimizer:
 
 
 def find_optimizer(optimizer: str | OptimizerClass, *, follows: str | None = None) -> Optimizer:
-    """Return what is known of an optimizer.
+    """Return the rule that an optimizer follows.
 
     Arguments:
         optimizer: A name of `KINDS`, or a class.
-        follows: The name whose rule a class of one's own follows.
+        follows: The name whose rule a class of the user's follows.
 
     Raises:
         ParametrizationError: If the optimizer is unknown, or breaks every rule.
@@ -118,59 +118,59 @@ def find_optimizer(optimizer: str | OptimizerClass, *, follows: str | None = Non
                 "alone. Name the rule once: optimizer='adamw', or optimizer=Class, "
                 "follows='adamw'."
             )
-        return Optimizer(_known(optimizer, key="optimizer"))
+        return Optimizer(_check_kind(optimizer, key="optimizer"))
     if not isinstance(optimizer, type):
         raise ParametrizationError(
             f"optimizer: got {type(optimizer).__name__}, an object, wanted a name such as 'adamw', "
             "or a class. Give the class; its settings belong where it is made."
         )
-    name = qualified_name(optimizer)
+    name = qualify(optimizer)
     _refuse(name)
     if follows is not None:
-        return Optimizer(_known(follows, key="follows"), class_name=name)
-    found = [kind for kind, known in KINDS.items() if name in known.classes]
-    if len(found) != 1:
+        return Optimizer(_check_kind(follows, key="follows"), class_name=name)
+    kinds = [kind for kind, row in KINDS.items() if name in row.classes]
+    if len(kinds) != 1:
         raise ParametrizationError(
             f"optimizer: got the class {name}, wanted "
-            + (f"its variant: one of {', '.join(found)}" if found else "a class that is known")
+            + (f"its variant: one of {', '.join(kinds)}" if kinds else "a class that is known")
             + ". Say which rule it follows: follows='adamw', for one of "
             f"{', '.join(KINDS)}."
         )
-    return Optimizer(found[0])
+    return Optimizer(kinds[0])
 
 
-def require_class(wanted: Optimizer, optimizer: torch.optim.Optimizer) -> None:
+def require_class(expected: Optimizer, optimizer: torch.optim.Optimizer) -> None:
     """Check that an optimizer is of a class to which the rule applies.
 
     Raises:
         ParametrizationError: If it is of another class, or breaks every rule.
     """
-    ancestors = [qualified_name(c) for c in type(optimizer).__mro__]
-    if wanted.class_name is not None:
-        accepted: tuple[str, ...] = (wanted.class_name,)
+    ancestors = [qualify(c) for c in type(optimizer).__mro__]
+    if expected.class_name is not None:
+        accepted: tuple[str, ...] = (expected.class_name,)
     else:
         for name in ancestors:
             _refuse(name)
-        accepted = KINDS[wanted.kind].classes
+        accepted = KINDS[expected.kind].classes
     if not set(accepted) & set(ancestors):
         raise ParametrizationError(
             f"verify: got an optimizer of class {type(optimizer).__name__}, wanted "
-            f"{_accepted(accepted, wanted.kind)}, for which the recipe was made. Build that one "
-            "from recipe.param_groups, or make the recipe for another: "
+            f"{_describe_classes(accepted, expected.kind)}, for which the recipe was made. Build "
+            "that one from recipe.param_groups, or make the recipe for another: "
             f"optimizer={type(optimizer).__name__}, follows='...'."
         )
 
 
-def qualified_name(cls: type) -> str:
+def qualify(cls: type) -> str:
     """Return module and name of a class."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _accepted(classes: tuple[str, ...], kind: str) -> str:
+def _describe_classes(classes: tuple[str, ...], kind: str) -> str:
     return " or ".join(classes) or f"the class that follows {kind!r}"
 
 
-def _known(name: str, *, key: str) -> str:
+def _check_kind(name: str, *, key: str) -> str:
     if name in KINDS:
         return name
     if name.lower() in _SHORT_REFUSED:

@@ -11,6 +11,24 @@ functions are trained at C·θ^k, where k belongs to the family. So no rule is w
 
 In relative form every factor is 1 at the base width, and all schemes are the same there, bit for
 bit. In absolute form the fans themselves take the place of their ratios.
+
+References:
+    Yang et al. (2022), Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter
+    Transfer (TP5). https://arxiv.org/abs/2203.03466
+
+    Yang, Simon, Bernstein (2023), A Spectral Condition for Feature Learning.
+    https://arxiv.org/abs/2310.17813
+
+    Everett et al. (2024), Scaling Exponents Across Parameterizations and Optimizers.
+    https://arxiv.org/abs/2407.05872
+
+    Blake et al. (2024), u-μP: The Unit-Scaled Maximal Update Parametrization.
+    https://arxiv.org/abs/2407.17465
+
+    Dey et al. (2025), Don't be lazy: CompleteP enables compute-efficient deep transformers.
+    https://arxiv.org/abs/2505.01618
+
+    Every row names its own source.
 """
 
 from collections.abc import Mapping
@@ -20,10 +38,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from ..errors import ParametrizationError
+from .powers import CONSTANT, Power
 
 
 class Role(StrEnum):
-    """Name what a tensor does, by which of its sides grow with width."""
+    """What a tensor does, by which of its sides grow with width."""
 
     INPUT = "input"  # contracts a fixed side, produces a growing one: embeddings, first layer
     HIDDEN = "hidden"  # both sides grow
@@ -32,62 +51,17 @@ class Role(StrEnum):
     SCALAR = "scalar"  # no side grows
 
 
-@dataclass(frozen=True)
-class Fans:
-    """Count what one entry of a tensor's output sums over, and how many outputs there are."""
-
-    fan_in: float
-    fan_out: float
+PowersByRole = Mapping[Role, Power]
 
 
-@dataclass(frozen=True)
-class Power:
-    r"""Express a factor :math:`in^{a}\, out^{b} \max(in, out)^{c}` of a tensor's sides.
-
-    Example:
-        >>> hidden_std = Power(fan_in=-0.5)
-        >>> hidden_std.relative(Fans(64, 64), base=Fans(16, 16))
-        0.5
-        >>> (hidden_std * hidden_std).absolute(Fans(64, 64))
-        0.015625
-    """
-
-    fan_in: float = 0.0
-    fan_out: float = 0.0
-    larger: float = 0.0
-
-    def absolute(self, sides: Fans) -> float:
-        """Return the factor of the fans themselves."""
-        return self.relative(sides, base=Fans(1.0, 1.0))
-
-    def relative(self, sides: Fans, *, base: Fans) -> float:
-        """Return the factor of the ratios over the base shape; 1 at the base shape."""
-        ratio_in, ratio_out = sides.fan_in / base.fan_in, sides.fan_out / base.fan_out
-        larger = max(sides.fan_in, sides.fan_out) / max(base.fan_in, base.fan_out)
-        return float(ratio_in**self.fan_in * ratio_out**self.fan_out * larger**self.larger)
-
-    def __mul__(self, other: "Power") -> "Power":
-        """Multiply two factors."""
-        return Power(
-            self.fan_in + other.fan_in, self.fan_out + other.fan_out, self.larger + other.larger
-        )
-
-    def __pow__(self, exponent: float) -> "Power":
-        """Raise the factor to a power."""
-        return Power(self.fan_in * exponent, self.fan_out * exponent, self.larger * exponent)
-
-
-CONSTANT = Power()
-Powers = Mapping[Role, Power]
-
-
-def _powers(
+def powers_by_role(
     *,
     input: Power = CONSTANT,
     hidden: Power = CONSTANT,
     output: Power = CONSTANT,
     vector: Power = CONSTANT,
-) -> Powers:
+) -> PowersByRole:
+    """Return a power for each role; scalars have none."""
     return MappingProxyType({
         Role.INPUT: input,
         Role.HIDDEN: hidden,
@@ -97,12 +71,12 @@ def _powers(
     })
 
 
-_ONE = _powers()
+_ONE = powers_by_role()
 
 
 @dataclass(frozen=True)
-class Family:
-    r"""State what optimizers with the same kind of update have in common.
+class UpdateFamily:
+    r"""Optimizers with the same kind of update, and the rates that they want.
 
     Attributes:
         lr: Rate of a maximal update under μP without forward multipliers.
@@ -113,7 +87,7 @@ class Family:
         source: Where the rates are from.
     """
 
-    lr: Powers
+    lr: PowersByRole
     gradient_power: float = 0.0
     follows_weights: bool = False
     has_eps: bool = False
@@ -121,28 +95,28 @@ class Family:
 
     @property
     def lr_per_multiplier(self) -> float:
-        """K of Lemma J.1: multiplying A by θ, with B/θ, multiplies C by θ^k."""
+        """Exponent k of Lemma J.1: multiplying A by θ, with B/θ, multiplies C by θ^k."""
         return 0.0 if self.follows_weights else -1.0 - self.gradient_power
 
 
-_NORMALISED = _powers(hidden=Power(fan_in=-1), output=Power(fan_in=-1))
+_NORMALISED = powers_by_role(hidden=Power(fan_in=-1), output=Power(fan_in=-1))
 # ‖ΔW‖₂ = √(fan_out / fan_in) from an update whose singular values are all 1 (arXiv 2310.17813).
 _ORTHOGONAL_ROOT = Power(fan_in=-0.5, fan_out=0.5)
 
 
-def _orthogonal(built_in: Power = CONSTANT) -> Powers:
+def _orthogonal(built_in: Power = CONSTANT) -> PowersByRole:
     """Return the rates of an orthogonalised update, given the shape factor it has already."""
     factor = _ORTHOGONAL_ROOT * built_in**-1
-    return _powers(input=factor, hidden=factor, output=factor)
+    return powers_by_role(input=factor, hidden=factor, output=factor)
 
 
 _TP5 = "arXiv 2203.03466, Table 3"
 _SHAPES = "arXiv 2603.00541, appendix C"
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({
-    "gradient": Family(
+FAMILIES: Mapping[str, UpdateFamily] = MappingProxyType({
+    "gradient": UpdateFamily(
         # Where the two sides of a hidden tensor grow unequally: microsoft/mup.
-        lr=_powers(
+        lr=powers_by_role(
             input=Power(fan_out=1),
             hidden=Power(fan_in=-1, fan_out=1),
             output=Power(fan_in=-1),
@@ -151,37 +125,37 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({
         gradient_power=1,
         source=_TP5,
     ),
-    "adaptive": Family(lr=_NORMALISED, has_eps=True, source=_TP5),
-    "sign": Family(lr=_NORMALISED, source=_SHAPES),
-    # Derived from "adaptive": the step is relative to the weights' own size, see `_rate`. TP5,
-    # appendix B.3 states the result: hidden n^-1/2, all else constant.
-    "trust_ratio": Family(
+    "adaptive": UpdateFamily(lr=_NORMALISED, has_eps=True, source=_TP5),
+    "sign": UpdateFamily(lr=_NORMALISED, source=_SHAPES),
+    # Derived from "adaptive": the step is relative to the size of the weights, see
+    # `_effective_rate`. TP5, appendix B.3 states the result: hidden n^-1/2, all else constant.
+    "trust_ratio": UpdateFamily(
         lr=_NORMALISED, follows_weights=True, source="arXiv 2203.03466, appendix B.3"
     ),
     # The same for an update of full rank, as arXiv 2602.20937 is quoted: hidden Θ(1).
-    "trust_ratio_spectral": Family(
-        lr=_powers(hidden=Power(fan_in=-0.5), output=Power(fan_in=-1)),
+    "trust_ratio_spectral": UpdateFamily(
+        lr=powers_by_role(hidden=Power(fan_in=-0.5), output=Power(fan_in=-1)),
         follows_weights=True,
         source="arXiv 2602.20937, as quoted",
     ),
-    "muon_plain": Family(lr=_orthogonal(), source=_SHAPES),
+    "muon_plain": UpdateFamily(lr=_orthogonal(), source=_SHAPES),
     # The shape factor is part of the optimizer: √max(1, out/in), √(out/in), 0.2·√max(out, in).
-    "muon_keller": Family(
+    "muon_keller": UpdateFamily(
         lr=_orthogonal(Power(fan_in=-0.5, larger=0.5)), source="KellerJordan/Muon"
     ),
-    "muon_spectral": Family(lr=_orthogonal(_ORTHOGONAL_ROOT), source="arXiv 2310.17813"),
-    "muon_kimi": Family(lr=_orthogonal(Power(larger=0.5)), source=_SHAPES),
-    "shampoo": Family(lr=_orthogonal(), source=_SHAPES),  # exponents 1/4, 1/4
-    "shampoo_half": Family(  # exponents 1/2, 1/2
+    "muon_spectral": UpdateFamily(lr=_orthogonal(_ORTHOGONAL_ROOT), source="arXiv 2310.17813"),
+    "muon_kimi": UpdateFamily(lr=_orthogonal(Power(larger=0.5)), source=_SHAPES),
+    "shampoo": UpdateFamily(lr=_orthogonal(), source=_SHAPES),  # exponents 1/4, 1/4
+    "shampoo_half": UpdateFamily(  # exponents 1/2, 1/2
         lr=_ONE, gradient_power=-1, source="arXiv 2512.05620, as quoted in 2603.00541"
     ),
-    "soap": Family(lr=_orthogonal(), source=_SHAPES),
+    "soap": UpdateFamily(lr=_orthogonal(), source=_SHAPES),
 })
 
 
 @dataclass(frozen=True)
 class Scheme:
-    r"""State how a parametrization scales multipliers, initial values and rates.
+    r"""A parametrization: how multipliers, initial values and rates scale.
 
     Attributes:
         init_std: B per role.
@@ -199,9 +173,9 @@ class Scheme:
         source: Where it is from.
     """
 
-    init_std: Powers = field(default_factory=lambda: _ONE)
-    multiplier: Powers = field(default_factory=lambda: _ONE)
-    lr: Literal["maximal", "constant"] | Powers = "maximal"
+    init_std: PowersByRole = field(default_factory=lambda: _ONE)
+    multiplier: PowersByRole = field(default_factory=lambda: _ONE)
+    lr: Literal["maximal", "constant"] | PowersByRole = "maximal"
     readout: float = 1.0
     absolute: bool = False
     embedding_lr: float = 0.0
@@ -213,11 +187,11 @@ class Scheme:
 
 _ROOT_IN = Power(fan_in=-0.5)
 # The fan_in of inputs does not grow: their power of it is a constant that absolute forms see alone.
-_SP_INIT = _powers(input=_ROOT_IN, hidden=_ROOT_IN, output=_ROOT_IN)
-_MUP_INIT = _powers(input=_ROOT_IN, hidden=_ROOT_IN, output=Power(fan_in=-1))
-_INPUT_INIT = _powers(input=_ROOT_IN)
-_SP_FORWARD = _powers(hidden=_ROOT_IN, output=_ROOT_IN)
-_MUP_FORWARD = _powers(hidden=_ROOT_IN, output=Power(fan_in=-1))
+_SP_INIT = powers_by_role(input=_ROOT_IN, hidden=_ROOT_IN, output=_ROOT_IN)
+_MUP_INIT = powers_by_role(input=_ROOT_IN, hidden=_ROOT_IN, output=Power(fan_in=-1))
+_INPUT_INIT = powers_by_role(input=_ROOT_IN)
+_SP_FORWARD = powers_by_role(hidden=_ROOT_IN, output=_ROOT_IN)
+_MUP_FORWARD = powers_by_role(hidden=_ROOT_IN, output=Power(fan_in=-1))
 _SPECTRAL = Power(fan_in=-0.5, fan_out=0.5, larger=-0.5)  # min(1, √(out/in)) / √in
 _EXPONENTS = "arXiv 2407.05872"
 
@@ -226,13 +200,15 @@ _EXPONENTS = "arXiv 2407.05872"
 GAUGES: Mapping[str, Scheme] = MappingProxyType({
     "table3": Scheme(init_std=_MUP_INIT, source=_TP5),
     "table8": Scheme(
-        init_std=_powers(input=_ROOT_IN, hidden=_ROOT_IN),
-        multiplier=_powers(output=Power(fan_in=-1)),
+        init_std=powers_by_role(input=_ROOT_IN, hidden=_ROOT_IN),
+        multiplier=powers_by_role(output=Power(fan_in=-1)),
         source="arXiv 2203.03466, Table 8",
     ),
     "table9": Scheme(
-        init_std=_powers(input=Power(fan_in=-0.5, fan_out=-0.5), hidden=_ROOT_IN, output=_ROOT_IN),
-        multiplier=_powers(input=Power(fan_out=0.5), output=_ROOT_IN),
+        init_std=powers_by_role(
+            input=Power(fan_in=-0.5, fan_out=-0.5), hidden=_ROOT_IN, output=_ROOT_IN
+        ),
+        multiplier=powers_by_role(input=Power(fan_out=0.5), output=_ROOT_IN),
         source="arXiv 2203.03466, Table 9",
     ),
 })
@@ -265,7 +241,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         source="arXiv 2407.17465",
     ),
     "spectral": Scheme(
-        init_std=_powers(input=_SPECTRAL, hidden=_SPECTRAL, output=_SPECTRAL),
+        init_std=powers_by_role(input=_SPECTRAL, hidden=_SPECTRAL, output=_SPECTRAL),
         absolute=True,
         families=("gradient", "adaptive", "sign"),
         source="arXiv 2310.17813",
@@ -277,19 +253,19 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
 RELATIVE_SCHEMES = tuple(name for name, scheme in SCHEMES.items() if not scheme.absolute)
 
 # Rates if updates and activations are not aligned (arXiv 2407.05872): normalised gradients only.
-_NO_ALIGNMENT = _powers(hidden=_ROOT_IN, output=_ROOT_IN)
+_NO_ALIGNMENT = powers_by_role(hidden=_ROOT_IN, output=_ROOT_IN)
 Alignment = Literal["full", "none"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """State how the quantities of one role scale under a scheme and a family.
+    """Scaling of one role under a scheme and a family of optimizers.
 
     Attributes:
-        init_std: B.
-        multiplier: A.
-        lr: C.
-        eps: ε of optimizers that have one.
+        init_std: Standard deviation B of the initial values.
+        multiplier: Forward multiplier A.
+        lr: Learning rate C.
+        eps: Epsilon of optimizers that have one.
         effective_lr: The rate in the gauge A = 1, which the shrinkage by weight decay refers to.
     """
 
@@ -300,12 +276,21 @@ class Rule:
     effective_lr: Power
 
 
-def rule(scheme: Scheme, family: Family, role: Role, *, alignment: Alignment = "full") -> Rule:
-    """Return the rule of a role.
+def rule(
+    scheme: Scheme, family: UpdateFamily, role: Role, *, alignment: Alignment = "full"
+) -> Rule:
+    """Return the rule of a role: the scheme's powers, and the rate moved to its gauge.
+
+    Arguments:
+        scheme: The parametrization.
+        family: The family of the optimizer.
+        role: The role of the tensor.
+        alignment: `full`: updates are aligned with the activations that they meet; `none`: rates
+            for updates that are not (Everett et al. 2024).
 
     Raises:
-        ParametrizationError: If rates without alignment are wanted of a family that follows the
-            size of the gradient or of the weights: none are known.
+        ParametrizationError: If rates without alignment are asked for with a family that follows
+            the size of the gradient or of the weights: none are known.
 
     Example:
         >>> rule(SCHEMES["mup"], FAMILIES["adaptive"], Role.HIDDEN).lr
@@ -328,7 +313,9 @@ def rule(scheme: Scheme, family: Family, role: Role, *, alignment: Alignment = "
     )
 
 
-def _effective_rate(scheme: Scheme, family: Family, role: Role, alignment: Alignment) -> Power:
+def _effective_rate(
+    scheme: Scheme, family: UpdateFamily, role: Role, alignment: Alignment
+) -> Power:
     """Return the rate in the gauge without multipliers."""
     if scheme.lr == "constant":
         return scheme.multiplier[role] ** -family.lr_per_multiplier
@@ -347,58 +334,6 @@ def _effective_rate(scheme: Scheme, family: Family, role: Role, alignment: Align
         # Gradients larger by n^(1 - readout) than under μP want rates smaller by their power p.
         rate *= Power(fan_out=-family.gradient_power * (1 - scheme.readout))
     return rate
-
-
-def abc_scheme(rows: Mapping[str, Mapping[str, float]]) -> Scheme:
-    """Return the scheme with these exponents: multiplier n^-a, standard deviation n^-b, rate n^-c.
-
-    n is the ratio of the side that grows: fan_in where it does, else fan_out. The rates c are those
-    of the optimizer that the recipe is made for.
-
-    Arguments:
-        rows: By role, such as {"hidden": {"a": 0, "b": 0.5, "c": 1}}; what is left out is 0.
-
-    Raises:
-        ParametrizationError: If a role or an exponent is unknown, or a vector has a multiplier.
-
-    Example:
-        >>> abc_scheme({"hidden": {"b": 0.5, "c": 1}}).lr[Role.HIDDEN]
-        Power(fan_in=-1, fan_out=0.0, larger=0.0)
-    """
-    if unknown := set(rows) - set(Role):
-        raise ParametrizationError(
-            f"scheme: got rows for {sorted(unknown)}, wanted roles: {', '.join(Role)}."
-        )
-    for role, row in rows.items():
-        if unknown := set(row) - {"a", "b", "c"}:
-            raise ParametrizationError(
-                f"scheme: got {sorted(unknown)} for {role}, wanted the exponents a (multiplier), "
-                "b (standard deviation) and c (learning rate)."
-            )
-    if rows.get(Role.VECTOR, {}).get("a", 0):
-        raise ParametrizationError(
-            "scheme: got a multiplier for vectors, wanted a = 0: no module offers a place for a "
-            "multiplier of its bias alone. By the symmetry, b - a and a rate moved with it do the "
-            "same."
-        )
-
-    def powers(exponent: str) -> Powers:
-        values = {role: -rows.get(role, {}).get(exponent, 0.0) for role in Role}
-        return _powers(
-            input=Power(fan_out=values[Role.INPUT]),
-            hidden=Power(fan_in=values[Role.HIDDEN]),
-            output=Power(fan_in=values[Role.OUTPUT]),
-            vector=Power(fan_out=values[Role.VECTOR]),
-        )
-
-    output = rows.get(Role.OUTPUT, {})
-    return Scheme(
-        init_std=powers("b"),
-        multiplier=powers("a"),
-        lr=powers("c"),
-        readout=output.get("a", 0.0) + output.get("b", 0.0),
-        source="exponents given",
-    )
 
 
 _BELOW_READOUT = (Role.INPUT, Role.HIDDEN, Role.VECTOR)

@@ -6,9 +6,9 @@ from typing import Any
 
 from ..statistics.answer import SchemeAnswer
 from ..statistics.transfer import Judgement
-from ..sweeps.estimate import Estimate, SizeCost
-from ..sweeps.result import StudyResult, warnings
-from ..sweeps.study import Study
+from ..study.study import Study
+from ..sweeps.cost import Estimate, SizeCost
+from ..sweeps.result import StudyResult, list_warnings
 
 
 def study_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
@@ -23,12 +23,12 @@ def study_document(result: StudyResult, *, report: str | None) -> dict[str, Any]
         "runs": asdict(result.counts),
         **_judgement_part(result.answers),
         "variants": {
-            arm.name: {"scheme": arm.scheme, "values": dict(arm.values)}
-            for arm in result.study.arms
+            variant.name: {"scheme": variant.scheme, "values": dict(variant.values)}
+            for variant in result.study.variants
         },
         "confirmations": [asdict(confirmation) for confirmation in result.confirmations],
         "choices": list(result.choices),
-        "warnings": warnings(result),
+        "warnings": list_warnings(result),
         "report": report,
     }
 
@@ -66,7 +66,7 @@ def estimate_document(study: Study, estimate: Estimate) -> dict[str, Any]:
     return {
         "study": study.name,
         "runs": [
-            {"scheme": p.scheme, "size": p.size, "lr": p.run.lr, "seed": p.run.seed} | asdict(cost)
+            {"scheme": p.variant, "size": p.size, "lr": p.run.lr, "seed": p.run.seed} | asdict(cost)
             for p, cost in estimate.runs
         ],
         "finished": estimate.finished,

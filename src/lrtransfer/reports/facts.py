@@ -4,12 +4,20 @@ from collections.abc import Iterator
 
 from ..statistics.axis import AXES
 from ..statistics.curves.columns import seed_noise
-from ..statistics.regret import format_power
-from ..sweeps import describe
+from ..statistics.notation import format_power
+from ..study.describe import (
+    describe_conditions,
+    describe_data,
+    describe_held_out,
+    describe_model,
+    describe_optimizer,
+    describe_varied,
+)
+from ..study.model_work import ModelWork
+from ..study.program import Program
+from ..study.study import Study
 from ..sweeps.confirm import Confirmation
-from ..sweeps.describe import tokens_per_step
 from ..sweeps.result import Counts, StudyResult
-from ..sweeps.study import Study
 from .notation import (
     LOSS_UNIT,
     compute_log2,
@@ -28,7 +36,7 @@ def name_loss_unit(study: Study) -> str:
         >>> name_loss_unit(Study())
         'nats'
     """
-    is_ours = study.trainer is None and study.training.loss == "cross-entropy"
+    is_ours = isinstance(study.work, ModelWork) and study.training.loss == "cross-entropy"
     return "nats" if is_ours else LOSS_UNIT
 
 
@@ -61,10 +69,10 @@ def describe_confirmation(confirmation: Confirmation) -> str:
     name, optimum = AXES[confirmation.axis].name, confirmation.optimum
     prediction, regret = confirmation.predicted, confirmation.regret
     predicted = "nothing" if prediction is None else format_rate(compute_log2(prediction.lr))
-    used = format_power(confirmation.log2_lr)
     line = (
         f"{confirmation.scheme}: at {name} {confirmation.size} the optimum of the base {name} "
-        f"({used}) was tried with its neighbours; predicted {predicted}"
+        f"({format_power(confirmation.log2_lr)}) was tried with its neighbours; predicted "
+        f"{predicted}"
     )
     if optimum.log2_lr is None:
         return f"{line}, no optimum measured"
@@ -83,21 +91,22 @@ def describe_confirmation(confirmation: Confirmation) -> str:
 def list_facts(result: StudyResult) -> Iterator[tuple[str, str]]:
     """Yield label and value of what a study trained, and of what it held fixed."""
     study, axis = result.study, AXES[result.study.along]
-    if study.trainer is not None:
-        yield "command", study.trainer.command
-        yield "loss", study.trainer.loss_from
-    else:
-        yield "model", describe.model(study)
-        yield "data", describe.data(study)
-        yield "optimizer", describe.optimizer(study)
-        yield "training", describe.conditions(study)
-        if tokens_per_step(study) is not None:
-            yield "tokens per parameter", _describe_tokens_per_parameter(result)
-        yield "held-out loss", f"{describe.held_out(study)}, the same for all runs"
+    match study.work:
+        case Program(command=command, loss_from=loss_from):
+            yield "command", command
+            yield "loss", loss_from
+        case work:
+            yield "model", describe_model(study)
+            yield "data", describe_data(study)
+            yield "optimizer", describe_optimizer(study)
+            yield "training", describe_conditions(study)
+            if work.tokens_per_step is not None:
+                yield "tokens per parameter", _describe_tokens_per_parameter(result)
+            yield "held-out loss", f"{describe_held_out(study)}, the same for all runs"
     if study.vary:
-        yield "varied", describe.varied(study)
+        yield "varied", describe_varied(study)
     yield "noise of the loss", describe_noise(result)
-    yield axis.plural, ", ".join(map(str, study.measured)) + f" (base {study.base})"
+    yield axis.plural, ", ".join(map(str, study.measured_sizes)) + f" (base {study.base_size})"
     yield "seeds", f"{study.seeds} (study seed {study.study_seed})"
     yield "runs", describe_counts(result.counts)
 
@@ -106,7 +115,8 @@ def _describe_tokens_per_parameter(result: StudyResult) -> str:
     """Return how the sizes differ in data per parameter, which moves optima by itself."""
     study, shares = result.study, []
     for size, count in sorted(result.parameters.items()):
-        at_size = study.at(study.arms[0], size)
-        tokens = at_size.training.steps * (tokens_per_step(at_size) or 0)
+        work = study.work_at(study.variants[0], size)
+        assert isinstance(work, ModelWork)
+        tokens = work.training.steps * (work.tokens_per_step or 0)
         shares.append(f"{tokens / count:.2g} at {AXES[study.along].name} {size}")
     return ", ".join(shares)

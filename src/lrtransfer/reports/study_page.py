@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from ..sweeps.plan import curve_key
-from ..sweeps.result import StudyResult, warnings
-from ..sweeps.study import Study
+from ..sweeps.result import StudyResult, list_warnings
 from .facts import describe_confirmation, list_facts, name_loss_unit
-from .html import Curve, Report, write
+from .html import Report, write
 
 PAGE_NAME = "report.html"
 
@@ -34,14 +32,8 @@ def make_report(result: StudyResult) -> Report:
         target=study.target,
         unit=name_loss_unit(study),
         comparisons=result.answers.comparisons,
-        notes=tuple(warnings(result)),
+        notes=tuple(list_warnings(result)),
         choices=result.choices,
         confirmations=tuple(map(describe_confirmation, result.confirmations)),
-        shared=_name_shared_curves(study),
+        shared=result.shared_curves,
     )
-
-
-def _name_shared_curves(study: Study) -> dict[Curve, Curve]:
-    """Name the curve of every scheme and size; schemes that share one have one name for it."""
-    pairs = ((arm.name, size) for arm in study.arms for size in study.measured)
-    return {(name, size): curve_key(study, name, size) for name, size in pairs}

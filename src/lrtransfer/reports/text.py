@@ -9,12 +9,13 @@ from rich.markup import escape
 
 from ..statistics.answer import SchemeAnswer, axis_of
 from ..statistics.axis import AXES
-from ..statistics.regret import format_power
+from ..statistics.notation import format_power
 from ..statistics.transfer import Judgement
-from ..sweeps.describe import measure
-from ..sweeps.estimate import Estimate, SizeCost
-from ..sweeps.result import StudyResult, warnings
-from ..sweeps.study import Study
+from ..study.describe import describe_measurement
+from ..study.search import AdaptiveSearch
+from ..study.study import Study
+from ..sweeps.cost import Estimate, SizeCost
+from ..sweeps.result import StudyResult, list_warnings
 from .facts import describe_confirmation, describe_counts, describe_noise, name_loss_unit
 from .notation import LOSS_UNIT, format_comparison, format_optimum, format_optimum_range
 from .quantities import STATUSES, list_quantities
@@ -39,8 +40,8 @@ def print_study(result: StudyResult, page: Path | None, *, console: "Console") -
     console.print(f"\n{describe_counts(result.counts)}, {result.counts.reused} reused.")
     for line in result.choices:
         console.print(f"  {escape(line)}")
-    console.print(f"{escape(measure(result.study))}; {describe_noise(result)}.")
-    for note in warnings(result):
+    console.print(f"{escape(describe_measurement(result.study))}; {describe_noise(result)}.")
+    for note in list_warnings(result):
         console.print(f"[bold]Warning:[/] {escape(note)}")
     if page:
         console.print(f"Report: {escape(str(page))}", soft_wrap=True)
@@ -120,8 +121,8 @@ def print_estimate(study: Study, estimate: Estimate, *, console: "Console") -> N
             f"The same {target.runs} runs at {axis} {target.size} itself: "
             f"{directly:.3g} FLOPs, {directly / flops:.3g} times as many."
         )
-    if study.design == "adaptive":
-        budget = study.limit
+    if isinstance(study.search, AdaptiveSearch):
+        budget = study.search.budget
         console.print(f"Adaptive: it stops at {budget.amount:g} {budget.unit} at the latest.")
     if estimate.seconds is None:
         console.print("What the command costs is known once a run of each size has finished.")
@@ -147,7 +148,7 @@ def _describe_runs(study: Study, estimate: Estimate) -> str:
     if not rates:
         return f"All {estimate.finished} runs are finished."
     low, high = (format_power(math.log2(rate)) for rate in (rates[0], rates[-1]))
-    first = "first round: " if study.design == "adaptive" else ""
+    first = "first round: " if isinstance(study.search, AdaptiveSearch) else ""
     return (
         f"{first}{len(estimate.runs)} runs, {len(rates)} learning rates from {low} to {high}; "
         f"{estimate.finished} more are finished."

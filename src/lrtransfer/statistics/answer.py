@@ -11,6 +11,7 @@ from typing import Literal
 
 from ..scaling import FloatArray
 from .axis import AXES, Axis, AxisName
+from .notation import format_percent
 
 VerdictName = Literal["transfers", "does not transfer", "inconclusive"]
 OptimumStatus = Literal["ok", "edge", "none"]
@@ -171,7 +172,7 @@ class Evidence:
     def __str__(self) -> str:
         """Return what to do, how many runs it takes, and what they cost."""
         runs = "1 run" if self.runs == 1 else f"{self.runs} runs"
-        return f"{self.action}: {runs}, about {100 * self.cost:.2g} % of the training so far"
+        return f"{self.action}: {runs}, about {format_percent(self.cost)} of the training so far"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from ..scaling import FloatArray
 from .answer import Evidence, Optimum, SchemeAnswer, Side
 from .axis import AXES, Axis, AxisName
 from .curves.optimum import SizeFit
-from .regret import Decision, format_power
+from .notation import format_power
+from .regret import Decision
 
 ENOUGH_SEEDS = 3
 EXTENSION = 2.0  # octaves to be tried beyond an edge

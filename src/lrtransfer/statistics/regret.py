@@ -16,7 +16,6 @@ References:
     Jennison & Turnbull (1999), Group Sequential Methods with Applications to Clinical Trials.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +26,7 @@ from .axis import AXES, Axis, AxisName
 from .curves.columns import Columns
 from .curves.curve import CurveDraws
 from .curves.optimum import FINE_RATES, SizeFit
+from .notation import format_percent, format_power
 
 
 @dataclass(frozen=True)
@@ -196,31 +196,6 @@ def draw_regrets(used: RateUsed, draws: CurveDraws) -> FloatArray:
         at_rate = loss[:, (x >= low) & (x <= high)].min(axis=1)
     regrets: FloatArray = (at_rate - loss.min(axis=1)) / draws.columns.best_loss
     return regrets
-
-
-def format_power(log2_lr: float) -> str:
-    """Return a learning rate as a power of two.
-
-    Example:
-        >>> format_power(-6.0), format_power(-6.283)
-        ('2^-6', '2^-6.28')
-    """
-    return "2^" + f"{round(log2_lr, 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0: no "-0"
-
-
-def format_percent(share: float) -> str:
-    """Return a share as a percentage of three digits for people, no finer than 0.0001 %.
-
-    Example:
-        >>> format_percent(0.01), format_percent(0.00123), format_percent(0.0000401)
-        ('1 %', '0.123 %', '0.004 %')
-        >>> format_percent(2.3), format_percent(378.1277)
-        ('230 %', '37,800 %')
-    """
-    value = 100 * share
-    digits = min(4, 2 - math.floor(math.log10(abs(value)))) if value else 0
-    text = f"{round(value, digits) + 0.0:,.{max(digits, 0)}f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
 
 
 def _interpolate(at: float, x: FloatArray, loss: FloatArray) -> FloatArray:

@@ -1,1 +1,1 @@
-"""Which runs a study needs, how they are kept, and who trains them."""
+"""Many runs: which to make, what is kept of them, and what follows."""

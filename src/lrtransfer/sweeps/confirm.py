@@ -1,4 +1,4 @@
-"""Was the target's learning rate foretold? The target trained at the rate that would be used.
+"""Was the target's learning rate predicted? The target trained at the rate that would be used.
 
 The prediction is written down before the target is trained. The target gets the optimum of the base
 width and a neighbour on either side, with the sweep's seeds: enough to see what the rate costs
@@ -14,25 +14,25 @@ from pathlib import Path
 from ..errors import UserError
 from ..statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
 from ..statistics.axis import AxisName
-from .plan import Cell, Cells
-from .study import Study
+from ..study.study import Study
+from .plan import GridPoint, Plan
 
-FILE_NAME = "prediction.json"
+PREDICTION_NAME = "prediction.json"
 NEIGHBOURS = 1  # rates on either side of the one used
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Compare what was foretold for the target with what was measured there.
+    """What was predicted for the target beside what was measured there.
 
     Attributes:
         scheme: Name.
         size: The target, a size along the axis.
         axis: What the size counts.
         log2_lr: The rate used, the optimum of the base width, as log2.
-        predicted: Learning rate foretold, if it could be.
-        optimum: What the target's runs tell of its optimum.
-        regret: What the rate used costs at the target, as far as its neighbours tell.
+        predicted: Learning rate predicted, if it could be.
+        optimum: Optimum of the target's runs.
+        regret: What the rate used costs at the target, as far as its neighbours show.
     """
 
     scheme: str
@@ -44,73 +44,74 @@ class Confirmation:
     regret: Regret | None
 
 
-def target_cells(study: Study, answers: Mapping[str, SchemeAnswer]) -> Cells:
-    """Return what to try at the target, under every scheme whose base optimum is known."""
-    cells: dict[tuple[str, int], tuple[Cell, ...]] = {}
-    step = study.lattice.per_octave // study.grid.per_octave
-    for name, answer in answers.items():
-        used = _base_optimum(study, answer)
+def plan_target(study: Study, answers: Mapping[str, SchemeAnswer]) -> Plan:
+    """Return what to try at the target, under every variant whose base optimum is known."""
+    plan: dict[tuple[str, int], tuple[GridPoint, ...]] = {}
+    per_octave = study.search.lattice.per_octave
+    step = per_octave // study.grid.per_octave
+    for variant, answer in answers.items():
+        used = _find_base_optimum(study, answer)
         if used is None:
             continue
-        centre = round(used * study.lattice.per_octave)
-        cells[name, study.target] = tuple(
-            (centre + step * k, seed)
+        centre = round(used * per_octave)
+        plan[variant, study.target] = tuple(
+            GridPoint(centre + step * k, seed)
             for k in range(-NEIGHBOURS, NEIGHBOURS + 1)
             for seed in range(study.seeds)
         )
-    return cells
+    return plan
 
 
-def confirmations(
-    study: Study, foretold: Mapping[str, SchemeAnswer], found: Mapping[str, SchemeAnswer]
+def confirm(
+    study: Study, before: Mapping[str, SchemeAnswer], after: Mapping[str, SchemeAnswer]
 ) -> tuple[Confirmation, ...]:
-    """Compare answers before and after the target was trained."""
-    compared = []
-    for scheme, answer in found.items():
-        used = _base_optimum(study, foretold[scheme])
-        measured = [o for o in answer.optima if o.size == study.target]
-        if used is None or not measured:
+    """Compare the answers before the target was trained with those after."""
+    confirmations = []
+    for variant, answer in after.items():
+        used = _find_base_optimum(study, before[variant])
+        at_target = [optimum for optimum in answer.optima if optimum.size == study.target]
+        if used is None or not at_target:
             continue
-        compared.append(
+        confirmations.append(
             Confirmation(
-                scheme=scheme,
+                scheme=variant,
                 size=study.target,
                 axis=study.along,
                 log2_lr=used,
-                predicted=foretold[scheme].prediction,
-                optimum=measured[0],
+                predicted=before[variant].prediction,
+                optimum=at_target[0],
                 regret=answer.regret,
             )
         )
-    return tuple(compared)
+    return tuple(confirmations)
 
 
-def write_down(answers: Mapping[str, SchemeAnswer], directory: Path) -> None:
+def write_predictions(answers: Mapping[str, SchemeAnswer], directory: Path) -> None:
     """Write the predictions into the study's folder, before the target is trained.
 
     Raises:
         UserError: If it cannot be written.
     """
-    told = {
+    predictions = {
         name: None if answer.prediction is None else asdict(answer.prediction)
         for name, answer in answers.items()
     }
-    temporary = directory / f".{FILE_NAME}.tmp"
+    temporary = directory / f".{PREDICTION_NAME}.tmp"
     try:
         with temporary.open("w", encoding="utf-8") as file:
-            json.dump(told, file, indent=2)
+            json.dump(predictions, file, indent=2)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(directory / FILE_NAME)
+        temporary.replace(directory / PREDICTION_NAME)
     except OSError as error:
         raise UserError(
-            f"{directory / FILE_NAME}: got '{error.strerror}', wanted a file that can be written: "
-            "the prediction must stand there before the target is trained."
+            f"{directory / PREDICTION_NAME}: got '{error.strerror}', wanted a file that can be "
+            "written: the prediction must stand there before the target is trained."
         ) from None
 
 
-def _base_optimum(study: Study, answer: SchemeAnswer) -> float | None:
+def _find_base_optimum(study: Study, answer: SchemeAnswer) -> float | None:
     for optimum in answer.optima:
-        if optimum.size == study.base and optimum.status == "ok":
+        if optimum.size == study.base_size and optimum.status == "ok":
             return optimum.log2_lr
     return None

@@ -1,20 +1,24 @@
 """What a study gave, and what must be known before believing it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..runs.failure import Failure
+from ..runs.result import TrainedRun
+from ..runs.run import RunSpec
 from ..statistics.axis import AXES
+from ..statistics.design import CurveKey
 from ..statistics.table import RunTable
 from ..statistics.transfer import Judgement
+from ..study.program import Program
+from ..study.study import Study
 from .confirm import Confirmation
-from .local import Failure
-from .study import Study
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Count the runs of a study.
+    """How many runs of a study there are, and how they ended.
 
     Attributes:
         planned: Runs that the study asks for, edges extended; a run shared by schemes once.
@@ -31,16 +35,17 @@ class Counts:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """Gather what a study gave: every run, and what is concluded from them.
+    """What a study gave: every run, and what is concluded from them.
 
     Attributes:
         study: The settings.
         counts: How many runs there are, and how they ended.
         table: The outcome of every finished run.
         answers: What is concluded for each scheme; empty while the runs allow no conclusion.
-        parameters: Number of parameters at each size with a finished run, of the first arm.
+        parameters: Number of parameters at each size with a finished run, of the first variant.
+        shared_curves: The one name of every curve, by variant and size: schemes may share one.
         choices: Why runs were added to the first ones, one line per choice.
-        confirmations: What was foretold for the target beside what was measured there, if it was.
+        confirmations: What was predicted for the target beside what was measured there, if it was.
         versions: What the finished runs were made with; more than one where they differ.
         failures: Runs that gave no result in this call.
     """
@@ -50,13 +55,32 @@ class StudyResult:
     table: RunTable
     answers: Judgement
     parameters: Mapping[int, int]
+    shared_curves: Mapping[CurveKey, CurveKey]
     choices: tuple[str, ...]
     confirmations: tuple[Confirmation, ...]
     versions: tuple[str, ...]
     failures: tuple[Failure, ...]
 
 
-def warnings(result: StudyResult) -> list[str]:
+def count_runs(
+    runs: Sequence[RunSpec], trained: Sequence[TrainedRun], before: Collection[str]
+) -> Counts:
+    """Count the runs of a study.
+
+    Arguments:
+        runs: All that it asks for, each once.
+        trained: Those with a result.
+        before: Ids of those that had one before this call.
+    """
+    return Counts(
+        planned=len(runs),
+        finished=len(trained),
+        diverged=sum(run.outcome.diverged for run in trained),
+        reused=sum(run.id in before for run in trained),
+    )
+
+
+def list_warnings(result: StudyResult) -> list[str]:
     """Return what a reader must know before believing the answer."""
     notes = []
     missing = result.counts.planned - result.counts.finished
@@ -73,7 +97,7 @@ def warnings(result: StudyResult) -> list[str]:
             for scheme, answer in result.answers.items()
             if scheme not in confirmed
         ]
-    if result.study.trainer is not None:  # what a program printed says why it failed
+    if isinstance(result.study.work, Program):  # what a program printed says why it failed
         notes += [f"a run gave no result.\n{failure.reason}" for failure in result.failures]
     else:
         reasons = Counter(failure.reason.strip().splitlines()[-1] for failure in result.failures)

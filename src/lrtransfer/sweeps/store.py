@@ -13,15 +13,16 @@ import socket
 import sqlite3
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from ..errors import StoreError
-from .plan import canonical
+from ..runs.result import Provenance, TrainedRun
+from ..runs.run import to_canonical_json
+from ..training.outcome import Outcome
 
 SCHEMA_VERSION = 1
-FILE_NAME = "runs.sqlite"
+STORE_NAME = "runs.sqlite"
 LOCK_NAME = "runs.lock"
 
 _SCHEMA = """
@@ -41,33 +42,8 @@ CREATE TABLE studies (
 """
 
 
-@dataclass(frozen=True)
-class Result:
-    """State what a finished run gave: equal identities give equal results, bit for bit.
-
-    Attributes:
-        status: `finished`, `non-finite` or `worse-than-init`.
-        loss: Final held-out loss; None when not finite.
-        curve: Training loss at each step.
-    """
-
-    status: str
-    loss: float | None
-    curve: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """Hold one finished run; `record` says how it was made (engine, seconds, versions)."""
-
-    id: str
-    identity: str
-    result: Result
-    record: dict[str, Any]
-
-
 class Store:
-    """Read and append finished runs; made by `open_store`."""
+    """The finished runs of a folder, to be read and appended to; opened by `open_store`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         """Wrap an open connection to the store at this path."""
@@ -82,7 +58,7 @@ class Store:
         """Close the connection."""
         self._connection.close()
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[TrainedRun]) -> None:
         """Append rows in one durable transaction; a row already there must be equal.
 
         Raises:
@@ -92,7 +68,7 @@ class Store:
             for row in rows:
                 self._insert(row)
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, TrainedRun]:
         """Return all finished runs by id.
 
         Raises:
@@ -104,36 +80,37 @@ class Store:
             ).fetchall()
         return {record[0]: self._row(record) for record in records}
 
-    def begin_study(self, study: str, data_digest: str) -> None:
-        """Record the settings (JSON) of a study unless they are the latest recorded."""
-        if self.latest_study() == (study, data_digest):
+    def begin_study(self, study: str, digests: str) -> None:
+        """Keep the settings of a study and its digests, both JSON, unless they are the latest."""
+        if self.latest_study() == (study, digests):
             return
         with self._transaction():
+            # The column is named for the data; it holds the digest of the code, too.
             self._connection.execute(
                 "INSERT INTO studies (study, data_digest, checksum) VALUES (?, ?, ?)",
-                (study, data_digest, _checksum(study, data_digest)),
+                (study, digests, _checksum(study, digests)),
             )
 
     def latest_study(self) -> tuple[str, str] | None:
-        """Return settings (JSON) and data digest recorded last; None if there are none.
+        """Return the settings and the digests kept last, both JSON; None if there are none.
 
         Raises:
             StoreError: If they do not match their checksum.
         """
         with self._translated():
-            found = self._connection.execute(
+            latest = self._connection.execute(
                 "SELECT study, data_digest, checksum FROM studies ORDER BY sequence DESC LIMIT 1"
             ).fetchone()
-        if found is None:
+        if latest is None:
             return None
-        study, digest, checksum = found
-        if _checksum(study, digest) != checksum:
+        study, digests, checksum = latest
+        if _checksum(study, digests) != checksum:
             raise self._damaged("the settings of its study")
-        return study, digest
+        return study, digests
 
-    def _insert(self, row: Row) -> None:
-        result = canonical(vars(row.result))
-        record = canonical(row.record)
+    def _insert(self, row: TrainedRun) -> None:
+        result = to_canonical_json(vars(row.outcome))
+        record = to_canonical_json(row.provenance.to_document())
         checksum = _checksum(row.id, row.identity, result, record)
         present = self._connection.execute(
             "SELECT identity, result FROM runs WHERE id = ?", (row.id,)
@@ -149,16 +126,16 @@ class Store:
                 "bits. The machine or the versions changed; use another --out."
             )
 
-    def _row(self, record: tuple[str, str, str, str, str]) -> Row:
-        identifier, identity, result, made, checksum = record
-        if _checksum(identifier, identity, result, made) != checksum:
+    def _row(self, record: tuple[str, str, str, str, str]) -> TrainedRun:
+        identifier, identity, result, provenance, checksum = record
+        if _checksum(identifier, identity, result, provenance) != checksum:
             raise self._damaged(f"run {identifier}")
         values = json.loads(result)
-        return Row(
+        return TrainedRun(
             identifier,
             identity,
-            Result(values["status"], values["loss"], tuple(values["curve"])),
-            json.loads(made),
+            Outcome(values["status"], values["loss"], tuple(values["curve"])),
+            Provenance.from_document(json.loads(provenance)),
         )
 
     def _damaged(self, what: str) -> StoreError:
@@ -202,8 +179,8 @@ def open_store(directory: Path) -> Generator[Store, None, None]:
     except OSError as error:
         raise StoreError(_unwritable(directory, error)) from None
     with lock:
-        _hold(lock, directory)
-        path = directory / FILE_NAME
+        _lock(lock, directory)
+        path = directory / STORE_NAME
         with Store(path, _connect(path)) as store:
             yield store
 
@@ -215,17 +192,17 @@ def read_store(directory: Path) -> Generator[Store, None, None]:
     Raises:
         StoreError: If there is none.
     """
-    path = directory / FILE_NAME
+    path = directory / STORE_NAME
     if not _is_file(path):
         raise StoreError(
-            f"{directory}: got no readable {FILE_NAME} in it, wanted the folder of a study, as "
+            f"{directory}: got no readable {STORE_NAME} in it, wanted the folder of a study, as "
             "given to `lrtransfer tune --out`."
         )
     with Store(path, _connect(path, read_only=True)) as store:
         yield store
 
 
-def _hold(lock: IO[str], directory: Path) -> None:
+def _lock(lock: IO[str], directory: Path) -> None:
     """Take the writer's lock; it ends with the process, however that ends."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -244,7 +221,7 @@ def _hold(lock: IO[str], directory: Path) -> None:
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(_address(path, read_only=read_only), uri=True)
+        connection = sqlite3.connect(_store_uri(path, read_only=read_only), uri=True)
         connection.isolation_level = None
         try:
             _prepare(path, connection, read_only=read_only)
@@ -256,10 +233,10 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _address(path: Path, *, read_only: bool) -> str:
+def _store_uri(path: Path, *, read_only: bool) -> str:
     if not read_only:
         mode = "mode=rwc"
-    elif os.access(path.parent, os.W_OK) or path.with_name(f"{FILE_NAME}-wal").exists():
+    elif os.access(path.parent, os.W_OK) or path.with_name(f"{STORE_NAME}-wal").exists():
         mode = "mode=ro"
     else:
         # Reading a write-ahead log needs a file beside it, which a read-only folder refuses.

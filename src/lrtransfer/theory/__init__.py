@@ -1,1 +1,1 @@
-"""Exact learning rates of deep linear networks, at finite and infinite width."""
+"""Predictions about learning rates, in float64 NumPy and exact arithmetic, without torch."""

@@ -1,8 +1,9 @@
-r"""Linear regression data, and its form in as few numbers as gradient descent can see.
+r"""Linear regression data, reduced to the few numbers on which gradient descent depends.
 
 A linear network is :math:`f(x) = \theta^\top x` with θ (d, k) its end-to-end weights. With the thin
 singular value decomposition :math:`X = U S Z^\top` of rank r, only :math:`\varphi = Z^\top \theta`
-(r, k) matters: the loss is :math:`\frac{1}{2N} \lVert S\varphi - U^\top y \rVert^2` and a constant.
+(r, k) matters: up to a constant the loss is
+:math:`\frac{1}{2N} \lVert S\varphi - U^\top y \rVert^2`.
 """
 
 import zlib
@@ -17,16 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UserError
+from ..scaling import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 Numbers = npt.NDArray[Any]  # floats, complex numbers, or objects that add and multiply
 
-ROUNDING = 1e-12  # what is smaller than this share is taken for zero
+NEGLIGIBLE = 1e-12  # relative size below which a number counts as zero
 
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    r"""Hold N samples.
+    r"""N samples of inputs and targets.
 
     Attributes:
         inputs: X, shape (N, d).
@@ -72,14 +73,14 @@ class Regression:
 
     @property
     def pull(self) -> FloatArray:
-        """K y with K = X Xᵀ / d, shape (N, k)."""
+        """K y with the kernel K = X Xᵀ / d, shape (N, k): the direction of the first step."""
         return self.inputs @ (self.inputs.T @ self.targets) / self.dimension
 
     @property
     def has_pull(self) -> bool:
-        """Whether K y differs from 0 by more than rounding."""
+        """Whether K y differs from 0 by more than rounding errors."""
         size = np.linalg.norm(self.inputs) * np.linalg.norm(self.targets)
-        return bool(np.linalg.norm(self.inputs.T @ self.targets) > ROUNDING * size)
+        return bool(np.linalg.norm(self.inputs.T @ self.targets) > NEGLIGIBLE * size)
 
     @cached_property
     def basis(self) -> FloatArray:
@@ -87,14 +88,14 @@ class Regression:
         return self._thin[2]
 
     @cached_property
-    def whole(self) -> "Batch":
+    def full_batch(self) -> "ReducedBatch":
         """All samples as one batch."""
         u, s, _ = self._thin
-        return Batch(np.diag(s), u.T @ self.targets, np.arange(self.count))
+        return ReducedBatch(np.diag(s), u.T @ self.targets, np.arange(self.count))
 
     @cached_property
     def floor(self) -> float:
-        """Loss that no linear function can go below."""
+        """Loss of the best linear function of the inputs."""
         u = self._thin[0]
         rest = self.targets - u @ (u.T @ self.targets)
         return float((rest**2).sum() / (2 * self.count))
@@ -102,33 +103,40 @@ class Regression:
     @cached_property
     def _thin(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         u, s, zt = np.linalg.svd(self.inputs, full_matrices=False)
-        kept = s > ROUNDING * max(s[0], np.finfo(float).tiny)
-        return u[:, kept], s[kept], zt[kept].T
+        nonzero = s > NEGLIGIBLE * max(s[0], np.finfo(float).tiny)
+        return u[:, nonzero], s[nonzero], zt[nonzero].T
 
-    def batch(self, samples: npt.NDArray[np.intp]) -> "Batch":
+    def batch(self, samples: npt.NDArray[np.intp]) -> "ReducedBatch":
         """Return some of the samples as a batch."""
         q, r = np.linalg.qr(self.inputs[samples] @ self.basis)
-        return Batch(r, q.T @ self.targets[samples], samples)
+        return ReducedBatch(r, q.T @ self.targets[samples], samples)
 
     def loss(self, phi: Numbers) -> Numbers:
-        r"""Return :math:`\frac{1}{2N} \sum_i \lVert f(x_i) - y_i \rVert^2` of φ (…, r, k)."""
+        r"""Return the loss :math:`\frac{1}{2N} \sum_i \lVert f(x_i) - y_i \rVert^2`.
+
+        Arguments:
+            phi: End-to-end weights φ in the basis, shape (…, r, k).
+
+        Returns:
+            Loss, shape (…).
+        """
         loss: Numbers = self.excess(phi) + self.floor
         return loss
 
     def excess(self, phi: Numbers) -> Numbers:
-        """Return the loss less its floor, accurate where it is almost 0."""
-        excess: Numbers = (self.whole.residual(phi) ** 2).sum(axis=(-2, -1)) / (2 * self.count)
+        """Return the loss minus its floor, accurate where it is almost 0; φ as in `loss`."""
+        excess: Numbers = (self.full_batch.residual(phi) ** 2).sum(axis=(-2, -1)) / (2 * self.count)
         return excess
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """Hold samples as the fewest rows with the same gradient.
+class ReducedBatch:
+    """Samples, reduced by a QR decomposition to the fewest rows with the same gradient.
 
     Attributes:
         rows: Inputs in the basis, shape (m, r), m ≤ r.
         targets: Targets of these rows, shape (m, k).
-        samples: Indices of the samples that they stand for.
+        samples: Indices of the samples that the rows replace.
     """
 
     rows: FloatArray
@@ -136,18 +144,24 @@ class Batch:
     samples: npt.NDArray[np.intp]
 
     def residual(self, phi: Numbers) -> Numbers:
-        """Return the outputs less the targets, shape (…, m, k)."""
+        """Return the outputs minus the targets, shape (…, m, k)."""
         residual: Numbers = self.rows @ phi - self.targets
         return residual
 
     def gradient(self, phi: Numbers) -> Numbers:
-        """Return the gradient q of the batch's loss by φ, shape (…, r, k)."""
+        """Return the gradient q of the batch's loss with respect to φ, shape (…, r, k)."""
         gradient: Numbers = self.rows.T @ self.residual(phi) / len(self.samples)
         return gradient
 
 
 def load_regression(path: Path) -> Regression:
     """Read `X` and `y` from an .npz file.
+
+    Arguments:
+        path: File with the arrays X (N, d) and y (N,) or (N, k).
+
+    Returns:
+        The samples in double precision.
 
     Raises:
         UserError: If the file cannot be read, holds pickled objects, or lacks an array.
@@ -178,7 +192,7 @@ def load_regression(path: Path) -> Regression:
         ) from None
 
 
-def synthetic(*, count: int, dimension: int, noise: float, seed: int) -> Regression:
+def draw_regression(*, count: int, dimension: int, noise: float, seed: int) -> Regression:
     r"""Draw inputs, a linear teacher and noisy targets.
 
     .. math:: x \sim N(0, I_d), \qquad w \sim N(0, I_d / d), \qquad y = w^\top x + N(0, \sigma^2)
@@ -189,11 +203,14 @@ def synthetic(*, count: int, dimension: int, noise: float, seed: int) -> Regress
         noise: σ.
         seed: Seed of the draws, in the order inputs, teacher, noise.
 
+    Returns:
+        N samples with one output each.
+
     Raises:
         UserError: If a size is not positive or the noise is negative.
 
     Example:
-        >>> synthetic(count=500, dimension=10, noise=0.1, seed=0).inputs.shape
+        >>> draw_regression(count=500, dimension=10, noise=0.1, seed=0).inputs.shape
         (500, 10)
     """
     if count < 1 or dimension < 1 or not 0 <= noise < np.inf or seed < 0:
@@ -207,10 +224,19 @@ def synthetic(*, count: int, dimension: int, noise: float, seed: int) -> Regress
     return Regression(inputs, inputs @ teacher + noise * rng.standard_normal(count))
 
 
-def shuffled_batches(
+def shuffle_batches(
     data: Regression, *, size: int, steps: int, seed: int
 ) -> tuple[npt.NDArray[np.intp], ...]:
-    """Return the samples of each step: every epoch in a new order, incomplete batches dropped.
+    """Draw minibatches: every epoch in a new order, incomplete batches dropped.
+
+    Arguments:
+        data: The samples.
+        size: Samples of a batch.
+        steps: Number of batches.
+        seed: Seed of the orders.
+
+    Returns:
+        Indices of the samples of each step, each of shape (size,).
 
     Raises:
         UserError: If the size is not between 1 and the number of samples.

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from ..data.corpus import Corpus
-from ..data.digits import Labelled
+from ..data.digits import LabelledExamples
 from ..data.windows import even_windows, random_windows
 from ..errors import BatchError
 from ..randomness import seed_of
@@ -115,8 +115,8 @@ class NextToken:
 class Classes:
     """Learn labelled examples: B of them a step, all of them once before any comes again."""
 
-    train: Labelled
-    test: Labelled
+    train: LabelledExamples
+    test: LabelledExamples
     batch: int
     objective: Loss = cross_entropy
 
@@ -144,7 +144,7 @@ class Classes:
         return _pair(self.test, np.arange(2))
 
 
-def _pair(data: Labelled, chosen: np.ndarray) -> Batch:
+def _pair(data: LabelledExamples, chosen: np.ndarray) -> Batch:
     return torch.from_numpy(data.inputs[chosen]), torch.from_numpy(data.targets[chosen])
 
 

@@ -7,23 +7,23 @@ import tyro
 
 from ...errors import UserError
 from ..command import Command
-from .curve import Curve
-from .exponents import Exponents
-from .fluctuation import Fluctuation
-from .optimum import Optimum
-from .polynomial import Polynomial
+from .curve import CurveCommand
+from .exponents import ExponentsCommand
+from .fluctuation import FluctuationCommand
+from .optimum import OptimumCommand
+from .polynomial import PolynomialCommand
 
 Question = (
-    Annotated[Optimum, tyro.conf.subcommand("optimum")]
-    | Annotated[Curve, tyro.conf.subcommand("curve")]
-    | Annotated[Polynomial, tyro.conf.subcommand("polynomial")]
-    | Annotated[Fluctuation, tyro.conf.subcommand("fluctuation")]
-    | Annotated[Exponents, tyro.conf.subcommand("exponents")]
+    Annotated[OptimumCommand, tyro.conf.subcommand("optimum")]
+    | Annotated[CurveCommand, tyro.conf.subcommand("curve")]
+    | Annotated[PolynomialCommand, tyro.conf.subcommand("polynomial")]
+    | Annotated[FluctuationCommand, tyro.conf.subcommand("fluctuation")]
+    | Annotated[ExponentsCommand, tyro.conf.subcommand("exponents")]
 )
 
 
 @dataclass(frozen=True)
-class Theory(Command):
+class TheoryCommand(Command):
     """Compute learning rates of deep linear networks exactly, at finite and infinite width.
 
     Example: lrtransfer theory curve --synthetic 500,10,0.1,0 --depth 3 --steps 5 --lrs 0:2:9
@@ -32,7 +32,7 @@ class Theory(Command):
     question: Question
 
     def run(self) -> int:
-        """Answer the question."""
+        """Run the subcommand."""
         try:
             return self.question.run()
         except MemoryError:

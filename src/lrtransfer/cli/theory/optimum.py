@@ -1,32 +1,22 @@
 """`lrtransfer theory optimum`: the learning rate of the lowest loss after t steps."""
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
-from rich.markup import escape
 
 from ...errors import UserError
-from ..command import Command, Json, print_json, wide_console
-from ..numbers import at_least, number
-from ..tune import option
-from .options import ProblemArguments, read_width
+from ..command import Command, print_json, wide_console
+from ..options import Json, option, read_number, read_whole
+from .problem import ProblemArguments, read_width
 from .rates import read_interval
 
 if TYPE_CHECKING:
-    from ...theory.deep_linear import Problem
-    from ...theory.finite_optimum import FiniteOptima
-    from ...theory.optimum import LimitOptimum
-
-_UNIQUE = {
-    True: "The minimiser is unique: the assumption of Theorem 3 holds for these data.",
-    False: "The minimiser is not unique: the assumption of Theorem 3 fails for these data.",
-    None: "Whether the minimiser is unique stays open: the assumption of Theorem 3 is undecided.",
-}
+    from ...theory.exact.deep_linear import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimum(Command):
+class OptimumCommand(Command):
     """Find the learning rate of the lowest loss after t steps.
 
     Example: lrtransfer theory optimum --synthetic 500,10,0.1,0 --depth 3 --steps 5
@@ -45,29 +35,31 @@ class Optimum(Command):
 
     def run(self) -> int:
         """Search and print."""
-        width, seeds = read_width(self.width), at_least(1)("seeds", self.seeds)
-        steps = at_least(1)("steps", self.problem.steps)  # at step 0 every rate has the same loss
+        width, seeds = read_width(self.width), read_whole("seeds", self.seeds, least=1)
+        # At step 0 every learning rate has the same loss.
+        steps = read_whole("steps", self.problem.steps, least=1)
         interval = None if self.interval is None else read_interval(self.interval)
-        budget = _positive("budget", self.budget)
-        problem = self.problem.problem()
+        budget = _read_positive("budget", self.budget)
+        problem = self.problem.read_problem()
         if width is None:
-            self._limit(problem, steps, interval, budget)
+            self._find_limit(problem, steps, interval, budget)
         else:
-            self._finite(problem, steps, interval, width, seeds)
+            self._find_finite(problem, steps, interval, width, seeds)
         return 0
 
-    def _limit(
+    def _find_limit(
         self, problem: "Problem", steps: int, interval: tuple[float, float] | None, budget: float
     ) -> None:
-        from ...theory.optimum import limit_optimum
+        from ...reports.theory.optimum import limit_optimum_document, print_limit_optimum
+        from ...theory.exact.optimum import limit_optimum
 
-        found = limit_optimum(problem, steps=steps, interval=interval, budget=budget)
+        optimum = limit_optimum(problem, steps=steps, interval=interval, budget=budget)
         if self.json:
-            print_json(limit_document(found))
+            print_json(limit_optimum_document(optimum))
         else:
-            limit_text(found, steps)
+            print_limit_optimum(optimum, steps, console=wide_console())
 
-    def _finite(
+    def _find_finite(
         self,
         problem: "Problem",
         steps: int,
@@ -75,78 +67,18 @@ class Optimum(Command):
         width: int,
         seeds: int,
     ) -> None:
-        from ...theory.finite_optimum import finite_optima
+        from ...reports.theory.optimum import finite_optima_document, print_finite_optima
+        from ...theory.exact.finite_optimum import finite_optima
 
-        found = finite_optima(problem, width=width, steps=steps, seeds=seeds, interval=interval)
+        optima = finite_optima(problem, width=width, steps=steps, seeds=seeds, interval=interval)
         if self.json:
-            print_json(finite_document(found))
+            print_json(finite_optima_document(optima))
         else:
-            finite_text(found, steps)
+            print_finite_optima(optima, steps, console=wide_console())
 
 
-def _positive(key: str, text: str) -> float:
-    value = number(key, text)
+def _read_positive(key: str, text: str) -> float:
+    value = read_number(key, text)
     if not 0 < value < float("inf"):
         raise UserError(f"{key}: got {text!r}, wanted a positive number.")
     return value
-
-
-def limit_document(found: "LimitOptimum") -> dict[str, Any]:
-    """Return the JSON document of `theory optimum --width inf --json`."""
-    return {
-        "minimisers": [asdict(minimiser) for minimiser in found.minimisers],
-        "unique": found.unique,
-        "certified": found.certified,
-        "complete": found.complete,
-        "interval": list(found.interval),
-        "method": found.method,
-        "lr": found.lr,
-    }
-
-
-def limit_text(found: "LimitOptimum", steps: int) -> None:
-    """Print the enclosures as a table, then what they mean."""
-    from rich.table import Table
-
-    table = Table("from", "to", "loss", title=f"Best learning rates after {steps} steps, n → ∞")
-    for minimiser in found.minimisers:
-        table.add_row(f"{minimiser.low:.15g}", f"{minimiser.high:.15g}", f"{minimiser.loss:.6g}")
-    console = wide_console()
-    console.print(table)
-    console.print(_UNIQUE[found.unique])
-    how = "Certified" if found.certified else "Not certified, computed in float64"
-    low, high = found.interval
-    console.print(f"{how} on {low:.6g} … {high:.6g} ({escape(found.method)}).")
-    if not found.complete:
-        console.print("Lower losses beyond that interval are not excluded.")
-
-
-def finite_document(found: "FiniteOptima") -> dict[str, Any]:
-    """Return the JSON document of `theory optimum --width N --json`."""
-    return {
-        "width": found.width,
-        "lrs": found.lrs.tolist(),
-        "losses": found.losses.tolist(),
-        "mean": found.mean,
-        "sd": found.sd,
-        "limit": found.limit,
-        "bias": found.bias,
-    }
-
-
-def finite_text(found: "FiniteOptima", steps: int) -> None:
-    """Print the optimum of each seed, then how they lie about the limit."""
-    from rich.table import Table
-
-    title = f"Best learning rate after {steps} steps at width {found.width:,}"
-    table = Table("seed", "lr", "loss", title=title)
-    for seed, (lr, loss) in enumerate(zip(found.lrs, found.losses, strict=True)):
-        table.add_row(str(seed), f"{lr:.6g}", f"{loss:.6g}")
-    console = wide_console()
-    console.print(table)
-    spread = "" if found.sd is None else f", standard deviation {found.sd:.3g} between seeds"
-    console.print(f"Mean {found.mean:.6g}{spread}.")
-    if found.limit is None:
-        console.print("There is no one limit to compare with.")
-    else:
-        console.print(f"The limit is {found.limit:.6g}; the mean differs by {found.bias:+.3g}.")

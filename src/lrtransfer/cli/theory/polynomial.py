@@ -1,20 +1,17 @@
 """`lrtransfer theory polynomial`: output and loss as polynomials in the learning rate."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 
-from ..command import Command, Json, print_json, wide_console
-from ..numbers import at_least
-from .options import ProblemArguments, read_width
-
-if TYPE_CHECKING:
-    from ...theory.polynomial import LossPolynomial
+from ..command import Command, print_json, wide_console
+from ..options import Json, read_whole
+from .problem import ProblemArguments, read_width
 
 
 @dataclass(frozen=True, kw_only=True)
-class Polynomial(Command):
+class PolynomialCommand(Command):
     """Show degree and coefficients of the output and the loss after t steps.
 
     Example: lrtransfer theory polynomial --synthetic 500,10,0.1,0 --depth 3 --steps 1
@@ -32,40 +29,14 @@ class Polynomial(Command):
         settings: dict[str, Any] = {
             "steps": self.problem.step_count,
             "width": read_width(self.width),
-            "seed": at_least(0)("seed", self.seed),
+            "seed": read_whole("seed", self.seed, least=0),
         }
-        from ...theory.polynomial import loss_polynomial
+        from ...reports.theory.polynomial import polynomial_document, print_polynomial
+        from ...theory.exact.polynomial import loss_polynomial
 
-        polynomial = loss_polynomial(self.problem.problem(), **settings)
+        polynomial = loss_polynomial(self.problem.read_problem(), **settings)
         if self.json:
-            print_json(as_document(polynomial))
+            print_json(polynomial_document(polynomial))
         else:
-            as_text(polynomial)
+            print_polynomial(polynomial, console=wide_console())
         return 0
-
-
-def as_document(polynomial: "LossPolynomial") -> dict[str, Any]:
-    """Return the JSON document of `theory polynomial --json`; lowest powers come first."""
-    return {
-        "degree_output": polynomial.degree_output,
-        "degree_loss": polynomial.degree_loss,
-        "output": polynomial.output.tolist(),
-        "loss": polynomial.loss.tolist(),
-        "radius": polynomial.radius,
-        "condition": polynomial.condition,
-    }
-
-
-def as_text(polynomial: "LossPolynomial") -> None:
-    """Print the loss's coefficients as a table, then how far they can be trusted."""
-    from rich.table import Table
-
-    table = Table("power of lr", "coefficient", title="Loss as a polynomial in the learning rate")
-    for power, coefficient in enumerate(polynomial.loss):
-        table.add_row(str(power), f"{coefficient:.10g}")
-    console = wide_console()
-    console.print(table)
-    console.print(
-        f"The output has degree {polynomial.degree_output}, the loss {polynomial.degree_loss}; "
-        f"rounding of the coefficients grows by up to {polynomial.condition:.2g} in the loss."
-    )

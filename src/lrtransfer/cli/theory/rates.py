@@ -4,12 +4,13 @@ import math
 from typing import TYPE_CHECKING
 
 from ...errors import UserError
-from ..numbers import at_least, listed, number
+from ..options import read_list, read_number, read_whole
 
 if TYPE_CHECKING:
-    from ...theory.regression import FloatArray
+    from ...scaling import FloatArray
 
-MOST = 100_000  # rates of one range
+
+_MOST = 100_000  # rates of one range
 
 
 def read_rates(text: str) -> "FloatArray":
@@ -26,7 +27,7 @@ def read_rates(text: str) -> "FloatArray":
     """
     import numpy as np
 
-    rates = _range(text) if ":" in text else np.array(listed(number)("lrs", text))
+    rates = _read_range(text) if ":" in text else np.array(read_list("lrs", text, read_number))
     if not np.isfinite(rates).all():
         raise UserError(f"lrs: got {text!r}, wanted finite numbers, such as 0.1,0.2,2^-3.")
     return rates
@@ -38,22 +39,22 @@ def read_interval(text: str) -> tuple[float, float]:
     Raises:
         UserError: If it is malformed, reversed or not positive.
     """
-    ends = listed(number)("interval", text)
+    ends = read_list("interval", text, read_number)
     if len(ends) != 2 or not 0 <= ends[0] < ends[1] < math.inf:
         raise UserError(f"interval: got {text!r}, wanted a,b with 0 <= a < b, such as 0,2.")
     return ends[0], ends[1]
 
 
-def _range(text: str) -> "FloatArray":
+def _read_range(text: str) -> "FloatArray":
     import numpy as np
 
     parts = text.split(":")
     if len(parts) != 3:
         raise UserError(f"lrs: got {text!r}, wanted LOW:HIGH:COUNT, such as 0:1:41.")
-    low, high = (number("lrs", part) for part in parts[:2])
-    count = at_least(2)("lrs", parts[2])
-    if not low < high or count > MOST:
+    low, high = (read_number("lrs", part) for part in parts[:2])
+    count = read_whole("lrs", parts[2], least=2)
+    if not low < high or count > _MOST:
         raise UserError(
-            f"lrs: got {text!r}, wanted LOW:HIGH:COUNT with LOW < HIGH and at most {MOST:,} rates."
+            f"lrs: got {text!r}, wanted LOW:HIGH:COUNT with LOW < HIGH and at most {_MOST:,} rates."
         )
     return np.linspace(low, high, count)

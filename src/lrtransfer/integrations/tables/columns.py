@@ -75,11 +75,12 @@ def match_columns(
             raise TableError(
                 f"columns: got {field}={name}, wanted {wanted} of the table: {', '.join(columns)}."
             )
+    plain = {name: _normalize(name) for name in columns}
     names = dict(overrides)
     for field, usual in COLUMN_NAMES.items():
-        candidates = [name for plain in usual for name in columns if _normalize(name) == plain]
-        if field in read and field not in names and candidates:
-            names[field] = candidates[0]
+        matches = (name for term in usual for name in columns if plain[name] == term)
+        if field in read and field not in names and (match := next(matches, None)) is not None:
+            names[field] = match
     if missing := [field for field in needed if field not in names]:
         raise TableError(
             f"runs: got columns {', '.join(columns)}, wanted also {', '.join(missing)}. Name them, "

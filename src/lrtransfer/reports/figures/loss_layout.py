@@ -2,7 +2,7 @@
 
 import math
 
-from ...statistics.regret import format_power
+from ...statistics.notation import format_power
 from ..plotly.axes import key_axis, make_axis, name_axis, place_ticks
 from ..plotly.colours import CLEAR, INK
 from ..plotly.figure import PlotlyJson, escape_text, round_number, round_numbers

@@ -4,7 +4,7 @@ import math
 
 from ...statistics.answer import SchemeAnswer
 from ...statistics.axis import AXES
-from ...statistics.regret import format_power
+from ...statistics.notation import format_power
 from ..notation import format_drift
 from ..plotly.axes import key_axis, make_axis, name_axis, place_ticks, thin_out
 from ..plotly.colours import INK, MUTED

@@ -1,0 +1,98 @@
+"""The executor of this machine: so many workers at once. Loads no torch."""
+
+import math
+import os
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator
+from multiprocessing.connection import wait
+from typing import Self
+
+from ..runs.failure import Failure
+from .blocks import Block
+from .executor import GRACE_SECONDS, Result, Trainer, Worker
+
+POLL_SECONDS = 0.05  # between looks at workers that do not tell when they have ended
+
+
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class LocalProcesses:
+    """At most so many workers, opened when first needed, until the end of the context."""
+
+    def __init__(self, count: int) -> None:
+        """Open no worker yet."""
+        self._count = count
+        self._idle: list[Worker] = []
+        self._busy: list[Worker] = []
+
+    def __enter__(self) -> Self:
+        """Open no worker yet."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End all processes, whatever they are doing."""
+        workers = (*self._idle, *self._busy)
+        for worker in workers:
+            worker.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for worker in workers:
+            worker.close(deadline)
+
+    def map(self, trainer: Trainer, blocks: Iterable[Block]) -> Iterator[Result]:
+        """Yield what came of the runs of all blocks as they end, in no fixed order.
+
+        A worker that dies costs the block it was training; another takes its place. Where the
+        first runs of one kind all fail, the rest of that kind is not tried.
+
+        Raises:
+            UserError: If no run can be trained at all.
+        """
+        waiting = deque(blocks)
+        retries, failures = Counter[str](), defaultdict[object, float](float)
+        self._engage(trainer, waiting)
+        while self._busy:
+            for worker in self._wait_for_ended():
+                results = worker.results()
+                self._release(worker)
+                final = []
+                for run, result in results:
+                    may_pass = isinstance(result, Failure) and result.may_pass
+                    if may_pass and retries[run.id] < trainer.retries:
+                        retries[run.id] += 1
+                        waiting.append((run,))
+                        continue
+                    final.append((run, result))
+                    failures[run.cost_class] += 1 if isinstance(result, Failure) else -math.inf
+                    if failures[run.cost_class] >= trainer.patience:
+                        waiting = _without(waiting, run.cost_class)
+                self._engage(trainer, waiting)
+                yield from final
+
+    def _engage(self, trainer: Trainer, waiting: deque[Block]) -> None:
+        """Let idle workers, and new ones as far as there may be more, begin what waits."""
+        while waiting and len(self._busy) < self._count:
+            worker = self._idle.pop() if self._idle else trainer.open()
+            self._busy.append(worker)
+            worker.start(waiting.popleft())
+
+    def _wait_for_ended(self) -> list[Worker]:
+        """Return the workers whose blocks have ended, as soon as there are any."""
+        wait([worker.answers for worker in self._busy if worker.answers], timeout=POLL_SECONDS)
+        return [worker for worker in self._busy if worker.has_ended()]
+
+    def _release(self, worker: Worker) -> None:
+        self._busy.remove(worker)
+        if worker.is_alive:
+            self._idle.append(worker)
+        else:
+            worker.close(time.monotonic())
+
+
+def _without(waiting: deque[Block], cost_class: object) -> deque[Block]:
+    return deque(block for block in waiting if block[0].cost_class != cost_class)

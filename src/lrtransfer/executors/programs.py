@@ -1,0 +1,236 @@
+"""A trainer: the user's own program, one process per run, each in a folder of its own.
+
+Whatever a program does costs its own run only: a crash, a hang or a missing loss is a failure with
+the program's last words, and a loss that is not finite is divergence. Loads no torch.
+"""
+
+import math
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Self
+
+from ..errors import UserError
+from ..runs.failure import Failure
+from ..runs.result import Provenance, TrainedRun
+from ..runs.run import ProgramSettings, RunSpec
+from ..study.program import Program, fill_command, locate_result, read_end, read_loss
+from ..training.outcome import Outcome
+from .blocks import Block
+from .executor import GRACE_SECONDS, Result
+
+UNREADABLE = 3  # programs that may end well without a loss before any gave one
+TAIL_LINES = 15  # of a failed program's output that are shown
+
+
+class Programs:
+    """The user's program.
+
+    Attributes:
+        program: How it is called.
+        directory: Holds the runs' folders.
+    """
+
+    name: ClassVar[str] = "command"
+    patience: ClassVar[float] = math.inf
+
+    def __init__(self, program: Program, directory: Path) -> None:
+        """Start nothing yet."""
+        self.program = program
+        self.directory = directory
+        self._without_loss = 0
+        self._has_loss = False
+
+    @property
+    def retries(self) -> int:
+        """How often a run is tried again that crashed or took too long."""
+        return self.program.retries
+
+    def open(self) -> "ProgramWorker":
+        """Return a worker that starts a process for each run."""
+        return ProgramWorker(self)
+
+    def take_note(self, result: TrainedRun | Failure) -> None:
+        """Notice whether programs that end well leave a loss.
+
+        Raises:
+            UserError: If the first ones leave none: then `loss_from` is wrong.
+        """
+        self._has_loss |= isinstance(result, TrainedRun)
+        if isinstance(result, Failure) and not result.may_pass:
+            self._without_loss += 1
+            if self._without_loss >= UNREADABLE and not self._has_loss:
+                raise UserError(
+                    f"trainer.loss_from: got no loss from {self.program.loss_from!r} though "
+                    f"{UNREADABLE} programs ended well, wanted where they leave it. The last one:"
+                    f"\n{result.reason}"
+                )
+
+
+class ProgramWorker:
+    """Processes of the user's program, one after the other."""
+
+    answers: ClassVar[None] = None
+    is_alive: ClassVar[bool] = True
+
+    def __init__(self, trainer: Programs) -> None:
+        """Start nothing yet."""
+        self._trainer = trainer
+        self._waiting = deque[RunSpec]()
+        self._process: _Process | None = None
+        self._results: list[Result] = []
+
+    def start(self, block: Block) -> None:
+        """Start the process of the first run of a block."""
+        self._waiting, self._results = deque(block), []
+        self._start_next()
+
+    def has_ended(self) -> bool:
+        """Return whether all runs of the block have ended; start the next where one has."""
+        if self._process is not None and self._process.has_ended():
+            self._results.append((self._process.run, self._process.read_result()))
+            self._start_next()
+        return self._process is None
+
+    def results(self) -> Sequence[Result]:
+        """Return what came of every run of the block.
+
+        Raises:
+            UserError: If the first programs end well and leave no loss.
+        """
+        for _, result in self._results:
+            self._trainer.take_note(result)
+        return self._results
+
+    def terminate(self) -> None:
+        """Ask the process and what it started to end."""
+        if self._process is not None:
+            self._process.send(signal.SIGTERM)
+
+    def close(self, deadline: float) -> None:
+        """End the process and what it started."""
+        if self._process is not None:
+            self._process.end(deadline)
+
+    def _start_next(self) -> None:
+        self._process = None
+        if self._waiting:
+            run, trainer = self._waiting.popleft(), self._trainer
+            self._process = _Process.start(run, trainer.program, trainer.directory)
+
+
+@dataclass
+class _Process:
+    """One process of the program, in a session of its own, and the run it trains."""
+
+    run: RunSpec
+    program: Program
+    values: dict[str, str]
+    output: Path  # beside the run's folder, which the program may empty
+    process: "subprocess.Popen[bytes]"
+    started: float = field(default_factory=time.monotonic)
+    timed_out: bool = False
+
+    @classmethod
+    def start(cls, run: RunSpec, program: Program, directory: Path) -> Self:
+        """Start the program in a session of its own, its output going to a file.
+
+        Raises:
+            UserError: If it cannot be started.
+        """
+        out = (directory / "runs" / run.id[:16]).absolute()
+        values, output = _list_values(run, out), out.with_suffix(".txt")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            # A result of an earlier attempt must not be taken for this one's.
+            if file := locate_result(program.loss_from, values):
+                file.unlink(missing_ok=True)
+            writing = output.open("wb")
+        except OSError as error:
+            raise UserError(
+                f"{error.filename}: got '{error.strerror}', wanted a folder and a result file of "
+                "the run's own. Choose another --out or --loss-from."
+            ) from None
+        with writing:
+            try:
+                process = subprocess.Popen(
+                    fill_command(program, values),
+                    stdin=subprocess.DEVNULL,
+                    stdout=writing,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise UserError(
+                    f"command: got {program.command!r} ({error.strerror}), wanted a program that "
+                    "can be started. Check its name and that it may be executed."
+                ) from None
+        return cls(run, program, values, output, process)
+
+    def has_ended(self) -> bool:
+        """Tell whether the program has ended; end it if it took too long."""
+        if self.process.poll() is not None:
+            self.send(signal.SIGKILL)  # what it left running would hold memory from the next run
+            return True
+        limit = self.program.timeout
+        if limit is not None and time.monotonic() - self.started > limit:
+            self.timed_out = True
+            self.send(signal.SIGTERM)
+            self.end(time.monotonic() + GRACE_SECONDS)
+        return self.timed_out
+
+    def send(self, sent: signal.Signals) -> None:
+        """Send a signal to the program and what it started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, sent)
+
+    def end(self, deadline: float) -> None:
+        """End the program and what it started, by force once the deadline has passed."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+        self.send(signal.SIGKILL)
+        self.process.wait()
+
+    def read_result(self) -> TrainedRun | Failure:
+        """Return what came of the run, or why there is nothing."""
+        if self.timed_out:
+            why = f"took longer than {self.program.timeout:g} s and was ended"
+            return self._failure(why, may_pass=True)
+        code = self.process.returncode
+        loss = read_loss(self.program.loss_from, self.values, self.output)
+        diverged = isinstance(loss, float) and not math.isfinite(loss)
+        if code != 0 and not diverged:
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            return self._failure(f"ended with {how}", may_pass=True)
+        if isinstance(loss, str):
+            return self._failure(loss, may_pass=False)
+        seconds = round(time.monotonic() - self.started, 3)
+        outcome = Outcome("non-finite", None, ()) if diverged else Outcome("finished", loss, ())
+        provenance = Provenance(engine=Programs.name, seconds=seconds)
+        return TrainedRun(self.run.id, self.run.identity, outcome, provenance)
+
+    def _failure(self, why: str, *, may_pass: bool) -> Failure:
+        """Return a failure whose last line sums it up, after the end of what was printed."""
+        run, output = self.run, self.output
+        tail = [f"    {line}" for line in read_end(output).splitlines()[-TAIL_LINES:]]
+        which = f"{run.scheme}, width {run.width}, lr {run.lr:.4g}, seed {run.seed}"
+        reason = "\n".join([*tail, f"{which}: {why}; all it printed: {output}"])
+        return Failure(run, reason, may_pass)
+
+
+def _list_values(run: RunSpec, out: Path) -> dict[str, str]:
+    """Return what the placeholders of the command stand for in a run."""
+    users = run.settings.values if isinstance(run.settings, ProgramSettings) else {}
+    return {key: str(value) for key, value in users.items()} | {
+        "width": str(run.width),
+        "lr": repr(run.lr),
+        "seed": str(run.seed),
+        "scheme": run.scheme,
+        "out": str(out),
+    }

@@ -1,0 +1,61 @@
+"""Schemes given by exponents of width, as the abc-parametrizations of the literature are."""
+
+from collections.abc import Mapping
+
+from ..errors import ParametrizationError
+from .powers import Power
+from .rules import PowersByRole, Role, Scheme, powers_by_role
+
+Rows = Mapping[str, Mapping[str, float]]
+
+
+def make_abc_scheme(rows: Rows) -> Scheme:
+    """Return the scheme with these exponents: multiplier n^-a, standard deviation n^-b, rate n^-c.
+
+    n is the ratio of the side that grows: fan_in where it does, else fan_out. The rates c are those
+    of the optimizer that the recipe is made for.
+
+    Arguments:
+        rows: By role, such as {"hidden": {"a": 0, "b": 0.5, "c": 1}}; what is left out is 0.
+
+    Raises:
+        ParametrizationError: If a role or an exponent is unknown, or a vector has a multiplier.
+
+    Example:
+        >>> make_abc_scheme({"hidden": {"b": 0.5, "c": 1}}).lr[Role.HIDDEN]
+        Power(fan_in=-1, fan_out=0.0, larger=0.0)
+    """
+    if unknown := set(rows) - set(Role):
+        raise ParametrizationError(
+            f"scheme: got rows for {sorted(unknown)}, wanted roles: {', '.join(Role)}."
+        )
+    for role, row in rows.items():
+        if unknown := set(row) - {"a", "b", "c"}:
+            raise ParametrizationError(
+                f"scheme: got {sorted(unknown)} for {role}, wanted the exponents a (multiplier), "
+                "b (standard deviation) and c (learning rate)."
+            )
+    if rows.get(Role.VECTOR, {}).get("a", 0):
+        raise ParametrizationError(
+            "scheme: got a multiplier for vectors, wanted a = 0: no module offers a place for a "
+            "multiplier of its bias alone. By the symmetry, b - a and a rate moved with it do the "
+            "same."
+        )
+
+    def powers(exponent: str) -> PowersByRole:
+        values = {role: -rows.get(role, {}).get(exponent, 0.0) for role in Role}
+        return powers_by_role(
+            input=Power(fan_out=values[Role.INPUT]),
+            hidden=Power(fan_in=values[Role.HIDDEN]),
+            output=Power(fan_in=values[Role.OUTPUT]),
+            vector=Power(fan_out=values[Role.VECTOR]),
+        )
+
+    output = rows.get(Role.OUTPUT, {})
+    return Scheme(
+        init_std=powers("b"),
+        multiplier=powers("a"),
+        lr=powers("c"),
+        readout=output.get("a", 0.0) + output.get("b", 0.0),
+        source="exponents given",
+    )

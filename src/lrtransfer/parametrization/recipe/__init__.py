@@ -1,0 +1,1 @@
+"""What follows from the roles: how each tensor is initialised, multiplied and trained."""

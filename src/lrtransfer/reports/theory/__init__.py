@@ -1,0 +1,1 @@
+"""What `lrtransfer.theory` computes, as JSON documents and as tables for people."""

@@ -1,0 +1,70 @@
+"""The hashes of what a study trains on and of the user's code in it. Loads no torch."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from ..data.configs import DigitsConfig, UserBatchesConfig
+from ..data.corpus import Corpus
+from ..data.digits import read_digits
+from ..data.sources import read_corpus
+from ..errors import ConfigError
+from ..study.model_work import ModelWork
+from ..study.study import Study
+from .user_code.digest import digest_code
+
+
+@dataclass(frozen=True)
+class Digests:
+    """Hashes of data and user code; empty where a study has none."""
+
+    data: str = ""
+    code: str = ""
+
+    def to_json(self) -> str:
+        """Return the digests as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the digests that `to_json` wrote down."""
+        return cls(**json.loads(text))
+
+
+def compute_digests(study: Study) -> Digests:
+    """Return the hashes of a study's data and code.
+
+    Raises:
+        UserError: If there is too little text, or data or code cannot be found.
+    """
+    if not isinstance(study.work, ModelWork):
+        return Digests()
+    return Digests(_digest_data(study.work), digest_code(study.work.user_code))
+
+
+def _digest_data(work: ModelWork) -> str:
+    data = work.data
+    if isinstance(data, UserBatchesConfig):
+        return ""  # its code says what they are
+    if isinstance(data, DigitsConfig):
+        parts = (array for part in read_digits(data) for array in (part.inputs, part.targets))
+        return hashlib.sha256(b"".join(array.tobytes() for array in parts)).hexdigest()
+    corpus = read_corpus(data)
+    _require_text(corpus, held_out=data.held_out_tokens, context=work.context)
+    return corpus.digest
+
+
+def _require_text(corpus: Corpus, *, held_out: int, context: int) -> None:
+    """Refuse a study that wants more text than there is."""
+    most = len(corpus.held_out) // (context + 1) * context
+    if held_out > most:
+        raise ConfigError(
+            f"data.held_out_tokens: got {held_out:,}, wanted at most {most:,}, the windows of "
+            f"{context} tokens in the held-out tenth. Hold out fewer, or take a longer text."
+        )
+    if len(corpus.train) <= context:
+        raise ConfigError(
+            f"data: got {len(corpus.train):,} tokens to train on, wanted more than "
+            f"model.context, {context}."
+        )

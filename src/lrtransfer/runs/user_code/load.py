@@ -1,0 +1,86 @@
+"""Objects of the user's own code, named as `pkg.module:name`."""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+from ...errors import ConfigError
+
+
+def load_object(key: str, text: str) -> Any:
+    """Import a module, with the working directory on the path, and return the object named.
+
+    Naming it on one's own command line is consent to run its code.
+
+    Arguments:
+        key: Name of the option, for messages.
+        text: `pkg.module:name`, or `pkg.module:outer.name`.
+
+    Raises:
+        ConfigError: If the text has another form, or there is no such module or object.
+    """
+    module_name, _, path = text.partition(":")
+    if not module_name or not path:
+        raise ConfigError(f"{key}: got {text!r}, wanted the form pkg.module:name.")
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        value: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{key}: got {text!r}, but there is no module {error.name!r} in {folder} nor among "
+            "the installed packages. Run the command in the folder of the package."
+        ) from None
+    except Exception as error:
+        raise ConfigError(
+            f"{key}: got {text!r}, whose module fails to import: {type(error).__name__}: {error}. "
+            f"Try `python -c 'import {module_name}'` in {folder}."
+        ) from error
+    for name in path.split("."):
+        if not hasattr(value, name):
+            raise ConfigError(
+                f"{key}: got {text!r}, but {module_name} has no {path!r}, wanted the name of an "
+                "object in it."
+            )
+        value = getattr(value, name)
+    return value
+
+
+def load_callable(key: str, text: str) -> Any:
+    """Load an object that can be called.
+
+    Arguments:
+        key: Name of the option, for messages.
+        text: As in `load_object`.
+
+    Raises:
+        ConfigError: As `load_object`, or if it cannot be called.
+    """
+    value = load_object(key, text)
+    if not callable(value):
+        raise ConfigError(f"{key}: got {text!r}, a {type(value).__name__}, wanted a function.")
+    return value
+
+
+def load_batch(key: str, text: str) -> Any:
+    """Load a batch: a value, what a function of nothing returns, or a function of the width.
+
+    Arguments:
+        key: Name of the option, for messages.
+        text: As in `load_object`.
+
+    Raises:
+        ConfigError: As `load_object`, or if the function raises.
+    """
+    value = load_object(key, text)
+    if not callable(value) or inspect.signature(value).parameters:
+        return value
+    try:
+        return value()
+    except Exception as error:
+        raise ConfigError(
+            f"{key}: got {text!r}, which raised {type(error).__name__}: {error}; wanted a "
+            "function of nothing, or of the width, that returns one batch."
+        ) from error

@@ -1,0 +1,1 @@
+"""What is asked: the settings of a study. Loads no torch."""

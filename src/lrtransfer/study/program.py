@@ -1,0 +1,207 @@
+"""The user's own program: how it is called for a run, and where it leaves the loss."""
+
+import difflib
+import json
+import math
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ..settings import Option, Settings
+
+PLACEHOLDERS = ("width", "lr", "seed", "scheme", "out")
+LOSSES_IN_OUTPUT = 10_000_000  # bytes at the end of the output that are searched for a loss
+PRINTED = "stdout:"  # begins a regular expression for what is printed
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class Program(Settings):
+    """Work of the second kind: the user's own program trains every run.
+
+    `command` holds {width} and {lr}, also {seed}, {scheme} and {out}, a folder of the run's own.
+    `loss_from` is `PATH:KEY` for a key in a JSON file or `stdout:REGEX`.
+    """
+
+    command: Annotated[
+        str,
+        Field(min_length=1),
+        Option(
+            "Your own trainer, with {width}, {lr}, {seed}, {scheme} and {out}, a folder of the "
+            "run's own.",
+            "PROGRAM ARGS…",
+        ),
+    ]
+    loss_from: Annotated[
+        str,
+        Field(min_length=1),
+        Option(
+            "Where it leaves its loss, such as {out}/result.json:loss.", "PATH:KEY|stdout:REGEX"
+        ),
+    ]
+    shell: Annotated[bool, Option("Give the command to a shell; otherwise none is used.")] = False
+    timeout: Annotated[
+        Annotated[float, Field(gt=0)] | None,
+        Option("How long a run may take.", "SECONDS"),
+    ] = None
+    retries: Annotated[
+        int,
+        Field(ge=0, le=100),
+        Option("How often a run that leaves no result is tried again; by default once."),
+    ] = 1
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the results of its runs: neither patience nor retries."""
+        return self.model_dump(exclude={"timeout", "retries"})
+
+    @property
+    def user_code(self) -> dict[str, str]:
+        """Nothing: what it runs is named on the user's own command line or consented to as such."""
+        return {}
+
+
+def list_program_problems(
+    program: Program, *, varying: Sequence[str], known: Sequence[str]
+) -> list[str]:
+    """Return what is wrong with a program's settings, as `key: got, wanted`.
+
+    Arguments:
+        program: The settings.
+        varying: Placeholders that differ between the runs of the study.
+        known: All placeholders that there are.
+    """
+    problems = []
+    for key in ("command", "loss_from"):
+        text = getattr(program, key)
+        if "\0" in text:
+            problems.append(f"trainer.{key}: got a null character, wanted text without it")
+        if not text.startswith(PRINTED):
+            names = _PLACEHOLDER.findall(text)
+            problems += [_describe_unknown(key, name, known) for name in names if name not in known]
+    used = _PLACEHOLDER.findall(program.command)
+    problems += [
+        f"trainer.command: got {program.command!r}, wanted {{{name}}} in it"
+        for name in varying
+        if name not in used
+    ]
+    try:
+        if not shlex.split(program.command):
+            problems.append("trainer.command: got nothing, wanted a program")
+    except ValueError as error:
+        problems.append(f"trainer.command: got {program.command!r} ({error}), wanted closed quotes")
+    return problems + _list_loss_problems(program, varying)
+
+
+def _describe_unknown(key: str, name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {{{close[0]}}}?" if close else f"wanted one of {', '.join(known)}"
+    return f"trainer.{key}: got {{{name}}}, {hint}"
+
+
+def _list_loss_problems(program: Program, varying: Sequence[str]) -> list[str]:
+    pattern = program.loss_from.removeprefix(PRINTED)
+    if pattern == program.loss_from:
+        path, _, key = program.loss_from.rpartition(":")
+        if path and key:
+            if "{out}" in path or all(f"{{{name}}}" in path for name in varying):
+                return []
+            names = ", ".join(f"{{{name}}}" for name in varying)
+            return [
+                f"trainer.loss_from: got {path!r} for all runs, wanted a file of each run's own: "
+                f"with {{out}} in its path, or {names}"
+            ]
+        return [
+            f"trainer.loss_from: got {program.loss_from!r}, wanted PATH:KEY for a JSON file, such "
+            "as {out}/result.json:loss, or stdout:REGEX"
+        ]
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return [f"trainer.loss_from: got {pattern!r} ({error}), wanted a regular expression"]
+    return []
+
+
+def fill_command(program: Program, values: Mapping[str, str]) -> list[str]:
+    """Return the program and its arguments, placeholders filled in.
+
+    Example:
+        >>> program = Program(command="train --lr {lr}", loss_from="stdout:loss (.*)")
+        >>> fill_command(program, {"lr": "0.01"})
+        ['train', '--lr', '0.01']
+    """
+    if program.shell:
+        quoted = {key: shlex.quote(value) for key, value in values.items()}
+        return ["sh", "-c", fill_in(program.command, quoted)]
+    return [fill_in(part, values) for part in shlex.split(program.command)]
+
+
+def fill_in(text: str, values: Mapping[str, str]) -> str:
+    """Put values in the place of {width}, {lr} and the like; other braces stay.
+
+    Example:
+        >>> fill_in('{"lr": {lr}}', {"lr": "0.01"})
+        '{"lr": 0.01}'
+    """
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def locate_result(loss_from: str, values: Mapping[str, str]) -> Path | None:
+    """Return the file that a loss is read from, None if it is read from the output."""
+    if loss_from.startswith(PRINTED):
+        return None
+    return Path(fill_in(loss_from.rpartition(":")[0], values))
+
+
+def read_loss(loss_from: str, values: Mapping[str, str], output: Path) -> float | str:
+    """Return the loss of a run, or in words why there is none.
+
+    Arguments:
+        loss_from: `PATH:KEY` for a key of a JSON file, nested ones joined by dots, or
+            `stdout:REGEX` for the first group (or all) of the last match in the output.
+        values: The run's values of the placeholders.
+        output: File of what the program printed.
+    """
+    if loss_from.startswith(PRINTED):
+        matches = re.findall(loss_from.removeprefix(PRINTED), read_end(output), re.MULTILINE)
+        if not matches:
+            return f"printed nothing that matches {loss_from.removeprefix('stdout:')!r}"
+        last = matches[-1]
+        return _read_number(last if isinstance(last, str) else last[0])
+    file, key = locate_result(loss_from, values), loss_from.rpartition(":")[2]
+    assert file is not None
+    try:
+        value: Any = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        return f"left no result: {file} ({error.strerror})"
+    except ValueError as error:
+        return f"left a result that is not JSON: {file} ({error})"
+    try:
+        for part in key.split("."):
+            value = value[int(part) if isinstance(value, list) else part]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return f"left a result without {key!r}: {file}"
+    return _read_number(value)
+
+
+def _read_number(value: Any) -> float | str:
+    """Return a finite or infinite loss; null is what JSON writers make of NaN."""
+    try:
+        return math.nan if value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return f"gave {value!r} as its loss, which is no number"
+
+
+def read_end(path: Path) -> str:
+    """Return the end of a file as text; none of a file that is gone."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - LOSSES_IN_OUTPUT))
+        return file.read().decode(errors="replace")

@@ -1,0 +1,1 @@
+"""Designs: which runs a study begins with, and which it adds as it learns."""

@@ -1,0 +1,1 @@
+"""What trains: engines, which turn blocks of jobs into outcomes."""

@@ -1,0 +1,119 @@
+"""The plain training loop: one model, its optimizers, one step after the other.
+
+It is the oracle against which every faster engine is checked.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..objective import evaluating
+from ..outcome import Outcome
+from ..step_options import PLAIN, StepOptions
+from ..task import Task
+from .engine import TrainingJob
+
+# A run whose training loss rose to SPIKE times its first one and whose held-out loss did not come
+# down to ALIVE times its first one has died; slow runs have no spike.
+SPIKE, ALIVE = 2.0, 0.99
+
+
+class Loop:
+    """The engine that takes every run and trains one after the other."""
+
+    name = "loop"
+
+    def takes(self, job: TrainingJob) -> bool:
+        """Return whether it can train a job: always."""
+        return True
+
+    def train(self, block: Sequence[TrainingJob]) -> Iterator[Outcome]:
+        """Yield the outcome of every job, in order."""
+        for job in block:
+            model, optimizers = job.start()
+            yield train(
+                model,
+                optimizers,
+                job.task,
+                steps=job.steps,
+                seed=job.seed,
+                schedule=job.schedule,
+                options=job.options,
+            )
+
+
+def train(
+    model: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    task: Task,
+    *,
+    steps: int,
+    seed: int,
+    schedule: Callable[[int], float],
+    options: StepOptions = PLAIN,
+) -> Outcome:
+    """Train a model in place and return the outcome.
+
+    Arguments:
+        model: An initialised model, prepared as `options` say.
+        optimizers: Their groups hold the peak learning rates.
+        task: The data and the loss.
+        steps: Number of steps T.
+        seed: Names the stream of batches.
+        schedule: Maps step t to the factor of the peak rates.
+        options: How the steps are computed.
+    """
+    before = held_out_loss(model, task, options=options, few=True)
+    schedulers = [torch.optim.lr_scheduler.LambdaLR(o, schedule) for o in optimizers]
+    curve: list[float] = []
+    for batch in task.batches(steps=steps, seed=seed):
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        loss = _backward(model, task, batch, options)
+        if not math.isfinite(loss):
+            return Outcome("non-finite", None, tuple(curve))
+        curve.append(loss)
+        if options.clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), options.clip)
+        for optimizer in optimizers:
+            optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    after = held_out_loss(model, task, options=options, few=True)
+    final = held_out_loss(model, task, options=options)
+    if not math.isfinite(final):
+        return Outcome("non-finite", None, tuple(curve))
+    has_diverged = after > before or (after > ALIVE * before and max(curve) > SPIKE * abs(curve[0]))
+    return Outcome("worse-than-init" if has_diverged else "finished", final, tuple(curve))
+
+
+def _backward(model: nn.Module, task: Task, batch: Any, options: StepOptions) -> float:
+    """Add the gradients of a batch to the tensors and return its loss."""
+    total = 0.0
+    for part in options.split(options.move(batch)):
+        with options.autocast():
+            loss = task.loss(model, part) / options.accumulate
+        total += loss.item()
+        if not math.isfinite(total):
+            return total
+        loss.backward()
+    return total
+
+
+def held_out_loss(
+    model: nn.Module,
+    task: Task,
+    *,
+    options: StepOptions = PLAIN,
+    few: bool = False,
+) -> float:
+    """Return the mean loss of the held-out batches, or of a few of them."""
+    total, weight = 0.0, 0
+    with evaluating(model), options.autocast():
+        for batch, count in task.held_out(few=few):
+            total += count * task.loss(model, options.move(batch)).item()
+            weight += count
+    return total / weight

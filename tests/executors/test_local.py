@@ -1,0 +1,129 @@
+"""The executor of this machine with real worker processes, which fail, die and are killed."""
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from lrtransfer.errors import UserError
+from lrtransfer.executors.blocks import split_into_blocks
+from lrtransfer.executors.engines import Engines
+from lrtransfer.executors.executor import Result
+from lrtransfer.executors.local import LocalProcesses
+from lrtransfer.runs.failure import Failure
+from lrtransfer.runs.result import TrainedRun
+from lrtransfer.runs.run import RunSettings, RunSpec
+from lrtransfer.study.study import Study
+from lrtransfer.training.engines.loop import Loop
+from tests.studies import run_of
+
+
+@pytest.fixture
+def run(small: Study) -> RunSpec:
+    return run_of(small, 48, lr=2.0**-5)
+
+
+def train(*runs: RunSpec, workers: int = 1) -> list[Result]:
+    with LocalProcesses(workers) as executor:
+        return list(executor.map(Engines(), split_into_blocks(runs)))
+
+
+def test_a_failing_run_costs_that_run_only(run: RunSpec) -> None:
+    bad = replace(run, scheme="no such scheme")
+    results = dict(train(bad, run))
+    failure, trained = results[bad], results[run]
+    assert isinstance(failure, Failure)
+    assert "scheme: got 'no such scheme'" in failure.reason
+    assert isinstance(trained, TrainedRun)
+    assert trained.provenance.engine == Loop.name
+
+
+def test_a_killed_worker_costs_its_run_only_and_is_replaced(run: RunSpec) -> None:
+    long = with_steps(run, 100_000)
+
+    def kill_when_training() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+            for child in children.read_text().split():
+                if seconds_used(child) > 8:
+                    os.kill(int(child), signal.SIGKILL)
+                    return
+            time.sleep(0.1)
+
+    if not Path("/proc/self/task").exists():
+        pytest.skip("reads /proc to find the worker (Linux)")
+    Thread(target=kill_when_training, daemon=True).start()
+    results = dict(train(long, run))
+    assert results[long] == Failure(long, "its process ended with signal 9")
+    assert isinstance(results[run], TrainedRun)
+
+
+def with_steps(run: RunSpec, steps: int) -> RunSpec:
+    assert isinstance(run.settings, RunSettings)
+    work = run.settings.work.with_values({"training.steps": steps})
+    return replace(run, settings=replace(run.settings, work=work))
+
+
+def seconds_used(process: str) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_modules_in_the_users_folder_are_not_imported(
+    run: RunSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    ((_, result),) = train(run)
+    assert isinstance(result, TrainedRun)
+
+
+def test_a_torn_answer_costs_its_run_only(run: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A stand-in for the interpreter that dies in the middle of its first answer.
+    # It announces 16 bytes, as a pickled answer begins, and writes three.
+    torn = "import os, sys; sys.stdin.read(9); os.write(int(sys.argv[-1]), bytes(3) + b'\\x10abc')"
+    real = subprocess.Popen
+
+    def tearing(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        return real([command[0], "-c", torn, command[-1]], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", tearing)
+    other = replace(run, seed=1)
+    end = "its process ended with exit code 0"
+    assert train(run, other) == [(run, Failure(run, end)), (other, Failure(other, end))]
+
+
+def test_workers_that_cannot_start_are_one_error(
+    run: RunSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "torch.py").write_text("raise SystemExit(3)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    with pytest.raises(UserError, match=r"exit code 3 before its first result"):
+        train(run, workers=2)
+
+
+def test_a_block_of_many_runs_is_trained_by_one_worker(run: RunSpec) -> None:
+    runs = [replace(run, seed=seed) for seed in (0, 1, 2)]
+    bad = replace(run, scheme="no such scheme")
+    (block,) = split_into_blocks([runs[0], bad, *runs[1:]], size=4)
+    assert block == (runs[0], bad, *runs[1:])
+    with LocalProcesses(1) as executor:
+        results = list(executor.map(Engines(), [block]))
+    assert [spec for spec, _ in results] == list(block)
+    kinds = [type(result) for _, result in results]
+    assert kinds == [TrainedRun, Failure, TrainedRun, TrainedRun]
+
+
+def test_blocks_hold_runs_of_one_kind(run: RunSpec) -> None:
+    runs = [replace(run, width=n, seed=seed) for n in (48, 32) for seed in range(3)]
+    blocks = list(split_into_blocks(runs, size=2))
+    assert [len(block) for block in blocks] == [2, 1, 2, 1]
+    assert [{spec.width for spec in block} for block in blocks] == [{48}, {48}, {32}, {32}]
+    assert [spec for block in split_into_blocks(runs) for spec in block] == runs
