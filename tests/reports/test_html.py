@@ -17,7 +17,7 @@ import pytest
 from lrtransfer.reports import html as reports_html
 from lrtransfer.reports.figures import Figure
 from lrtransfer.reports.html import Report, render, write
-from lrtransfer.statistics.answer import Optimum, Prediction, Regret, SchemeAnswer
+from lrtransfer.statistics.answer import Optimum, Prediction, SchemeAnswer
 from lrtransfer.statistics.axis import AXES, AxisName
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import judge
@@ -240,7 +240,7 @@ def test_runs_that_schemes_share_count_once() -> None:
 
 def test_every_interval_on_the_page_names_its_level() -> None:
     report = synthetic.usual()
-    answers = (replace(report.answers[0], regrets=EVERY_LEVEL), *report.answers[1:])
+    answers = (replace(report.answers[0], regrets=synthetic.REGRETS), *report.answers[1:])
     comparisons = synthetic.judgement(*answers).comparisons
     text = read(render(replace(report, answers=answers, comparisons=comparisons))).text
     for words in (
@@ -253,46 +253,6 @@ def test_every_interval_on_the_page_names_its_level() -> None:
     ):
         assert words in text
     assert " … " not in text
-
-
-EVERY_LEVEL = (
-    Regret(
-        size=512,
-        measured=True,
-        estimate=4e-5,
-        low=0.0,
-        high=0.0011,
-        low_quantile=0.01,
-        high_quantile=0.95,
-        tolerance=0.01,
-        log2_lr=-5.2,
-        best_loss=2.4,
-    ),
-    Regret(
-        size=1024,
-        measured=True,
-        estimate=0.0021,
-        low=0.0002,
-        high=0.0064,
-        low_quantile=0.001,
-        high_quantile=0.995,
-        tolerance=0.01,
-        log2_lr=-5.2,
-        best_loss=3.2,
-    ),
-    Regret(
-        size=8192,
-        measured=False,
-        estimate=0.139,
-        low=0.0623,
-        high=0.288,
-        low_quantile=0.025,
-        high_quantile=0.975,
-        tolerance=0.01,
-        log2_lr=-5.2,
-        best_loss=3.2,
-    ),
-)
 
 
 def test_runs_without_an_answer_are_refused() -> None:

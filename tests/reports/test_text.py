@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from lrtransfer.reports.text import print_judgement
-from lrtransfer.statistics.answer import Quality, Regret, SchemeAnswer
+from lrtransfer.statistics.answer import Quality, SchemeAnswer
 from lrtransfer.statistics.transfer import Judgement
 
 from . import synthetic
@@ -73,45 +73,9 @@ def say(judgement: Judgement, *, unit: str = "nats") -> str:
 def rich_answer() -> SchemeAnswer:
     """Return an answer with every quantity: measured, expected, open above."""
     base = synthetic.answer("μP")
-    regrets = (
-        Regret(
-            size=512,
-            measured=True,
-            estimate=4e-5,
-            low=0.0,
-            high=0.0011,
-            low_quantile=0.01,
-            high_quantile=0.95,
-            tolerance=0.01,
-            log2_lr=-5.2,
-            best_loss=2.4,
-        ),
-        Regret(
-            size=1024,
-            measured=True,
-            estimate=0.0021,
-            low=0.0,
-            high=None,
-            low_quantile=0.001,
-            high_quantile=0.995,
-            tolerance=0.01,
-            log2_lr=-5.2,
-            best_loss=3.2,
-        ),
-        Regret(
-            size=8192,
-            measured=False,
-            estimate=0.139,
-            low=0.0623,
-            high=0.288,
-            low_quantile=0.025,
-            high_quantile=0.975,
-            tolerance=0.01,
-            log2_lr=-5.2,
-            best_loss=3.2,
-        ),
-    )
-    quality = Quality(scatter=0.0, extrapolation=regrets[0], penalty=regrets[2])
+    measured, open_above, expected = synthetic.REGRETS
+    regrets = (measured, replace(open_above, low=0.0, high=None), expected)
+    quality = Quality(scatter=0.0, extrapolation=measured, penalty=expected)
     return replace(base, regrets=regrets, quality=quality)
 
 
