@@ -78,9 +78,9 @@ class Answer:
         """Return the loss over the learning rate, by width and scheme, as a Plotly figure."""
         import plotly.graph_objects as go
 
-        from .reports.figures import draw_losses
+        from .reports.figures import draw_loss_figure
 
-        figure = draw_losses(self.table, tuple(self.judgement.values()))
+        figure = draw_loss_figure(self.table, tuple(self.judgement.values()))
         return go.Figure(figure.plotly())
 
 

@@ -58,6 +58,7 @@ def test_a_moving_optimum_does_not(capsys: pytest.CaptureFixture[str]) -> None:
     assert "all: does not transfer" in output
     assert "regret at width 128:" in " ".join(output.split())
     assert "in units of the loss" in " ".join(output.split())
+    assert "about a straight line no more than their intervals explain" in " ".join(output.split())
     assert "Note: read width from column 'd_model'." in output
 
 

@@ -162,6 +162,24 @@ def nothing(scheme: str, *, widths: Sequence[int] = WIDTHS) -> SchemeAnswer:
     )
 
 
+EDGE_EVIDENCE = (
+    Evidence(
+        action="add learning rates below 2^-12 at width 512",
+        size=512,
+        log2_lr=(-14.0, -13.0),
+        runs=6,
+        cost=0.1,
+    ),
+    Evidence(
+        action="add seeds: 5 per learning rate at width 1024",
+        size=1024,
+        log2_lr=(-13.0,),
+        runs=2,
+        cost=0.31,
+    ),
+)
+
+
 def edges(scheme: str) -> SchemeAnswer:
     """Return an answer whose widest optima are bounds on either side."""
     return SchemeAnswer(
@@ -188,22 +206,7 @@ def edges(scheme: str) -> SchemeAnswer:
         ),
         prediction=None,
         fits=(fit(scheme, 128),),
-        evidence=(
-            Evidence(
-                action="add learning rates below 2^-12 at width 512",
-                size=512,
-                log2_lr=(-14.0, -13.0),
-                runs=6,
-                cost=0.1,
-            ),
-            Evidence(
-                action="add seeds: 5 per learning rate at width 1024",
-                size=1024,
-                log2_lr=(-13.0,),
-                runs=2,
-                cost=0.31,
-            ),
-        ),
+        evidence=EDGE_EVIDENCE,
     )
 
 
@@ -356,28 +359,3 @@ EVERY: dict[str, Callable[[], Report]] = {
         empty,
     )
 }
-
-
-def regret(
-    size: int,
-    estimate: float,
-    low: float,
-    high: float | None,
-    *,
-    quantiles: tuple[float, float],
-    best_loss: float,
-    measured: bool = True,
-) -> Regret:
-    """Return a regret whose interval ends at these quantiles."""
-    return Regret(
-        size=size,
-        measured=measured,
-        estimate=estimate,
-        low=low,
-        high=high,
-        low_quantile=quantiles[0],
-        high_quantile=quantiles[1],
-        tolerance=0.01,
-        log2_lr=-5.2,
-        best_loss=best_loss,
-    )

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .notation import format_range, format_slope
+
 if TYPE_CHECKING:
     from ..checks.coordinates import CheckResult
     from ..checks.findings import Finding
@@ -52,8 +54,10 @@ def _tabulate(findings: "tuple[Finding, ...]") -> Table:
     for header in ("quantity", "step", "exponent", "90 % interval", "expected", ""):
         table.add_column(header, no_wrap=True)
     for f in findings:
-        exponent = "?" if f.slope is None else f"{f.slope:+.2f}"
-        interval = "" if f.low is None else f"{f.low:+.2f} to {f.high:+.2f}"
-        cells = (escape(f.name), f.quantity, str(f.step), exponent, interval, f"{f.expected:+.1f}")
+        exponent = "?" if f.slope is None else format_slope(f.slope, signed=True)
+        ends = [None if end is None else format_slope(end) for end in (f.low, f.high)]
+        interval = "" if f.low is None else format_range(*ends)
+        expected = format_slope(f.expected)
+        cells = (escape(f.name), f.quantity, str(f.step), exponent, interval, expected)
         table.add_row(*cells, _MARKS[f.ok])
     return table

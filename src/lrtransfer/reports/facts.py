@@ -69,10 +69,10 @@ def describe_confirmation(confirmation: Confirmation) -> str:
     name, optimum = AXES[confirmation.axis].name, confirmation.optimum
     prediction, regret = confirmation.predicted, confirmation.regret
     predicted = "nothing" if prediction is None else format_rate(compute_log2(prediction.lr))
+    used = format_power(confirmation.log2_lr)
     line = (
         f"{confirmation.scheme}: at {name} {confirmation.size} the optimum of the base {name} "
-        f"({format_power(confirmation.log2_lr)}) was tried with its neighbours; predicted "
-        f"{predicted}"
+        f"({used}) was tried with its neighbours; predicted {predicted}"
     )
     if optimum.log2_lr is None:
         return f"{line}, no optimum measured"

@@ -20,15 +20,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ..statistics.answer import Comparison, SchemeAnswer, axis_of
+from ..statistics.design import CurveKey
 from ..statistics.table import Observation, RunTable
-from .figures import Figure, draw_losses, draw_optima
+from .figures import Figure, draw_loss_figure, draw_optimum_figure
 from .figures.loss_view import choose_losses, draws_every_run
 from .notation import LOSS_UNIT, format_comparison, format_loss
 from .plotly.colours import assign_colours
-from .rate_runs import group_by_rate, read_loss
+from .rate_runs import group_by_rate, read_run_loss
 from .tables import average_runs, compare_answers, make_headline, make_optimum_table
-
-Curve = tuple[str, int]  # scheme and size
 
 # plotly adds <style> elements and style attributes while it draws, hence 'unsafe-inline' there;
 # without url() sources (img-src, font-src) a style cannot reach the network.
@@ -68,7 +67,7 @@ class Report:
     notes: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     confirmations: tuple[str, ...] = ()
-    shared: Mapping[Curve, Curve] = field(default_factory=dict)
+    shared: Mapping[CurveKey, CurveKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse runs that no answer speaks of: they would be missing from the page.
@@ -146,9 +145,9 @@ def _draw_figures(report: Report) -> dict[str, Figure]:
     """Return the figures by the id of the element each is drawn in."""
     if not report.answers:
         return {}
-    figures = {"figure-loss": draw_losses(report.table, report.answers)}
+    figures = {"figure-loss": draw_loss_figure(report.table, report.answers)}
     if _has_optimum(report):
-        figure = draw_optima(report.answers, target=report.target)
+        figure = draw_optimum_figure(report.answers, target=report.target)
         figures["figure-optimum"] = figure
     return figures
 
@@ -170,7 +169,7 @@ def _fill_in(report: Report) -> dict[str, object]:
     """Return everything the template says, as strings still to be escaped."""
     table, answers, axis = report.table, report.answers, axis_of(report.answers)
     groups = [group for answer in answers for group in group_by_rate(table, answer.scheme)]
-    losses = [read_loss(row) for row in _list_runs(report)]
+    losses = [read_run_loss(row) for row in _list_runs(report)]
     shown = choose_losses(table, answers)
     sizes = {group.size for group in groups}
     sizes |= {optimum.size for answer in answers for optimum in answer.optima}

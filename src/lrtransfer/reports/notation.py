@@ -115,7 +115,7 @@ def format_share(share: float) -> str:
     """
     if not math.isfinite(share):
         return "∞" if share > 0 else NOTHING
-    return f"{100 * share:.1e} %" if abs(share) >= 1e4 else _set_minus(format_percent(share))
+    return _set_minus(format_percent(share))
 
 
 def format_slope(number: float, *, signed: bool = False) -> str:
@@ -201,8 +201,8 @@ def format_prediction_range(prediction: Prediction) -> str:
     """Return the 95 % predictive interval.
 
     Example:
-        >>> format_prediction_range(Prediction(size=4096, lr=0.014, low=0.0078125, high=0.022,
-        ...                         assumption="no bend"))
+        >>> prediction = Prediction(size=4096, lr=0.014, low=2**-7, high=0.022, assumption="")
+        >>> format_prediction_range(prediction)
         '0.00781 to 0.0220'
     """
     return format_rate_range(compute_log2(prediction.low), compute_log2(prediction.high))
@@ -212,8 +212,8 @@ def format_prediction(prediction: Prediction) -> str:
     """Return the learning rate for the target with its predictive interval.
 
     Example:
-        >>> format_prediction(Prediction(size=4096, lr=0.014, low=0.0078125, high=0.022,
-        ...                         assumption="no bend"))
+        >>> prediction = Prediction(size=4096, lr=0.014, low=2**-7, high=0.022, assumption="")
+        >>> format_prediction(prediction)
         '0.0140 = 2^-6.16 (95 % CI 0.00781 to 0.0220)'
     """
     rate = format_rate(compute_log2(prediction.lr))
@@ -244,11 +244,11 @@ def _format_regret_interval(regret: Regret) -> str:
     """Write the interval with the level that its quantiles give it."""
     if regret.high is None and not regret.low:
         return "(not bounded above)"
-    first, last = regret.low_quantile, regret.high_quantile
     low, high = (None if end is None else format_share(end) for end in (regret.low, regret.high))
     if low is not None and high is not None:
         low = low.removesuffix(" %")
-    level = (1 if high is None else last) - (0 if low is None else first)
+    level = 1 if high is None else regret.high_quantile
+    level -= 0 if low is None else regret.low_quantile
     return format_interval(format_range(low, high), level=level)
 
 
@@ -293,10 +293,10 @@ def format_comparison(comparison: Comparison, axis: Axis, *, unit: str) -> str:
 
     Example:
         >>> from ..statistics.axis import AXES
-        >>> drift = Interval(-0.92, -1.9, 0.0586)
-        >>> format_comparison(Comparison(scheme="sp", reference="mup", size=128, drift=drift,
-        ...                              regret=None, best_loss=None), AXES["width"],
-        ...                   unit="nats")  # doctest: +NORMALIZE_WHITESPACE
+        >>> comparison = Comparison(scheme="sp", reference="mup", size=128, regret=None,
+        ...                         drift=Interval(-0.92, -1.9, 0.0586), best_loss=None)
+        >>> format_comparison(comparison, AXES["width"], unit="nats")
+        ... # doctest: +NORMALIZE_WHITESPACE
         'sp − mup: drift −0.92 octaves per doubling of width
         (simultaneous 95 % CI −1.90 to 0.06)'
     """

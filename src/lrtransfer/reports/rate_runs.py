@@ -52,13 +52,13 @@ class RateRuns:
         return sum(loss / len(self.runs) for loss in self.losses)  # a sum of 1e308s overflows
 
 
-def read_loss(row: Observation) -> float | None:
+def read_run_loss(row: Observation) -> float | None:
     """Return the final loss of a run, None if it diverged.
 
     Example:
-        >>> read_loss(Observation("mup", 64, 0.1, 0, 2.5))
+        >>> read_run_loss(Observation("mup", 64, 0.1, 0, 2.5))
         2.5
-        >>> read_loss(Observation("mup", 64, 9.0, 0, math.inf)) is None
+        >>> read_run_loss(Observation("mup", 64, 9.0, 0, math.inf)) is None
         True
     """
     if row.diverged or row.loss is None or not math.isfinite(row.loss):
@@ -86,5 +86,5 @@ def group_by_rate(table: RunTable, scheme: str) -> tuple[RateRuns, ...]:
 
 
 def _summarize(size: int, lr: float, rows: list[Observation]) -> RateRuns:
-    runs = sorted((row.seed, loss) for row in rows if (loss := read_loss(row)) is not None)
+    runs = sorted((row.seed, loss) for row in rows if (loss := read_run_loss(row)) is not None)
     return RateRuns(size, math.log2(lr), lr, tuple(runs), len(rows) - len(runs))

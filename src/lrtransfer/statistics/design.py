@@ -25,7 +25,7 @@ from .curves.curve import CurveDraws, IntArray
 from .curves.optimum import find_minima, rise_at
 
 CurveKey = tuple[str, int]  # scheme and size
-Curves = Mapping[CurveKey, CurveDraws]
+DrawnCurves = Mapping[CurveKey, CurveDraws]
 
 ENSEMBLE = 400  # curves per ensemble: enough to rank runs
 MOST_RATES = 16  # candidates per size and seed
@@ -76,10 +76,10 @@ class Criterion(Protocol):
     def keys(self) -> tuple[CurveKey, ...]:
         """The curves it depends on."""
 
-    def spread(self, curves: Curves) -> float:
+    def spread(self, curves: DrawnCurves) -> float:
         """Return its standard deviation in units of what is allowed: a tolerance, some octaves."""
 
-    def informative_range(self, curves: Curves, key: CurveKey) -> tuple[float, float]:
+    def informative_range(self, curves: DrawnCurves, key: CurveKey) -> tuple[float, float]:
         """Return the lowest and highest log2 rate at which runs of a curve tell something."""
 
 
@@ -99,7 +99,7 @@ class RegretCriterion:
         """The curves it depends on."""
         return (self.base, self.destination)
 
-    def spread(self, curves: Curves) -> float:
+    def spread(self, curves: DrawnCurves) -> float:
         """Return its standard deviation in tolerances."""
         destination = curves[self.destination]
         rise = rise_at(destination, find_minima(curves[self.base])) / destination.columns.best_loss
@@ -107,7 +107,7 @@ class RegretCriterion:
         regret = np.minimum(np.nan_to_num(rise, nan=worst, posinf=worst), worst)
         return float(regret.std()) / self.tolerance
 
-    def informative_range(self, curves: Curves, key: CurveKey) -> tuple[float, float]:
+    def informative_range(self, curves: DrawnCurves, key: CurveKey) -> tuple[float, float]:
         """Return the range of both optima at the large size, of its own optimum at the base."""
         ranges = [_range(curves[k]) for k in {key, self.base}]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
@@ -125,12 +125,12 @@ class RateCriterion:
         """The curves it depends on."""
         return tuple(self.leverage)
 
-    def spread(self, curves: Curves) -> float:
+    def spread(self, curves: DrawnCurves) -> float:
         """Return its standard deviation, as a share of the octaves allowed."""
         variances = (h**2 * find_minima(curves[key]).var() for key, h in self.leverage.items())
         return float(np.sqrt(sum(variances))) / self.octaves
 
-    def informative_range(self, curves: Curves, key: CurveKey) -> tuple[float, float]:
+    def informative_range(self, curves: DrawnCurves, key: CurveKey) -> tuple[float, float]:
         """Return the range of the optimum."""
         return _range(curves[key])
 
@@ -177,7 +177,7 @@ def choose(
 
 def _find_best(
     states: Mapping[CurveKey, CurveState],
-    curves: Curves,
+    curves: DrawnCurves,
     criteria: Sequence[Criterion],
     noise: FloatArray,
 ) -> Addition | None:

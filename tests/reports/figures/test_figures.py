@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lrtransfer.reports.figures import Figure, draw_losses, draw_optima
+from lrtransfer.reports.figures import Figure, draw_loss_figure, draw_optimum_figure
 from lrtransfer.reports.html import Report
 from lrtransfer.statistics.answer import Optimum, Prediction, SchemeAnswer
 from lrtransfer.statistics.table import Observation, RunTable
@@ -17,11 +17,11 @@ DRAWN = [build for name, build in synthetic.EVERY.items() if name != "empty"]
 
 
 def loss(report: Report) -> Figure:
-    return draw_losses(report.table, report.answers)
+    return draw_loss_figure(report.table, report.answers)
 
 
 def optimum(report: Report) -> Figure:
-    return draw_optima(report.answers, target=report.target)
+    return draw_optimum_figure(report.answers, target=report.target)
 
 
 def with_loss(report: Report, change: Callable[[Observation], float | None]) -> Report:
@@ -83,7 +83,7 @@ def test_diverged_runs_and_high_losses_have_different_symbols() -> None:
     rows = [Observation("sp", 64, 2.0**x, 0, 2.0 + 0.1 * abs(x)) for x in (-3, -2, -1, 0, 1)]
     rows += [Observation("sp", 64, 4.0, 0, 1e6), Observation("sp", 64, 8.0, 0, None)]
     answer = synthetic.nothing("sp", widths=(64,))
-    (trace,) = marks(draw_losses(RunTable(tuple(rows)), [answer]))
+    (trace,) = marks(draw_loss_figure(RunTable(tuple(rows)), [answer]))
     assert trace["x"] == [2.0, 3.0]
     assert trace["marker"]["symbol"] == ["triangle-up-open", "x"]
     assert "above the plot, up to 1.000e+06" in trace["text"][0]
@@ -115,7 +115,7 @@ def test_a_width_far_above_the_others_is_on_the_axis() -> None:
     wide = [Observation("sp", 512, 2.0**x, 0, 2 + 0.01 * x * x) for x in range(-5, 6)]
     narrow = [Observation("sp", 8, 2.0**x, 0, 5 + x * x) for x in (-1, 0, 1)]
     answer = synthetic.nothing("sp", widths=(8, 512))
-    figure = draw_losses(RunTable((*wide, *narrow)), [answer])
+    figure = draw_loss_figure(RunTable((*wide, *narrow)), [answer])
     low, high = figure.layouts[0]["yaxis2"]["range"]
     assert low < 2
     assert high > 5
@@ -178,10 +178,10 @@ def test_an_edge_points_to_where_the_optimum_must_be(
     low: float | None, high: float | None, symbols: list[str]
 ) -> None:
     answer = edge_answer(Optimum(size=256, log2_lr=-6.0, low=low, high=high, status="edge"))
-    traces = draw_losses(RunTable(synthetic.runs("SP")), [answer]).traces
+    traces = draw_loss_figure(RunTable(synthetic.runs("SP")), [answer]).traces
     (strip,) = (t for t in traces if "only a bound" in str(t.get("text")))
     assert strip["marker"]["symbol"] == symbols
-    arrows = [t for t in draw_optima([answer], target=512).traces if "text" in t]
+    arrows = [t for t in draw_optimum_figure([answer], target=512).traces if "text" in t]
     ways = {t["marker"]["symbol"][1] for t in arrows}
     assert ("triangle-up" in ways) == (high is None)
     assert ("triangle-down" in ways) == (low is None)
@@ -208,7 +208,7 @@ def test_the_prediction_ends_where_it_says() -> None:
     answer = synthetic.answer("μP")
     told = Prediction(size=4096, lr=2.0**-6, low=2.0**-7, high=2.0**-4, assumption="")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
-    figure = draw_optima([changed], target=4096)
+    figure = draw_optimum_figure([changed], target=4096)
     (point,) = (t for t in figure.traces if "predicted" in t.get("text", ""))
     assert (point["x"], point["y"]) == ([12.0], [-6.0])
     assert point["error_y"]["arrayminus"] == [1.0]
@@ -219,12 +219,12 @@ def test_a_prediction_without_bounds_is_drawn_without_bars() -> None:
     answer = synthetic.answer("μP")
     told = Prediction(size=4096, lr=2.0**-6, low=0.0, high=math.inf, assumption="")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
-    figure = draw_optima([changed], target=4096)
+    figure = draw_optimum_figure([changed], target=4096)
     json.dumps(figure.traces, allow_nan=False)
 
 
 def test_more_runs_than_a_browser_can_draw_become_medians() -> None:
     rows = synthetic.runs("μP", seeds=500)
-    figure = draw_losses(RunTable(rows), [synthetic.answer("μP")])
+    figure = draw_loss_figure(RunTable(rows), [synthetic.answer("μP")])
     assert sum(len(trace["x"]) for trace in dots(figure)) <= 48
     assert {seed for trace in dots(figure) for seed, _ in trace["customdata"]} == {"median"}

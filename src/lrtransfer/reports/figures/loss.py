@@ -22,7 +22,7 @@ from .loss_view import PIECES, make_loss_view
 _LOSS_HEIGHT = 280
 
 
-def draw_losses(table: RunTable, answers: Sequence[SchemeAnswer]) -> Figure:
+def draw_loss_figure(table: RunTable, answers: Sequence[SchemeAnswer]) -> Figure:
     """Draw loss against learning rate, one panel per scheme, one colour per size.
 
     Arguments:

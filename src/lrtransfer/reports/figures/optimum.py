@@ -15,7 +15,7 @@ from .optimum_view import make_optimum_view
 _HEIGHT = 270
 
 
-def draw_optima(answers: Sequence[SchemeAnswer], *, target: int) -> Figure:
+def draw_optimum_figure(answers: Sequence[SchemeAnswer], *, target: int) -> Figure:
     """Draw the optimum of every size with its interval, the drift and the prediction.
 
     Arguments:

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from ...theory.exact.curve import Curve
+    from ...theory.exact.curve import ExactCurve
 
 
-def curve_document(curve: "Curve") -> dict[str, Any]:
+def curve_document(curve: "ExactCurve") -> dict[str, Any]:
     """Return the losses as the JSON document of `theory curve --json`; overflow is null."""
     return {
         "lrs": curve.lrs.tolist(),
@@ -23,7 +23,7 @@ def _list_finite(values: Any) -> list[list[float | None]]:
     return [[x if math.isfinite(x) else None for x in row] for row in values.tolist()]
 
 
-def print_curve(curve: "Curve", width: int | None, *, console: Console) -> None:
+def print_curve(curve: "ExactCurve", width: int | None, *, console: Console) -> None:
     """Print the losses as a table, then the best of the rates."""
     where = "infinite width" if width is None else f"width {width:,}"
     last = curve.loss.shape[1] - 1
@@ -36,14 +36,14 @@ def print_curve(curve: "Curve", width: int | None, *, console: Console) -> None:
     console.print(_summarize(curve, last))
 
 
-def _format_loss(curve: "Curve", i: int, step: int) -> str:
+def _format_loss(curve: "ExactCurve", i: int, step: int) -> str:
     loss = curve.loss[i, step]
     if not math.isfinite(loss):
         return "overflow"
     return f"{loss:.6g}" if curve.sd is None else f"{loss:.6g} ± {curve.sd[i, step]:.2g}"
 
 
-def _summarize(curve: "Curve", last: int) -> str:
+def _summarize(curve: "ExactCurve", last: int) -> str:
     losses = curve.loss[:, last].tolist()
     finite = [i for i, loss in enumerate(losses) if math.isfinite(loss)]
     if not finite:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from ..notation import format_interval, format_range
+
 if TYPE_CHECKING:
     from ...scaling import Exponent
     from ...theory.exact.fluctuation import Fluctuation
@@ -69,4 +71,5 @@ def print_fluctuation(fluctuation: "Fluctuation", width: int, *, console: Consol
 def _format_exponent(exponent: "Exponent") -> str:
     if math.isinf(exponent.low) or math.isinf(exponent.high):
         return "?: too small beside its noise to tell (give more --seeds)"
-    return f"{exponent.value:.3g} (95 % CI {exponent.low:.3g} to {exponent.high:.3g})"
+    interval = format_range(f"{exponent.low:.3g}", f"{exponent.high:.3g}")
+    return f"{exponent.value:.3g} {format_interval(interval)}"

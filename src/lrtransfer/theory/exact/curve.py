@@ -13,7 +13,7 @@ from .limit import limit_losses
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class ExactCurve:
     """Losses of many learning rates.
 
     Attributes:
@@ -29,7 +29,7 @@ class Curve:
 
 def loss_curve(
     problem: Problem, lrs: FloatArray, *, steps: int, width: int | None = None, seeds: int = 1
-) -> Curve:
+) -> ExactCurve:
     """Return the loss of every learning rate at steps 0 … t.
 
     Arguments:
@@ -56,7 +56,7 @@ def loss_curve(
             "seeds >= 1, width >= 1 or None."
         )
     if width is None:
-        return Curve(lrs, limit_losses(problem, lrs, steps=steps), None)
+        return ExactCurve(lrs, limit_losses(problem, lrs, steps=steps), None)
     runs = []
     for seed in range(seeds):
         weights = draw_weights(problem, width=width, seed=seed)
@@ -64,4 +64,4 @@ def loss_curve(
     with np.errstate(over="ignore", invalid="ignore"):
         loss = np.mean(runs, axis=0)
         sd = np.std(runs, axis=0, ddof=1) if seeds > 1 else None
-    return Curve(lrs, loss, sd)
+    return ExactCurve(lrs, loss, sd)
