@@ -74,8 +74,7 @@ def rich_answer() -> SchemeAnswer:
     """Return an answer with every quantity: measured, expected, open above."""
     base = synthetic.answer("μP")
     measured, open_above, expected = synthetic.REGRETS
-    open_above = replace(open_above, low=0.0, high=None)
-    regrets = measured, open_above, expected
+    regrets = (measured, replace(open_above, low=0.0, high=None), expected)
     quality = Quality(scatter=0.0, extrapolation=measured, penalty=expected)
     return replace(base, regrets=regrets, quality=quality)
 
@@ -93,8 +92,7 @@ def test_losses_whose_unit_is_not_known_are_not_called_nats() -> None:
 
 @pytest.mark.parametrize("scatter", [0.0, 0.004, 0.12])
 def test_scatter_is_what_the_intervals_do_not_explain(scatter: float) -> None:
-    quality = Quality(scatter=scatter, extrapolation=None, penalty=None)
-    answer = replace(rich_answer(), quality=quality)
+    answer = replace(rich_answer(), quality=Quality(scatter, None, None))
     said = " ".join(say(synthetic.judgement(answer)).split())
     amount = "by 0.12 octaves more" if scatter == 0.12 else "no more"
     assert f"quality: optima scatter about a straight line {amount} than their intervals" in said

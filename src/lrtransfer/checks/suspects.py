@@ -340,7 +340,7 @@ def _format(value: float) -> str:
 
 
 def _describe(finding: Finding) -> str:
-    bounds = "" if finding.low is None else f" (90 %: {finding.low:+.2f} … {finding.high:+.2f})"
+    bounds = "" if finding.low is None else f" (90 % CI {finding.low:.2f} to {finding.high:.2f})"
     return (
         f"{finding.quantity} of {finding.name} at step {finding.step} scales as "
         f"n^{finding.slope:+.2f}{bounds}, expected n^{finding.expected:+.1f}"

@@ -24,6 +24,7 @@ class StatusCommand(Command):
 
     def run(self) -> int:
         """Count the runs and print."""
+        from ..reports.facts import describe_counts
         from ..sweeps.result import list_warnings
         from ..sweeps.tune import review_study
 
@@ -38,10 +39,7 @@ class StatusCommand(Command):
                 "warnings": list_warnings(result),
             })
             return 0
-        print(
-            f"{result.study.name}: {counts.finished} of {counts.planned} runs finished, "
-            f"{counts.diverged} diverged"
-        )
+        print(f"{result.study.name}: {describe_counts(counts)}")
         for name, answer in result.answers.items():
             print(f"  {name}: {answer.verdict}" + (" so far" if list_warnings(result) else ""))
         for note in list_warnings(result):

@@ -9,7 +9,6 @@ from rich.markup import escape
 
 from ..statistics.answer import SchemeAnswer, axis_of
 from ..statistics.axis import AXES
-from ..statistics.notation import format_power
 from ..statistics.transfer import Judgement
 from ..study.describe import describe_measurement
 from ..study.search import AdaptiveSearch
@@ -17,7 +16,13 @@ from ..study.study import Study
 from ..sweeps.cost import Estimate, SizeCost
 from ..sweeps.result import StudyResult, list_warnings
 from .facts import describe_confirmation, describe_counts, describe_noise, name_loss_unit
-from .notation import LOSS_UNIT, format_comparison, format_optimum, format_optimum_range
+from .notation import (
+    LOSS_UNIT,
+    format_comparison,
+    format_optimum,
+    format_optimum_range,
+    format_rate,
+)
 from .quantities import STATUSES, list_quantities
 
 if TYPE_CHECKING:
@@ -147,7 +152,7 @@ def _describe_runs(study: Study, estimate: Estimate) -> str:
     rates = sorted({planned.run.lr for planned, _ in estimate.runs})
     if not rates:
         return f"All {estimate.finished} runs are finished."
-    low, high = (format_power(math.log2(rate)) for rate in (rates[0], rates[-1]))
+    low, high = (format_rate(math.log2(rate), tried=True) for rate in (rates[0], rates[-1]))
     first = "first round: " if isinstance(study.search, AdaptiveSearch) else ""
     return (
         f"{first}{len(estimate.runs)} runs, {len(rates)} learning rates from {low} to {high}; "
