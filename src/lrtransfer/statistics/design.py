@@ -109,7 +109,7 @@ class RegretCriterion:
 
     def informative_range(self, curves: DrawnCurves, key: CurveKey) -> tuple[float, float]:
         """Return the range of both optima at the large size, of its own optimum at the base."""
-        ranges = [_range(curves[k]) for k in {key, self.base}]
+        ranges = [_find_range(curves[k]) for k in {key, self.base}]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
@@ -132,7 +132,7 @@ class RateCriterion:
 
     def informative_range(self, curves: DrawnCurves, key: CurveKey) -> tuple[float, float]:
         """Return the range of the optimum."""
-        return _range(curves[key])
+        return _find_range(curves[key])
 
 
 def choose(
@@ -231,14 +231,14 @@ def _predict_outcomes(
     at = np.abs(curves.log2_lr[:, None] - np.array(addition.log2_lr)).argmin(axis=0)
     trains = np.isfinite(curves.loss[:, at]).all(axis=1)
     if trains.all():
-        return [(1.0, _condition(curves, at, _covariance(addition, state), noise))]
+        return [(1.0, _condition(curves, at, _compute_covariance(addition, state), noise))]
     # Beside a cliff the run tells above all on which side of the rate it lies.
     share = float(trains.mean())
     sides = ((share, np.flatnonzero(trains)), (1 - share, np.flatnonzero(~trains)))
-    return [(weight, _subset(curves, rows)) for weight, rows in sides if weight > 0]
+    return [(weight, _select(curves, rows)) for weight, rows in sides if weight > 0]
 
 
-def _covariance(addition: Addition, state: CurveState) -> FloatArray:
+def _compute_covariance(addition: Addition, state: CurveState) -> FloatArray:
     """Return the covariance of the runs' noise, that of the seed's shift included."""
     count, runs = len(addition.log2_lr), len(state.tried.get(addition.seed, ()))
     shift = 1e4 if runs == 0 else 1 / runs  # in noise variances
@@ -261,7 +261,7 @@ def _condition(
     return replace(curves, loss=moved)
 
 
-def _subset(curves: CurveDraws, rows: IntArray) -> CurveDraws:
+def _select(curves: CurveDraws, rows: IntArray) -> CurveDraws:
     return replace(curves, loss=curves.loss[np.resize(rows, len(curves.loss))])
 
 
@@ -275,6 +275,6 @@ def _add_runs(state: CurveState, addition: Addition) -> CurveState:
     return replace(state, tried={**state.tried, addition.seed: rates})
 
 
-def _range(curves: CurveDraws) -> tuple[float, float]:
+def _find_range(curves: CurveDraws) -> tuple[float, float]:
     low, high = np.quantile(find_minima(curves), (TAIL, 1 - TAIL))
     return float(low), float(high)

@@ -147,7 +147,7 @@ def decide_transfer(
         low_quantile=low,
         high_quantile=high,
     )
-    verdict, reason = _verdict(regret, least)
+    verdict, reason = _state_verdict(regret, least)
     allowed = f"{format_percent(tolerance)} is allowed"
     return Decision(verdict, f"{rate} {reason} {where}; {allowed}.", regret)
 
@@ -158,7 +158,7 @@ def _bounds_regret(used: RateUsed, destination: SizeFit, high: float) -> bool:
     return used.exact and is_fine and bool(np.isfinite(high))
 
 
-def _verdict(regret: Regret, low: float) -> tuple[VerdictName, str]:
+def _state_verdict(regret: Regret, low: float) -> tuple[VerdictName, str]:
     if regret.outside is not None:
         return "inconclusive", "lies outside the learning rates tried"
     if low > regret.tolerance:

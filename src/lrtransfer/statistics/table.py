@@ -15,7 +15,16 @@ from ..scaling import FloatArray
 
 @dataclass(frozen=True)
 class Observation:
-    """Outcome of one run: its final held-out loss, or that it diverged."""
+    """Outcome of one run: its final held-out loss, or that it diverged.
+
+    Attributes:
+        scheme: Name of the scheme.
+        size: Size n along the axis that is varied.
+        lr: Learning rate, not its logarithm.
+        seed: Seed of initial weights and batches.
+        loss: Final loss; None, or not finite, if the run diverged.
+        diverged: Whether it diverged: then `loss` is not read.
+    """
 
     scheme: str
     size: int
