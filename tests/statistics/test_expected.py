@@ -50,7 +50,7 @@ def test_the_interval_holds_the_truth(drift: float, curvature: float) -> None:
     assert regret.low is not None
     assert regret.high is not None
     assert regret.size == 2048
-    assert regret.level == "2.5 to 97.5 %"
+    assert (regret.low_quantile, regret.high_quantile) == (0.025, 0.975)
     truth = 2.0 ** (5 * curvature) / 16 * (regret.log2_lr + 7 - 5 * drift) ** 2 / 3
     assert regret.low <= truth <= regret.high
     assert regret.low <= regret.estimate <= regret.high

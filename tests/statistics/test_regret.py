@@ -71,7 +71,8 @@ def test_the_interval_names_its_quantiles() -> None:
     )
     assert once is not None
     assert often is not None
-    assert (once.level, often.level) == ("1 to 95 %", "0.1 to 99.5 %")
+    levels = [(regret.low_quantile, regret.high_quantile) for regret in (once, often)]
+    assert levels == [(0.01, 0.95), pytest.approx((0.001, 0.995))]
 
 
 def test_looks_share_the_error_of_one() -> None:

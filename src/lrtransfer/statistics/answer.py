@@ -105,17 +105,6 @@ class Regret:
     low_quantile: float = LOW_QUANTILE
     high_quantile: float = HIGH_QUANTILE
 
-    @property
-    def level(self) -> str:
-        """Words for what the interval holds, from quantile to quantile.
-
-        Example:
-            >>> Regret(size=64, measured=True, estimate=0.1, low=0.0, high=0.2, tolerance=0.01,
-            ...        log2_lr=-6.0, best_loss=3.0).level
-            '1 to 95 %'
-        """
-        return f"{100 * self.low_quantile:.4g} to {100 * self.high_quantile:.4g} %"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
