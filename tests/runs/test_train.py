@@ -1,5 +1,6 @@
 """One run from its identity: schemes meet at the base width, nothing else decides the result."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,11 +8,16 @@ import pytest
 from lrtransfer.errors import UserError
 from lrtransfer.runs.assemble import make_recipe
 from lrtransfer.runs.digests import Digests
+from lrtransfer.runs.failure import Failure, describe_error
+from lrtransfer.runs.result import TrainedRun
 from lrtransfer.runs.run import SHARED_SCHEME, RunSpec
-from lrtransfer.runs.train import train_run
+from lrtransfer.runs.train import train_block, train_run
 from lrtransfer.study.load import load
 from lrtransfer.study.parametrization import ParametrizationConfig
 from lrtransfer.study.study import Study
+from lrtransfer.training.engines.engine import TrainingJob
+from lrtransfer.training.engines.loop import Loop
+from lrtransfer.training.outcome import Outcome
 from tests.studies import run_of
 
 
@@ -62,3 +68,37 @@ def test_a_model_without_queries_has_none_to_start_from_zero() -> None:
     run = run_of(study, 64)
     with pytest.raises(UserError, match="query_init: got 'zero', but no query"):
         train_run(run)
+
+
+class OneShort(Loop):
+    """An engine that gives an outcome less than it has jobs."""
+
+    name = "one short"
+
+    def train(self, block: Sequence[TrainingJob]) -> Iterator[Outcome]:
+        yield from super().train(block[1:])
+
+
+def test_an_engine_that_gives_too_few_outcomes_fails_the_rest(
+    run: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lrtransfer.runs.train.ENGINES", (OneShort(),))
+    block = (run, replace(run, seed=1))
+    results = dict(train_block(block))
+    assert [type(results[spec]) for spec in block] == [TrainedRun, Failure]
+
+
+def test_a_run_that_cannot_be_described_fails_alone(
+    run: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = replace(run, seed=1)
+
+    def count(spec: RunSpec) -> int:
+        if spec == bad:
+            raise RuntimeError("no number")
+        return 1
+
+    monkeypatch.setattr("lrtransfer.runs.train.count_parameters", count)
+    results = dict(train_block([run, bad]))
+    assert isinstance(results[run], TrainedRun)
+    assert results[bad] == Failure(bad, describe_error(RuntimeError("no number")))

@@ -34,6 +34,9 @@ def describe_error(error: BaseException) -> str:
         >>> describe_error(UserError("model: got nothing, wanted one."))
         'model: got nothing, wanted one.'
     """
+    # A StopIteration leaves an engine, a generator, as a RuntimeError.
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+        error = error.__cause__
     cause = error.__cause__ if isinstance(error, UserError) else error
     last = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(cause.__traceback__) if cause else []

@@ -40,10 +40,11 @@ def train_block(
         try:
             jobs = [make_job(run, device=device) for run in remaining]
             engine = _choose_engine(jobs)
-            for outcome in engine.train(jobs):
+            # strict: an engine that gives too few outcomes would be asked for them for ever.
+            for run, outcome in zip(tuple(remaining), engine.train(jobs), strict=True):
                 seconds, started = time.monotonic() - started, time.monotonic()
-                run = remaining.popleft()
                 provenance = _describe(run, engine, seconds=seconds, device=device)
+                remaining.popleft()
                 yield run, TrainedRun(run.id, run.identity, outcome, provenance)
         except (Exception, SystemExit) as error:
             run = remaining.popleft()

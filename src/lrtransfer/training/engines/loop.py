@@ -33,10 +33,9 @@ class Loop:
     def train(self, block: Sequence[TrainingJob]) -> Iterator[Outcome]:
         """Yield the outcome of every job, in order."""
         for job in block:
-            model, optimizers = job.start()
+            # No name holds the model: it is freed before the next one is made.
             yield train(
-                model,
-                optimizers,
+                *job.start(),
                 job.task,
                 steps=job.steps,
                 seed=job.seed,
