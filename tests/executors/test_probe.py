@@ -1,5 +1,7 @@
 """What is known of a run before it is trained: parameters, operations, a few timed steps."""
 
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from lrtransfer.executors.probe import probe_runs
 from lrtransfer.models.configs import HuggingFaceConfig, MLPConfig
 from lrtransfer.models.hugging_face import hugging_face_model
 from lrtransfer.models.mlp import MLP
@@ -186,3 +189,19 @@ def test_own_code_that_prints_needs_values_or_has_just_enough_data(
         assert size.each.seconds is not None
         assert size.each.seconds > 0
     assert found.seconds is not None
+
+
+def test_an_interrupt_leaves_no_process(small: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = list["subprocess.Popen[bytes]"]()
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def communicate(self, *arguments: Any, **options: Any) -> tuple[bytes, bytes]:
+            started.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    run = run_of(small)
+    with pytest.raises(KeyboardInterrupt):
+        probe_runs([run], counted=run, device="cpu", workers=1)
+    (process,) = started
+    assert process.wait(timeout=60) == -signal.SIGKILL

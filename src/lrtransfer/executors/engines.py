@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Pipe
 from typing import ClassVar, TextIO
 
 from ..errors import UserError
@@ -45,25 +45,23 @@ class EngineWorker:
 
     def __init__(self, device: str) -> None:
         """Start the process."""
-        answers, child_answers = os.pipe()
-        child_requests, requests = os.pipe()
+        self.answers, child_answers = Pipe(duplex=False)
+        child_requests, self._requests = Pipe(duplex=False)
         # Blocked signals stay blocked in the child: Ctrl-C is the driver's to handle.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             # -P: a random.py or torch.py in the user's folder must not be imported.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", WORKER, device, str(child_answers)],
-                stdin=child_requests,
+                [sys.executable, "-P", "-m", WORKER, device, str(child_answers.fileno())],
+                stdin=child_requests.fileno(),
                 stdout=sys.stderr.fileno() if _has_file(sys.stderr) else subprocess.DEVNULL,
-                pass_fds=(child_answers,),
+                pass_fds=(child_answers.fileno(),),
                 env=os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            os.close(child_answers)
-            os.close(child_requests)
-        self._requests = Connection(requests, readable=False)
-        self.answers = Connection(answers, writable=False)
+            child_answers.close()
+            child_requests.close()
         self._block: Block = ()
         self._has_answered = False
 

@@ -5,6 +5,7 @@ import os
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from multiprocessing.connection import wait
 from typing import Self
 
@@ -23,11 +24,12 @@ def count_cores() -> int:
 
 
 class LocalProcesses:
-    """At most so many workers, opened when first needed, until the end of the context."""
+    """Workers on this machine: so many at most, opened when needed, ended with the context."""
 
     def __init__(self, count: int) -> None:
         """Open no worker yet."""
         self._count = count
+        self._trainer: Trainer | None = None  # whose workers are open
         self._idle: list[Worker] = []
         self._busy: list[Worker] = []
 
@@ -37,12 +39,7 @@ class LocalProcesses:
 
     def __exit__(self, *exception: object) -> None:
         """End all processes, whatever they are doing."""
-        workers = (*self._idle, *self._busy)
-        for worker in workers:
-            worker.terminate()
-        deadline = time.monotonic() + GRACE_SECONDS
-        for worker in workers:
-            worker.close(deadline)
+        self._end_workers()
 
     def map(self, trainer: Trainer, blocks: Iterable[Block]) -> Iterator[Result]:
         """Yield what came of the runs of all blocks as they end, in no fixed order.
@@ -53,6 +50,9 @@ class LocalProcesses:
         Raises:
             UserError: If no run can be trained at all.
         """
+        if trainer != self._trainer:
+            self._end_workers()
+            self._trainer = trainer
         waiting = deque(blocks)
         retries, failures = Counter[str](), defaultdict[object, float](float)
         self._engage(trainer, waiting)
@@ -73,6 +73,16 @@ class LocalProcesses:
                         waiting = _without(waiting, run.cost_class)
                 self._engage(trainer, waiting)
                 yield from final
+
+    def _end_workers(self) -> None:
+        workers = (*self._idle, *self._busy)
+        self._idle, self._busy = [], []
+        for worker in workers:
+            worker.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        with ExitStack() as closing:  # a second interrupt, while one is closed, leaves no other
+            for worker in workers:
+                closing.callback(worker.close, deadline)
 
     def _engage(self, trainer: Trainer, waiting: deque[Block]) -> None:
         """Let idle workers, and new ones as far as there may be more, begin what waits."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from statistics import mean
 
@@ -63,19 +63,8 @@ def probe_runs(
     """
     timed = sorted(timed, key=lambda run: (run.width, run.settings.canonical))
     request = pickle.dumps((timed, counted, device))
-    command = [sys.executable, "-P", "-m", __spec__.name]
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        for _ in range(workers if timed else 1)
-    ]
-    for process in processes:
-        assert process.stdin is not None
-        with suppress(BrokenPipeError):  # one that ended already says so by its exit code
-            process.stdin.write(request)
-            process.stdin.close()
-        process.stdin = None
-    outputs = [process.communicate()[0].decode(errors="replace") for process in processes]
-    if code := max((process.returncode for process in processes), key=abs):
+    outputs, codes = _run_probes(request, workers if timed else 1)
+    if code := max(codes, key=abs):
         raise UserError(
             f"dry run: got exit code {code} from a few steps, wanted a model that trains. The "
             "process's own message stands above."
@@ -90,6 +79,26 @@ def probe_runs(
     classes = [run.cost_class for run in timed]
     uncounted = Probe(**answers[0]["counted"])
     return {counted.cost_class: uncounted} | dict(zip(classes, combined, strict=True))
+
+
+def _run_probes(request: bytes, count: int) -> tuple[list[str], list[int]]:
+    """Return what so many processes print and their exit codes; they end with this call."""
+    command = [sys.executable, "-P", "-m", __spec__.name]
+    with ExitStack() as ending:
+        processes = []
+        for _ in range(count):
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            ending.enter_context(process)
+            ending.callback(process.kill)  # where an interrupt leaves it running
+            processes.append(process)
+        for process in processes:
+            assert process.stdin is not None
+            with suppress(BrokenPipeError):  # one that ended already says so by its exit code
+                process.stdin.write(request)
+                process.stdin.close()
+            process.stdin = None
+        outputs = [process.communicate()[0].decode(errors="replace") for process in processes]
+    return outputs, [process.returncode for process in processes]
 
 
 def _combine(probes: Sequence[Probe]) -> Probe:

@@ -192,10 +192,12 @@ class _Process:
 
     def end(self, deadline: float) -> None:
         """End the program and what it started, by force once the deadline has passed."""
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(max(0.0, deadline - time.monotonic()))
-        self.send(signal.SIGKILL)
-        self.process.wait()
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(max(0.0, deadline - time.monotonic()))
+        finally:  # even where a second interrupt ends the waiting
+            self.send(signal.SIGKILL)
+            self.process.wait()
 
     def read_result(self) -> TrainedRun | Failure:
         """Return what came of the run, or why there is nothing."""
