@@ -17,7 +17,7 @@ from lrtransfer.parametrization.choices import WEIGHT_DECAYS, Choices
 from lrtransfer.parametrization.optimizers import KINDS
 from lrtransfer.parametrization.rules import FAMILIES, GAUGES, SCHEMES
 from lrtransfer.study.program import Program
-from lrtransfer.study.schema import study_schema
+from lrtransfer.study.schema import make_study_schema
 from lrtransfer.study.study import Study
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +38,7 @@ def test_the_study_page_shows_every_setting_with_its_default() -> None:
 
 def test_the_study_page_names_every_other_setting() -> None:
     page = (ROOT / "docs" / "reference" / "study-file.md").read_text(encoding="utf-8")
-    schema = study_schema()
+    schema = make_study_schema()
     named = {
         key for section in (schema, *schema["$defs"].values()) for key in section["properties"]
     }

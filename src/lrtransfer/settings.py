@@ -17,13 +17,13 @@ OBJECT_REFERENCE = r"^[A-Za-z_]\w*(\.\w+)*:\w+(\.\w+)*$"
 ObjectReference = Annotated[str, Field(pattern=OBJECT_REFERENCE)]
 
 
-def _finite(value: Any) -> Any:
+def _require_finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         for inner in value.values():
-            _finite(inner)
+            _require_finite(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            _finite(inner)
+            _require_finite(inner)
     elif not isinstance(value, bool | int | float | str | None):
         raise ValueError(f"got {value!r}, wanted text, numbers, truth values, or lists of these")
     elif isinstance(value, float) and not math.isfinite(value):
@@ -32,7 +32,7 @@ def _finite(value: Any) -> Any:
 
 
 # A value passed on to code outside this package: anything that JSON can represent.
-JsonValue = Annotated[Any, AfterValidator(_finite)]
+JsonValue = Annotated[Any, AfterValidator(_require_finite)]
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def kind_from(key: str, default: str, keys_of_kinds: Mapping[str, str]) -> Discriminator:
-    """Return how to tell the kind of a section: by `key`, else by another key that it holds.
+def discriminate_by(key: str, default: str, keys_of_kinds: Mapping[str, str]) -> Discriminator:
+    """Return what tells pydantic the kind of a section: `key`, else another key that it holds.
 
     Arguments:
         key: Key that names the kind.

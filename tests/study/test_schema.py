@@ -9,14 +9,14 @@ import pytest
 
 from lrtransfer.errors import ConfigError
 from lrtransfer.study.load import load
-from lrtransfer.study.schema import study_schema
+from lrtransfer.study.schema import make_study_schema
 
 ROOT = Path(__file__).parents[2]
-VALIDATOR = jsonschema.Draft202012Validator(study_schema())
+VALIDATOR = jsonschema.Draft202012Validator(make_study_schema())
 
 
 def test_it_is_a_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(study_schema())
+    jsonschema.Draft202012Validator.check_schema(make_study_schema())
 
 
 @pytest.mark.parametrize(

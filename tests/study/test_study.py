@@ -242,3 +242,14 @@ def test_rates_lie_on_the_lattice() -> None:
         0.5**0.5,
         1,
     ])
+
+
+def test_the_former_name_of_the_stopping_rule_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text('design = "adaptive"\nuntil = "octaves=2"\n')
+    study = load(path, {})
+    assert study.stopping_rule == "octaves=2"
+    assert "until" not in study.to_json()
+    assert load(path, {"stopping_rule": "regret=0.02"}).stopping_rule == "regret=0.02"
+    with pytest.raises(ConfigError, match=r"stopping_rule: got 'x', wanted regret=SHARE"):
+        load(path, {"until": "x"})

@@ -7,7 +7,7 @@ import pytest
 
 from lrtransfer.study.load import load
 from lrtransfer.study.study import Study
-from lrtransfer.sweeps.plan import PlannedRun, unique_runs
+from lrtransfer.sweeps.plan import PlannedRun, list_unique_runs
 from tests.studies import SMALL, first_runs
 
 
@@ -23,7 +23,7 @@ def test_runs_at_the_base_width_are_shared_by_all_schemes(small: Study) -> None:
     planned = runs()
     # 2 schemes x 3 widths x 7 rates; the base width's 7 are trained once.
     assert len(planned) == 42
-    assert len(unique_runs(planned)) == 35
+    assert len(list_unique_runs(planned)) == 35
     shared = [p for p in planned if p.run.width == small.base_width]
     assert {p.variant for p in shared} == {"mup", "sp"}
     assert {p.run.scheme for p in shared} == {"base"}

@@ -190,3 +190,8 @@ def test_acknowledged_rows_survive_kill_9(tmp_path: Path) -> None:
             rows = list(store.rows().values())
         assert len(rows) > acknowledged
         assert [r.outcome.loss for r in rows] == [float(i) for i in range(len(rows))]
+
+
+def test_provenance_that_another_version_wrote_is_read_as_far_as_it_is_known() -> None:
+    provenance = Provenance(engine="loop", seconds=1.5)
+    assert Provenance.from_document(provenance.to_document() | {"host": "a"}) == provenance

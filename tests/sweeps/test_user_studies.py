@@ -212,12 +212,12 @@ def test_a_study_of_another_version_is_refused(tmp_path: Path) -> None:
     run_study(load(None, SMALL | {"widths": (16, 32), "schemes": ("sp",)}), tmp_path, workers=1)
     import sqlite3
 
-    from lrtransfer.sweeps.store import _checksum
+    from lrtransfer.sweeps.store import _compute_checksum
 
     with sqlite3.connect(tmp_path / "runs.sqlite") as connection:
         text = json.dumps({"old": True})
         connection.execute(
-            "UPDATE studies SET study = ?, checksum = ?", (text, _checksum(text, "{}"))
+            "UPDATE studies SET study = ?, checksum = ?", (text, _compute_checksum(text, "{}"))
         )
         connection.execute("UPDATE studies SET data_digest = '{}'")
     with pytest.raises(UserError, match="another version of lrtransfer wrote"):

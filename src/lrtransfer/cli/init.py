@@ -71,6 +71,6 @@ def _read_template(kind: str, name: str) -> str:
 
 
 def _format_schema() -> str:
-    from ..study.schema import study_schema
+    from ..study.schema import make_study_schema
 
-    return json.dumps(study_schema(), indent=1) + "\n"
+    return json.dumps(make_study_schema(), indent=1) + "\n"

@@ -19,7 +19,7 @@ class SchemaCommand(Command):
 
     def run(self) -> int:
         """Print the schema."""
-        from ..study.schema import study_schema
+        from ..study.schema import make_study_schema
 
-        print_json(study_schema())
+        print_json(make_study_schema())
         return 0

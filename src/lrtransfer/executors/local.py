@@ -70,7 +70,7 @@ class LocalProcesses:
                     final.append((run, result))
                     failures[run.cost_class] += 1 if isinstance(result, Failure) else -math.inf
                     if failures[run.cost_class] >= trainer.patience:
-                        waiting = _without(waiting, run.cost_class)
+                        waiting = _drop_cost_class(waiting, run.cost_class)
                 self._engage(trainer, waiting)
                 yield from final
 
@@ -104,5 +104,5 @@ class LocalProcesses:
             worker.close(time.monotonic())
 
 
-def _without(waiting: deque[Block], cost_class: object) -> deque[Block]:
+def _drop_cost_class(waiting: deque[Block], cost_class: object) -> deque[Block]:
     return deque(block for block in waiting if block[0].cost_class != cost_class)

@@ -203,21 +203,21 @@ class _Process:
         """Return what came of the run, or why there is nothing."""
         if self.timed_out:
             why = f"took longer than {self.program.timeout:g} s and was ended"
-            return self._failure(why, may_pass=True)
+            return self._describe_failure(why, may_pass=True)
         code = self.process.returncode
         loss = read_loss(self.program.loss_from, self.values, self.output)
         diverged = isinstance(loss, float) and not math.isfinite(loss)
         if code != 0 and not diverged:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            return self._failure(f"ended with {how}", may_pass=True)
+            return self._describe_failure(f"ended with {how}", may_pass=True)
         if isinstance(loss, str):
-            return self._failure(loss, may_pass=False)
+            return self._describe_failure(loss, may_pass=False)
         seconds = round(time.monotonic() - self.started, 3)
         outcome = Outcome("non-finite", None, ()) if diverged else Outcome("finished", loss, ())
         provenance = Provenance(engine=Programs.name, seconds=seconds)
         return TrainedRun(self.run.id, self.run.identity, outcome, provenance)
 
-    def _failure(self, why: str, *, may_pass: bool) -> Failure:
+    def _describe_failure(self, why: str, *, may_pass: bool) -> Failure:
         """Return a failure whose last line sums it up, after the end of what was printed."""
         run, output = self.run, self.output
         tail = [f"    {line}" for line in read_end(output).splitlines()[-TAIL_LINES:]]

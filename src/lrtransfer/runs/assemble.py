@@ -32,7 +32,7 @@ from .user_code.digest import digest_code
 from .user_code.load import load_callable
 
 # Runs of one worker share their text, whatever else differs between them.
-_corpus = lru_cache(maxsize=1)(read_corpus)
+_read_corpus = lru_cache(maxsize=1)(read_corpus)
 
 _LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 
@@ -53,10 +53,10 @@ def make_recipe(run: RunSpec) -> Recipe:
         UserError: If the code is not that which the run was planned with, or there is no recipe for
             the model.
     """
-    return _make_recipe(run.scheme, run.width, _keep_shared(model_settings(run)))
+    return _make_recipe(run.scheme, run.width, _keep_shared(require_model_settings(run)))
 
 
-def model_settings(run: RunSpec) -> RunSettings:
+def require_model_settings(run: RunSpec) -> RunSettings:
     """Return the settings of a run that trains a model.
 
     Raises:
@@ -154,7 +154,7 @@ def _begin_task(settings: RunSettings) -> Task:
             function = load_callable("data.batches", config.batches)
             return UserBatches(function, batch, config.held_out_batches, users)
         case config:
-            corpus = _corpus(config)
+            corpus = _read_corpus(config)
     if corpus.digest != settings.data_digest:
         raise UserError(
             f"corpus: got digest {corpus.digest[:12]}, wanted {settings.data_digest[:12]}: the "

@@ -7,7 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..training.step_options import StepOptions
-from .assemble import make_builder, make_recipe, make_task, model_settings
+from .assemble import make_builder, make_recipe, make_task, require_model_settings
 from .run import RunSpec
 
 
@@ -21,7 +21,7 @@ def count_step_flops(run: RunSpec, *, device: str = "meta") -> float | None:
 
     On `meta` nothing is computed or allocated; None for a model that needs values to run.
     """
-    settings = model_settings(run)
+    settings = require_model_settings(run)
     task, options = make_task(settings), StepOptions(device)
     batch = next(iter(task.batches(steps=1, seed=0)))
     try:

@@ -17,7 +17,12 @@ from .user_code.digest import digest_code
 
 @dataclass(frozen=True)
 class Digests:
-    """Hashes of data and user code; empty where a study has none."""
+    """Hashes of what a study trains on and with; each is empty where it has none.
+
+    Attributes:
+        data: Hash of the data.
+        code: Hash of the user code.
+    """
 
     data: str = ""
     code: str = ""

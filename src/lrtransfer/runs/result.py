@@ -1,7 +1,7 @@
 """What came of a run, and how it was made. Loads no torch."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from ..training.outcome import Outcome
@@ -29,8 +29,12 @@ class Provenance:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Return the provenance that was written down as JSON values."""
-        return cls(**document)
+        """Return the provenance that was written down as JSON values.
+
+        What this version does not know is left out: another version may have written more.
+        """
+        names = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in document.items() if key in names})
 
     def to_document(self) -> dict[str, Any]:
         """Return what is known as JSON values."""
@@ -45,7 +49,14 @@ class Provenance:
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """One run that was trained: who it is, what came of it, how it was made."""
+    """One run that was trained.
+
+    Attributes:
+        id: Name of the run.
+        identity: Canonical JSON of all that determines its result.
+        outcome: What came of it.
+        provenance: How that was made.
+    """
 
     id: str
     identity: str

@@ -19,7 +19,7 @@ from ..training.engines.loop import Loop
 from ..training.outcome import Outcome
 from ..training.schedule import schedule_factor
 from ..training.step_options import StepOptions
-from .assemble import make_builder, make_recipe, make_task, model_settings
+from .assemble import make_builder, make_recipe, make_task, require_model_settings
 from .count import count_parameters
 from .failure import Failure, describe_error
 from .optimizers import make_optimizers
@@ -69,7 +69,7 @@ def make_job(run: RunSpec, *, device: str) -> TrainingJob:
     Raises:
         UserError: If the data are not those that the run was planned with.
     """
-    settings = model_settings(run)
+    settings = require_model_settings(run)
     training = settings.work.training
     options = StepOptions(device, training.precision, training.accumulate, training.clip)
     return TrainingJob(
@@ -90,7 +90,7 @@ def make_job(run: RunSpec, *, device: str) -> TrainingJob:
 
 
 def _start(run: RunSpec, options: StepOptions) -> tuple[nn.Module, Sequence[torch.optim.Optimizer]]:
-    settings = model_settings(run)
+    settings = require_model_settings(run)
     seeds = (settings.study_seed, run.seed)
     recipe = make_recipe(run)
     begin_streams("model", *seeds)  # of what a model itself draws, such as dropout

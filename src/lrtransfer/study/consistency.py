@@ -13,7 +13,7 @@ from .model_work import ModelWork
 from .program import PLACEHOLDERS, Program, list_program_problems
 from .search import AdaptiveSearch, GridSearch
 from .study import MODEL_SECTIONS, Study
-from .variants import Number, numeric_paths
+from .variants import Number, list_numeric_paths
 
 MAX_RUNS = 100_000
 _UNSET_BY_DEFAULT = (
@@ -57,21 +57,21 @@ def list_problems(study: Study) -> Iterator[str]:
         )
     if study.confirm and study.target in study.measured_sizes:
         yield (
-            f"confirm: got a target, {study.target}, among the {_key(study)}, wanted one that the "
-            "sweep does not train"
+            f"confirm: got a target, {study.target}, among the {_name_sizes(study)}, wanted one "
+            "that the sweep does not train"
         )
     yield from _list_search_problems(study, search)
     if isinstance(study.work, ModelWork):
         yield from _list_variant_problems(study, study.work)
 
 
-def _key(study: Study) -> str:
+def _name_sizes(study: Study) -> str:
     return "widths" if study.along == "width" else "sizes"
 
 
 def _list_settings(study: Study) -> dict[str, tuple[object, ...]]:
     varied = {f"vary.{path}": values for path, values in study.vary.items()}
-    return {_key(study): study.measured_sizes, "schemes": study.schemes, **varied}
+    return {_name_sizes(study): study.measured_sizes, "schemes": study.schemes, **varied}
 
 
 def _list_axis_problems(study: Study) -> Iterator[str]:
@@ -91,14 +91,14 @@ def _list_axis_problems(study: Study) -> Iterator[str]:
                 yield f"{key}: got nothing, wanted it with along = {study.along!r}"
     if len(study.measured_sizes) < 2:
         sizes, plural = list(study.measured_sizes), AXES[study.along].plural
-        yield f"{_key(study)}: got {sizes}, wanted at least 2 {plural} to compare"
+        yield f"{_name_sizes(study)}: got {sizes}, wanted at least 2 {plural} to compare"
     if study.base_size not in study.measured_sizes:
         widths = list(study.measured_sizes)
         yield f"base_width: got {study.base_size}, wanted one of the widths {widths}"
 
 
 def _list_model_problems(study: Study, work: ModelWork) -> Iterator[str]:
-    widths = [(_key(study), study.width_at(size)) for size in study.measured_sizes]
+    widths = [(_name_sizes(study), study.width_at(size)) for size in study.measured_sizes]
     widths += [("target", study.width_at(study.target)), ("base_width", study.base_width)]
     model, data = work.model, work.data
     if isinstance(model, TransformerConfig):
@@ -152,7 +152,7 @@ def _list_scaling_problems(
 def _list_variant_problems(study: Study, work: ModelWork) -> Iterator[str]:
     """Yield what is wrong with the settings of some variant at some size."""
     sizes = (*study.measured_sizes, study.target)
-    for values in _distinct([study.values_at(v, n) for v in study.variants for n in sizes]):
+    for values in _drop_repeated([study.values_at(v, n) for v in study.variants for n in sizes]):
         try:
             problems = list(_list_model_problems(study, work.with_values(values)))
         except ValueError as error:
@@ -162,13 +162,13 @@ def _list_variant_problems(study: Study, work: ModelWork) -> Iterator[str]:
             yield f"{problem.removesuffix('.')} (with {setting})"
 
 
-def _distinct(settings: list[dict[str, Number]]) -> list[dict[str, Number]]:
+def _drop_repeated(settings: list[dict[str, Number]]) -> list[dict[str, Number]]:
     """Return the settings in order, equal ones once; none where nothing differs."""
     return [dict(items) for items in dict.fromkeys(tuple(one.items()) for one in settings) if items]
 
 
 def _list_varied_problems(study: Study, work: ModelWork) -> Iterator[str]:
-    numeric = [*numeric_paths(work.model_dump()), *_UNSET_BY_DEFAULT]
+    numeric = [*list_numeric_paths(work.model_dump()), *_UNSET_BY_DEFAULT]
     for path in study.vary:
         if path in numeric or path.startswith(_FREE[work.model.family]):
             continue
@@ -191,7 +191,7 @@ def _list_varied_problems(study: Study, work: ModelWork) -> Iterator[str]:
 
 def _list_program_problems(study: Study, program: Program, *, many_seeds: bool) -> Iterator[str]:
     given = study.model_fields_set
-    for key in (_key(study), "target"):
+    for key in (_name_sizes(study), "target"):
         if key not in given:
             yield f"{key}: got nothing, wanted it beside trainer.command"
     for key in MODEL_SECTIONS:

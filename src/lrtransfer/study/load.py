@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ..errors import ConfigError
 from .consistency import list_problems
-from .messages import first_message
+from .messages import format_first_error
 from .study import Study
 
 # Keys that files and stores of earlier development versions hold, with their present names.
@@ -64,7 +64,7 @@ def make_study(settings: Mapping[str, Any]) -> Study:
     try:
         study = Study.model_validate(_fill_in(settings))
     except ValidationError as error:
-        raise ValueError(first_message(error, Study)) from None
+        raise ValueError(format_first_error(error, Study)) from None
     for problem in list_problems(study):
         text = problem.removesuffix(".")
         raise ValueError(text if text.endswith("?") else f"{text}.")

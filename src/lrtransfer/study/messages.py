@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 KIND_KEYS = {"model": "family", "data": "source", "optimizer": "family"}
 
 
-def first_message(error: ValidationError, settings: type[BaseModel]) -> str:
+def format_first_error(error: ValidationError, settings: type[BaseModel]) -> str:
     """Turn pydantic's first error into `key: got, wanted`.
 
     Arguments:

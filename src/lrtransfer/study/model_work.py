@@ -1,7 +1,7 @@
 """Work of the first kind: every run trains a model of ours or of the user's.
 
 The other kind is the user's program (`program.Program`). What depends on the kind of work asks
-with `match study.work`; nothing else does.
+for the type of `Study.work`, and for nothing else.
 """
 
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ from ..data.configs import (
     UserBatchesConfig,
 )
 from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig, UserModelConfig
-from ..settings import Settings, kind_from
-from .messages import first_message
+from ..settings import Settings, discriminate_by
+from .messages import format_first_error
 from .optimizers import AdamWConfig, OptimizerSection
 from .parametrization import ParametrizationConfig
 from .training import LOSSES, TrainingConfig
-from .variants import Number, replaced
+from .variants import Number, replace_setting
 
 ModelSection = Annotated[
     Annotated[TransformerConfig, Tag("transformer")]
     | Annotated[MLPConfig, Tag("mlp")]
     | Annotated[HuggingFaceConfig, Tag("transformers")]
     | Annotated[UserModelConfig, Tag("own")],
-    kind_from("family", "transformer", {"build": "own", "type": "transformers"}),
+    discriminate_by("family", "transformer", {"build": "own", "type": "transformers"}),
 ]
 DataSection = Annotated[
     Annotated[StandardLibraryConfig, Tag("python-standard-library")]
@@ -37,7 +37,7 @@ DataSection = Annotated[
     | Annotated[TokensConfig, Tag("tokens")]
     | Annotated[DigitsConfig, Tag("digits")]
     | Annotated[UserBatchesConfig, Tag("own")],
-    kind_from("source", "python-standard-library", {"batches": "own"}),
+    discriminate_by("source", "python-standard-library", {"batches": "own"}),
 ]
 
 # Where each family of models keeps its number of blocks.
@@ -70,11 +70,11 @@ class ModelWork(Settings):
         """
         settings = self.model_dump(mode="json")
         for path, value in values.items():
-            settings = replaced(settings, path, value)
+            settings = replace_setting(settings, path, value)
         try:
             return type(self).model_validate(settings)
         except ValidationError as error:
-            raise ValueError(first_message(error, type(self))) from None
+            raise ValueError(format_first_error(error, type(self))) from None
 
     @property
     def depth(self) -> int | None:

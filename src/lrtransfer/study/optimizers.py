@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, Tag, model_validator
 
-from ..settings import AtLeastZero, BelowOne, Positive, Settings, kind_from
+from ..settings import AtLeastZero, BelowOne, Positive, Settings, discriminate_by
 
 # TOML and JSON know arrays only; their entries stay strict.
 Betas = Annotated[tuple[BelowOne, BelowOne], Field(strict=False)]
@@ -84,5 +84,5 @@ OptimizerSection = Annotated[
     | Annotated[RMSpropConfig, Tag("rmsprop")]
     | Annotated[AdagradConfig, Tag("adagrad")]
     | Annotated[MuonConfig, Tag("muon")],
-    kind_from("family", "adamw", {}),
+    discriminate_by("family", "adamw", {}),
 ]

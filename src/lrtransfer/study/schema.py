@@ -5,11 +5,11 @@ from typing import Any
 from .study import Study
 
 
-def study_schema() -> dict[str, Any]:
+def make_study_schema() -> dict[str, Any]:
     """Return the schema.
 
     Example:
-        >>> study_schema()["properties"]["seeds"]["default"]
+        >>> make_study_schema()["properties"]["seeds"]["default"]
         3
     """
     schema = _loosen(Study.model_json_schema())

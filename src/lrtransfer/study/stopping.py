@@ -22,7 +22,12 @@ class StoppingRule:
 
 @dataclass(frozen=True)
 class Budget:
-    """What an adaptive design may spend."""
+    """What an adaptive design may spend.
+
+    Attributes:
+        amount: How many units.
+        unit: `runs`, or `flops`: floating-point operations of training.
+    """
 
     amount: float
     unit: Literal["runs", "flops"]

@@ -48,29 +48,32 @@ def list_variants(
     return tuple(Variant(scheme, pick) for scheme in schemes for pick in product(*values))
 
 
-def replaced(settings: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+def replace_setting(settings: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     """Return settings with one of them replaced.
 
     Example:
-        >>> replaced({"training": {"steps": 1, "batch": 2}}, "training.steps", 5)
+        >>> replace_setting({"training": {"steps": 1, "batch": 2}}, "training.steps", 5)
         {'training': {'steps': 5, 'batch': 2}}
     """
     head, _, rest = path.partition(".")
     inner = settings.get(head)
     if not rest:
         return {**settings, head: value}
-    return {**settings, head: replaced(inner if isinstance(inner, Mapping) else {}, rest, value)}
+    return {
+        **settings,
+        head: replace_setting(inner if isinstance(inner, Mapping) else {}, rest, value),
+    }
 
 
-def numeric_paths(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def list_numeric_paths(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield the paths of all settings that are numbers.
 
     Example:
-        >>> list(numeric_paths({"training": {"steps": 1, "loss": "x", "clip": 0.5}}))
+        >>> list(list_numeric_paths({"training": {"steps": 1, "loss": "x", "clip": 0.5}}))
         ['training.steps', 'training.clip']
     """
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            yield from numeric_paths(value, f"{prefix}{key}.")
+            yield from list_numeric_paths(value, f"{prefix}{key}.")
         elif isinstance(value, Number) and not isinstance(value, bool):
             yield prefix + key

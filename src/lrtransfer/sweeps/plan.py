@@ -11,7 +11,12 @@ from .curves import Curves
 
 
 class GridPoint(NamedTuple):
-    """A learning rate, by its index on the lattice, and a seed."""
+    """A learning rate and a seed, to be tried on a curve.
+
+    Attributes:
+        rate_index: Index k of the rate 2^(k / per_octave) on the lattice of the search.
+        seed: Seed index, from 0.
+    """
 
     rate_index: int
     seed: int
@@ -23,7 +28,13 @@ Plan = Mapping[CurveKey, tuple[GridPoint, ...]]
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run, and the variant and size that ask for it."""
+    """A run, and what asks for it; one that schemes share is asked for by each.
+
+    Attributes:
+        variant: Name of the variant.
+        size: Size along the study's axis.
+        run: The run.
+    """
 
     variant: str
     size: int
@@ -44,6 +55,6 @@ def expand(plan: Plan, curves: Curves, lattice: GridConfig) -> tuple[PlannedRun,
     return tuple(sorted(planned, key=lambda p: -p.run.relative_cost))
 
 
-def unique_runs(planned: Iterable[PlannedRun]) -> tuple[RunSpec, ...]:
+def list_unique_runs(planned: Iterable[PlannedRun]) -> tuple[RunSpec, ...]:
     """Return the runs to be trained, each once, in order."""
     return tuple({p.run.id: p.run for p in planned}.values())

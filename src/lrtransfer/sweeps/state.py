@@ -10,7 +10,7 @@ from ..runs.run import RunSpec
 from ..statistics.table import Observation, RunTable
 from ..statistics.transfer import Judgement, judge
 from ..study.describe import describe_conditions
-from .plan import Plan, PlannedRun, unique_runs
+from .plan import Plan, PlannedRun, list_unique_runs
 from .store import Store
 from .sweep import Sweep
 
@@ -60,7 +60,7 @@ def train_plan(sweep: Sweep, plan: Plan, store: Store, train: Train) -> State:
         UserError: If none of them gives a result.
     """
     planned = sweep.expand(plan)
-    runs, present, failures = unique_runs(planned), store.rows(), tuple[Failure, ...]()
+    runs, present, failures = list_unique_runs(planned), store.rows(), tuple[Failure, ...]()
     if missing := tuple(run for run in runs if run.id not in present):
         failures = train(missing)
         present = store.rows()

@@ -74,11 +74,11 @@ class Store:
         Raises:
             StoreError: If a row does not match its checksum.
         """
-        with self._translated():
+        with self._translate_errors():
             records = self._connection.execute(
                 "SELECT id, identity, result, record, checksum FROM runs ORDER BY rowid"
             ).fetchall()
-        return {record[0]: self._row(record) for record in records}
+        return {record[0]: self._read_row(record) for record in records}
 
     def begin_study(self, study: str, digests: str) -> None:
         """Keep the settings of a study and its digests, both JSON, unless they are the latest."""
@@ -88,7 +88,7 @@ class Store:
             # The column is named for the data; it holds the digest of the code, too.
             self._connection.execute(
                 "INSERT INTO studies (study, data_digest, checksum) VALUES (?, ?, ?)",
-                (study, digests, _checksum(study, digests)),
+                (study, digests, _compute_checksum(study, digests)),
             )
 
     def latest_study(self) -> tuple[str, str] | None:
@@ -97,21 +97,21 @@ class Store:
         Raises:
             StoreError: If they do not match their checksum.
         """
-        with self._translated():
+        with self._translate_errors():
             latest = self._connection.execute(
                 "SELECT study, data_digest, checksum FROM studies ORDER BY sequence DESC LIMIT 1"
             ).fetchone()
         if latest is None:
             return None
         study, digests, checksum = latest
-        if _checksum(study, digests) != checksum:
-            raise self._damaged("the settings of its study")
+        if _compute_checksum(study, digests) != checksum:
+            raise self._describe_damage("the settings of its study")
         return study, digests
 
     def _insert(self, row: TrainedRun) -> None:
         result = to_canonical_json(vars(row.outcome))
         record = to_canonical_json(row.provenance.to_document())
-        checksum = _checksum(row.id, row.identity, result, record)
+        checksum = _compute_checksum(row.id, row.identity, result, record)
         present = self._connection.execute(
             "SELECT identity, result FROM runs WHERE id = ?", (row.id,)
         ).fetchone()
@@ -126,10 +126,10 @@ class Store:
                 "bits. The machine or the versions changed; use another --out."
             )
 
-    def _row(self, record: tuple[str, str, str, str, str]) -> TrainedRun:
+    def _read_row(self, record: tuple[str, str, str, str, str]) -> TrainedRun:
         identifier, identity, result, provenance, checksum = record
-        if _checksum(identifier, identity, result, provenance) != checksum:
-            raise self._damaged(f"run {identifier}")
+        if _compute_checksum(identifier, identity, result, provenance) != checksum:
+            raise self._describe_damage(f"run {identifier}")
         values = json.loads(result)
         return TrainedRun(
             identifier,
@@ -138,7 +138,7 @@ class Store:
             Provenance.from_document(json.loads(provenance)),
         )
 
-    def _damaged(self, what: str) -> StoreError:
+    def _describe_damage(self, what: str) -> StoreError:
         return StoreError(
             f"{self.path}: got a wrong checksum for {what}, wanted the bytes once written: the "
             "file is damaged. Restore it from a copy, or move it away to train again."
@@ -148,7 +148,7 @@ class Store:
     def _transaction(self) -> Generator[None, None, None]:
         # IMMEDIATE: a deferred transaction that turns into a write fails at once when another
         # process writes, whatever the timeout.
-        with self._translated():
+        with self._translate_errors():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -159,11 +159,11 @@ class Store:
             self._connection.execute("COMMIT")
 
     @contextmanager
-    def _translated(self) -> Generator[None, None, None]:
+    def _translate_errors(self) -> Generator[None, None, None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(_unusable(self.path, error)) from None
+            raise StoreError(_describe_unusable(self.path, error)) from None
 
 
 @contextmanager
@@ -177,7 +177,7 @@ def open_store(directory: Path) -> Generator[Store, None, None]:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / LOCK_NAME).open("a+", encoding="utf-8")
     except OSError as error:
-        raise StoreError(_unwritable(directory, error)) from None
+        raise StoreError(_describe_unwritable(directory, error)) from None
     with lock:
         _lock(lock, directory)
         path = directory / STORE_NAME
@@ -213,7 +213,7 @@ def _lock(lock: IO[str], directory: Path) -> None:
             "wanted one writer at a time. Wait for it, or choose another --out."
         ) from None
     except OSError as error:
-        raise StoreError(_unwritable(directory, error)) from None
+        raise StoreError(_describe_unwritable(directory, error)) from None
     lock.truncate(0)
     lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     lock.flush()
@@ -221,7 +221,7 @@ def _lock(lock: IO[str], directory: Path) -> None:
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(_store_uri(path, read_only=read_only), uri=True)
+        connection = sqlite3.connect(_make_uri(path, read_only=read_only), uri=True)
         connection.isolation_level = None
         try:
             _prepare(path, connection, read_only=read_only)
@@ -229,11 +229,11 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             connection.close()
             raise
     except sqlite3.Error as error:
-        raise StoreError(_unusable(path, error)) from None
+        raise StoreError(_describe_unusable(path, error)) from None
     return connection
 
 
-def _store_uri(path: Path, *, read_only: bool) -> str:
+def _make_uri(path: Path, *, read_only: bool) -> str:
     if not read_only:
         mode = "mode=rwc"
     elif os.access(path.parent, os.W_OK) or path.with_name(f"{STORE_NAME}-wal").exists():
@@ -268,14 +268,14 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _unwritable(directory: Path, error: OSError) -> str:
+def _describe_unwritable(directory: Path, error: OSError) -> str:
     return (
         f"{directory}: got '{error.strerror}', wanted a folder that can be written to and locked. "
         "Choose another --out, on a local disk."
     )
 
 
-def _unusable(path: Path, error: sqlite3.Error) -> str:
+def _describe_unusable(path: Path, error: sqlite3.Error) -> str:
     free = shutil.disk_usage(path.parent).free
     return (
         f"{path}: got '{error}' with {free:,} bytes free, wanted a run store that can be used. "
@@ -283,5 +283,5 @@ def _unusable(path: Path, error: sqlite3.Error) -> str:
     )
 
 
-def _checksum(*texts: str) -> str:
+def _compute_checksum(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()

@@ -13,7 +13,12 @@ from .plan import Plan, PlannedRun, expand
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """A study with its digests."""
+    """A study with all that follows from it before anything is trained.
+
+    Attributes:
+        study: The settings.
+        digests: Hashes of its data and code, which are part of the identity of its runs.
+    """
 
     study: Study
     digests: Digests

@@ -13,7 +13,7 @@ import torch
 from lrtransfer.errors import BatchError, ConfigError, UserError
 from lrtransfer.parametrization.choices import Choices
 from lrtransfer.parametrization.rules import RELATIVE_SCHEMES, Role
-from lrtransfer.runs.assemble import _corpus, _make_recipe, _make_task, make_recipe
+from lrtransfer.runs.assemble import _make_recipe, _make_task, _read_corpus, make_recipe
 from lrtransfer.runs.run import SHARED_SCHEME
 from lrtransfer.runs.train import train_run
 from lrtransfer.study.load import load
@@ -174,7 +174,7 @@ def test_where_a_text_lies_does_not_matter_but_what_is_in_it(own: str, text: Pat
     assert run_of(study_at(changed)).id != run.id
     planned = run_of(study_at(moved))
     moved.write_bytes(changed.read_bytes())
-    for cache in (_make_task, _make_recipe, _corpus):  # as in another process
+    for cache in (_make_task, _make_recipe, _read_corpus):  # as in another process
         cache.cache_clear()
     with pytest.raises(UserError, match=r"corpus: got digest .*changed since the study was"):
         curve(planned)

@@ -15,7 +15,12 @@ from .edges import explain_edge, list_beyond, list_indices
 
 @dataclass(frozen=True)
 class GridDesign:
-    """The whole grid, extended with all seeds where an optimum lies at its edge."""
+    """The whole grid, extended with all seeds where an optimum lies at its edge.
+
+    Attributes:
+        study: Its settings.
+        curves: Its curves.
+    """
 
     looks: ClassVar[int] = 1
 
