@@ -8,7 +8,7 @@ Block = tuple[RunSpec, ...]
 
 
 def split_into_blocks(runs: Iterable[RunSpec], *, size: int = 1) -> Iterator[Block]:
-    """Yield runs of one cost class, at most `size` at a time, in the order of the first of each.
+    """Yield blocks of runs of one cost class, the class of the first run first.
 
     Arguments:
         runs: The runs, the costly ones first.

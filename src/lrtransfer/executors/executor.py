@@ -31,7 +31,7 @@ class Worker(Protocol):
 
     @property
     def answers(self) -> Connection | None:
-        """Becomes readable when a block has ended; None where that must be asked for."""
+        """A pipe that is readable when the block has ended; None if only `has_ended` tells."""
 
     @property
     def is_alive(self) -> bool:
@@ -54,7 +54,11 @@ class Worker(Protocol):
         """Ask the processes to end."""
 
     def close(self, deadline: float) -> None:
-        """End the processes: by this time of the monotonic clock they have no choice."""
+        """Wait until the processes have ended; end them by force at the deadline.
+
+        Arguments:
+            deadline: A time of `time.monotonic`.
+        """
 
 
 class Trainer(Protocol):
@@ -66,7 +70,7 @@ class Trainer(Protocol):
 
     @property
     def retries(self) -> int:
-        """How often a run is tried again whose failure may pass."""
+        """How often a run whose failure may pass is tried again."""
 
     def open(self) -> Worker:
         """Return a new worker."""
@@ -78,7 +82,8 @@ class Executor(Protocol):
     def map(self, trainer: Trainer, blocks: Iterable[Block]) -> Iterator[Result]:
         """Yield what came of the runs of all blocks as they end, in no fixed order.
 
-        A worker that dies costs the block it was training; another takes its place.
+        A worker that dies costs the block it was training; another takes its place. Workers of
+        another trainer are ended first.
 
         Raises:
             UserError: If no run can be trained at all.

@@ -126,7 +126,7 @@ class ProgramSettings(CurveSettings):
 
     @property
     def steps(self) -> int:
-        """None: a program leaves no losses of its steps."""
+        """Zero: of a program's steps no loss is kept."""
         return 0
 
 
@@ -177,7 +177,7 @@ class RunSpec:
 
 
 def parse_identity(text: str) -> RunSpec:
-    """Return the run that has an identity; where its data lie is not known from it.
+    """Return the run with an identity; the path of its data is no part of that and not known.
 
     Raises:
         ValueError: If the text is no identity of this version.

@@ -50,7 +50,7 @@ DEPTH_PATHS = {
 
 
 class ModelWork(Settings):
-    """All that the runs of a study have in common and that says how each trains its model."""
+    """How every run of a study trains its model: all that decides it but scheme, width and rate."""
 
     model: ModelSection = TransformerConfig()
     data: DataSection = StandardLibraryConfig()

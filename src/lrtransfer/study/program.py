@@ -57,12 +57,12 @@ class Program(Settings):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the results of its runs: neither patience nor retries."""
+        """What decides the results of its runs: not how long, or how often, it is tried."""
         return self.model_dump(exclude={"timeout", "retries"})
 
     @property
     def user_code(self) -> dict[str, str]:
-        """Nothing: what it runs is named on the user's own command line or consented to as such."""
+        """None: it is never imported here, but runs in processes of its own."""
         return {}
 
 

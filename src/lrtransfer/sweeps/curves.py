@@ -39,7 +39,7 @@ class Curve:
 
     @property
     def shared_key(self) -> CurveKey:
-        """Name of the curve; one that schemes share has one name."""
+        """Key of the curve; schemes that share its runs give it the same one."""
         if self.scheme == SHARED_SCHEME:
             return self.variant.name_under(SHARED_SCHEME), self.size
         return self.variant.name, self.size
@@ -72,7 +72,7 @@ class Curves(Mapping[CurveKey, Curve]):
         return self._curves[key]
 
     def __iter__(self) -> Iterator[CurveKey]:
-        """Iterate over the names."""
+        """Iterate over the keys."""
         return iter(self._curves)
 
     def __len__(self) -> int:
@@ -81,11 +81,11 @@ class Curves(Mapping[CurveKey, Curve]):
 
     @cached_property
     def sharing(self) -> Mapping[CurveKey, tuple[CurveKey, ...]]:
-        """The names of every curve, by the one that those who share it have in common."""
-        names: dict[CurveKey, list[CurveKey]] = {}
+        """The keys of all curves, by the key that those with the same runs share."""
+        sharing: dict[CurveKey, list[CurveKey]] = {}
         for key, curve in self.items():
-            names.setdefault(curve.shared_key, []).append(key)
-        return {shared: tuple(keys) for shared, keys in names.items()}
+            sharing.setdefault(curve.shared_key, []).append(key)
+        return {shared: tuple(keys) for shared, keys in sharing.items()}
 
     @cached_property
     def flops_by_size(self) -> Mapping[int, float]:
@@ -119,9 +119,9 @@ def _make_curve(study: Study, variant: Variant, size: int, digests: Digests) -> 
 
 
 def _is_base(work: ModelWork, variant: Variant) -> bool:
-    """Tell whether a scheme is at the base width what every relative scheme is there.
+    """Tell whether a variant trains, at the base width, what every relative scheme trains there.
 
-    All are, but for the branches of those that scale depth where the depth is not the base depth.
+    All do but those that scale the branches with depth, where the depth is not the base depth.
     """
     base_depth = work.parametrization.base_depth
     return base_depth in {None, work.depth} or not SCHEMES[variant.scheme].depth

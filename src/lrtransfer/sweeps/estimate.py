@@ -46,9 +46,9 @@ def estimate_cost(study: Study, directory: Path, *, workers: int) -> Estimate:
     at_target = sweep.curves[study.variants[0].name, study.target].run(study.grid.low, 0)
     match study.work:
         case ModelWork():
-            kinds = {p.run.cost_class: p.run for p in missing}
+            classes = {p.run.cost_class: p.run for p in missing}
             probes = probe_runs(
-                list(kinds.values()), counted=at_target, device=study.device, workers=workers
+                list(classes.values()), counted=at_target, device=study.device, workers=workers
             )
         case Program():
             probes = _probe_trained(trained.values())
@@ -81,16 +81,16 @@ def _read_trained(directory: Path) -> Mapping[str, TrainedRun]:
 
 
 def _probe_trained(trained: Iterable[TrainedRun]) -> dict[CostClass, Probe]:
-    """Return what finished runs took."""
+    """Return the mean time of the finished runs of each class."""
     seconds: dict[CostClass, list[float]] = defaultdict(list)
     for run in trained:
         with suppress(ValueError):  # made by another version: it is no run of this study
             seconds[parse_identity(run.identity).cost_class].append(run.provenance.seconds)
-    return {kind: Probe(seconds=mean(times)) for kind, times in seconds.items()}
+    return {key: Probe(seconds=mean(times)) for key, times in seconds.items()}
 
 
 def _cost(run: RunSpec, probes: Mapping[CostClass, Probe]) -> RunCost:
-    """Return the cost of a run of which, or of whose like, something is known."""
+    """Return the cost of a run, from what is known of its cost class."""
     probe = probes.get(run.cost_class, Probe())
     if not isinstance(run.settings, RunSettings):
         return RunCost(seconds=probe.seconds)
@@ -105,7 +105,7 @@ def _cost(run: RunSpec, probes: Mapping[CostClass, Probe]) -> RunCost:
 
 
 def _cost_confirming(study: Study, target: SizeCost) -> SizeCost | None:
-    """Return the cost of the rates tried at the target to confirm the answer, if they are."""
+    """Return the cost of the runs that confirm the answer; None where none are wanted."""
     if not study.confirm:
         return None
     rates = 2 * NEIGHBOURS + 1

@@ -22,7 +22,7 @@ class GridPoint(NamedTuple):
     seed: int
 
 
-# What is tried of every curve.
+# The points to try on every curve.
 Plan = Mapping[CurveKey, tuple[GridPoint, ...]]
 
 

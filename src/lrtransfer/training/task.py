@@ -113,7 +113,14 @@ class NextToken:
 
 @dataclass(frozen=True)
 class Classes:
-    """Classification: B labelled examples a step, all of them once before any comes again."""
+    """Classification: B labelled examples a step, all of them once before any comes again.
+
+    Attributes:
+        train: Examples to train on.
+        test: Examples held out.
+        batch: Examples B of a step.
+        objective: Loss of an output (B, classes) and its targets (B).
+    """
 
     train: LabelledExamples
     test: LabelledExamples
