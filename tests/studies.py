@@ -1,5 +1,7 @@
 """A study small enough to be trained for real in tests, and what tests make of studies."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 from lrtransfer.runs.digests import Digests, compute_digests
@@ -40,3 +42,20 @@ def first_runs(study: Study, data: str = "d") -> tuple[PlannedRun, ...]:
     """Return the runs that a study of data with this digest begins with."""
     sweep = Sweep(study, Digests(data))
     return sweep.expand(sweep.design.first())
+
+
+def program_settings(program: Path, **changes: Any) -> dict[str, Any]:
+    """Return the settings of a study whose runs are trained by a Python file."""
+    trainer = {
+        "command": f"'{sys.executable}' '{program}' {{width}} {{lr}} {{seed}} {{out}}",
+        "loss_from": "{out}/result.json:eval.0.loss",
+        "timeout": 3.0,
+    }
+    study: dict[str, Any] = {
+        "widths": (64, 128, 256),
+        "target": 1024,
+        "seeds": 2,
+        "grid": {"low": 2.0**-9, "high": 2.0**-2},
+        "trainer": trainer | changes.pop("trainer", {}),
+    }
+    return study | changes

@@ -52,7 +52,7 @@ def test_a_killed_worker_costs_its_run_only_and_is_replaced(run: RunSpec) -> Non
         while time.monotonic() < deadline:
             children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
             for child in children.read_text().split():
-                if seconds_used(child) > 8:
+                if seconds_used(child) > 5:
                     os.kill(int(child), signal.SIGKILL)
                     return
             time.sleep(0.1)
@@ -119,11 +119,3 @@ def test_a_block_of_many_runs_is_trained_by_one_worker(run: RunSpec) -> None:
     assert [spec for spec, _ in results] == list(block)
     kinds = [type(result) for _, result in results]
     assert kinds == [TrainedRun, Failure, TrainedRun, TrainedRun]
-
-
-def test_blocks_hold_runs_of_one_kind(run: RunSpec) -> None:
-    runs = [replace(run, width=n, seed=seed) for n in (48, 32) for seed in range(3)]
-    blocks = list(split_into_blocks(runs, size=2))
-    assert [len(block) for block in blocks] == [2, 1, 2, 1]
-    assert [{spec.width for spec in block} for block in blocks] == [{48}, {48}, {32}, {32}]
-    assert [spec for block in split_into_blocks(runs) for spec in block] == runs
