@@ -80,6 +80,9 @@ def test_a_bad_run_costs_itself_only_and_says_why(
     assert "width 128, lr 0.01562, seed 1: ended with exit code 3" in reasons[128, 1]
     assert "took longer than 3 s and was ended" in reasons[64, 1]
     assert "left no result" in reasons[256, 1]
+    # One that ended well would end so again.
+    may_pass = {(f.run.width, f.run.seed): f.may_pass for f in result.failures}
+    assert may_pass == {(128, 1): True, (64, 1): True, (256, 1): False}
     assert result.counts.finished == result.counts.planned - 3
     assert len(folders(directory)) == len(outputs(directory)) == result.counts.planned
 
