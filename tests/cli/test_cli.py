@@ -323,3 +323,14 @@ def test_a_defect_is_distinguished_from_bad_input(
     monkeypatch.setattr("lrtransfer.sweeps.tune.review_study", lambda directory: 1 / 0)
     assert main(["status", str(tmp_path)]) == 70
     assert "defect of lrtransfer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("tune", "--help"), ("doctor",)])
+def test_a_reader_that_has_read_enough_is_no_error(arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command(*arguments), stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -53,16 +53,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     "inconclusive". 2: bad input. 70: a defect of this program.
     130: interrupted.
     """
-    command = parse(arguments)
+    try:
+        return _run(parse(arguments))
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
+
+
+def _run(command: Subcommand) -> int:
     _exit_on_signals()
     try:
         return command.run()
     except UserError as error:
         print(f"lrtransfer: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_PIPE
+    except BrokenPipeError:
+        raise
     except KeyboardInterrupt:
         print(f"\nlrtransfer: interrupted. {command.resume_hint()}", file=sys.stderr)
         return EXIT_INTERRUPTED
