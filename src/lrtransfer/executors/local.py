@@ -24,10 +24,10 @@ def count_cores() -> int:
 
 
 class LocalProcesses:
-    """Workers on this machine: so many at most, opened when needed, ended with the context."""
+    """Workers on this machine, opened when first needed and ended with the context."""
 
     def __init__(self, count: int) -> None:
-        """Open no worker yet."""
+        """Allow so many workers at once; open none yet."""
         self._count = count
         self._trainer: Trainer | None = None  # whose workers are open
         self._idle: list[Worker] = []
@@ -45,7 +45,8 @@ class LocalProcesses:
         """Yield what came of the runs of all blocks as they end, in no fixed order.
 
         A worker that dies costs the block it was training; another takes its place. Where the
-        first runs of one kind all fail, the rest of that kind is not tried.
+        first runs of one kind all fail, the rest of that kind is not tried. Workers of another
+        trainer are ended first.
 
         Raises:
             UserError: If no run can be trained at all.

@@ -57,10 +57,10 @@ class Programs:
         return ProgramWorker(self)
 
     def take_note(self, result: TrainedRun | Failure) -> None:
-        """Notice whether programs that end well leave a loss.
+        """Count the programs that end well and leave no loss.
 
         Raises:
-            UserError: If the first ones leave none: then `loss_from` is wrong.
+            UserError: If the first ones leave none: then `loss_from` names the wrong place.
         """
         self._has_loss |= isinstance(result, TrainedRun)
         if isinstance(result, Failure) and not result.may_pass:
