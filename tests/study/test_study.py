@@ -253,3 +253,6 @@ def test_the_former_name_of_the_stopping_rule_is_read(tmp_path: Path) -> None:
     assert load(path, {"stopping_rule": "regret=0.02"}).stopping_rule == "regret=0.02"
     with pytest.raises(ConfigError, match=r"stopping_rule: got 'x', wanted regret=SHARE"):
         load(path, {"until": "x"})
+    path.write_text('design = "adaptive"\nuntil = "octaves=2"\nstopping_rule = "octaves=1"\n')
+    with pytest.raises(ConfigError, match=r"study.toml: stopping_rule: .*Remove until"):
+        load(path, {})

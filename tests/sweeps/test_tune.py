@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from lrtransfer.errors import StoreError
+from lrtransfer.reports.html import render
+from lrtransfer.reports.study_page import make_report
 from lrtransfer.runs.run import parse_identity
 from lrtransfer.runs.train import train_run
 from lrtransfer.study.load import load
@@ -99,8 +101,11 @@ def test_review_of_an_unfinished_study_says_what_is_missing(small: Study, tmp_pa
 
     with pytest.raises(Stopped):
         run_study(small, tmp_path, workers=1, listener=stop)
-    counts = review_study(tmp_path).counts
-    assert (counts.finished, counts.planned) == (5, 35)
+    review = review_study(tmp_path)
+    assert (review.counts.finished, review.counts.planned) == (5, 35)
+    # Runs of one width allow no answer; the page says what is missing.
+    assert not review.answers
+    assert "30 of 35 runs are missing" in render(make_report(review))
 
 
 def test_review_wants_a_study(tmp_path: Path) -> None:

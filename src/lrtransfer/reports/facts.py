@@ -53,14 +53,15 @@ def describe_counts(counts: Counts) -> str:
 
 
 def describe_noise(result: StudyResult) -> str:
-    """Return how much the held-out loss of one run scatters between seeds."""
+    """Return how much the held-out loss scatters between the seeds of one learning rate."""
     curves = [curve for scheme in result.answers for curve in result.table.curves(scheme)]
     deviation = seed_noise(curves)
     if deviation is None:
-        return "its scatter between seeds is unknown, as there is one seed"
+        cause = "with one seed" if result.study.seeds == 1 else "yet"
+        return f"standard deviation between seeds not known {cause}"
     return (
-        f"its standard deviation between seeds is {deviation:.2g}, not counting what a seed adds "
-        "to all its runs alike"
+        f"standard deviation between seeds {deviation:.2g}, after removing what a seed adds to all "
+        "its runs alike"
     )
 
 

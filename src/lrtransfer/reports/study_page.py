@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..statistics.table import RunTable
 from ..sweeps.result import StudyResult, list_warnings
 from .facts import describe_confirmation, list_facts, name_loss_unit
 from .html import Report, write
@@ -27,7 +28,8 @@ def make_report(result: StudyResult) -> Report:
     return Report(
         title=f"Learning rate transfer: {study.name}",
         facts=tuple(list_facts(result)),
-        table=result.table,
+        # A page without answers has no figures to put runs into; the notes say what is missing.
+        table=result.table if result.answers else RunTable(()),
         answers=tuple(result.answers.values()),
         target=study.target,
         unit=name_loss_unit(study),

@@ -128,7 +128,7 @@ def decide_transfer(
     )
     least, estimate, most = map(float, quantiles)
     if not np.isfinite(estimate):
-        gap = f"lies {where} between the last rate that trained and the first that diverged"
+        gap = f"lies between the last rate that trained and the first that diverged {where}"
         verdict: VerdictName = "does not transfer" if least > tolerance else "inconclusive"
         return Decision(verdict, f"{rate} {gap}.")
     outside = _find_outside(used, destination.columns)

@@ -38,9 +38,9 @@ def load(path: Path | None, overrides: Mapping[str, Any]) -> Study:
         Traceback (most recent call last):
         lrtransfer.errors.ConfigError: sedes: unknown key, did you mean 'seeds'?
     """
-    settings = merge(_read(path) if path else {}, overrides)
+    settings = _read(path) if path else {}
     try:
-        return make_study(settings)
+        return make_study(merge(_rename_former(settings), _rename_former(overrides)))
     except ValueError as error:
         where = f"{path}: " if path else ""
         raise ConfigError(where + str(error)) from None
@@ -91,7 +91,7 @@ def _fill_in(given: Mapping[str, Any]) -> dict[str, Any]:
 
     Some defaults make sense only for the built-in study; they are replaced for other kinds.
     """
-    settings = {_FORMER_KEYS.get(key, key): value for key, value in given.items()}
+    settings = _rename_former(given)
     defaults: dict[str, Any] = {}
     has_program = settings.get("trainer") is not None
     widths = settings.get("widths")
@@ -107,6 +107,24 @@ def _fill_in(given: Mapping[str, Any]) -> dict[str, Any]:
             both = settings["along"] == "depth"
             defaults["schemes"] = ("completep", "mup") if both else ("mup",)
     return {**defaults, **settings}
+
+
+def _rename_former(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings under their present names.
+
+    Raises:
+        ValueError: If a setting has a value under both names.
+    """
+    settings = dict(given)
+    for former, present in _FORMER_KEYS.items():
+        if former in settings:
+            if settings.get(present) is not None:
+                raise ValueError(
+                    f"{present}: got a value for it and for {former}, its former name, wanted one. "
+                    f"Remove {former}."
+                )
+            settings[present] = settings.pop(former)
+    return settings
 
 
 def _read(path: Path) -> dict[str, Any]:
