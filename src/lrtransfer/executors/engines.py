@@ -83,13 +83,12 @@ class EngineWorker:
         Raises:
             UserError: If the process ended because it cannot train anything.
         """
-        try:
+        # A process that died before its answer, or in the middle of it, leaves the end of a file.
+        with suppress(EOFError, OSError):
             if self.answers.poll():
                 results: Sequence[Result] = self.answers.recv()
                 self._has_answered = True
                 return results
-        except (EOFError, OSError):
-            pass  # it died before or in the middle of its answer
         end = self._describe_end()
         return [(run, Failure(run, end)) for run in self._block]
 
