@@ -318,8 +318,8 @@ def _common_cause(
     if len(roles) > 1 and all(abs(rates[n] - wrong[n] / 2) < _CONSTANT for n in wrong):
         return "learning-rate multipliers are inverted: multiplied where they ought to divide"
     if len(set(wrong.values())) == 1 and _is_all_but_readout(clues, excess, wrong):
-        used, wanted = ("SGD", "Adam") if clues.degree < 0.5 else ("Adam", "SGD")
-        return f"the learning rates follow the rule of {used}, but the optimizer steps as {wanted}"
+        rule, step = ("SGD", "Adam") if clues.degree < 0.5 else ("Adam", "SGD")
+        return f"the learning rates follow the rule of {rule}, but the optimizer steps as {step}"
     return None
 
 

@@ -71,9 +71,9 @@ def match_columns(
     fields = [field for field in COLUMN_NAMES if field in read and field != "state"]
     for field, name in overrides.items():
         if field not in fields or name not in columns:
-            wanted = f"a field among {', '.join(fields)}" if field not in fields else "a column"
+            remedy = f"a field among {', '.join(fields)}" if field not in fields else "a column"
             raise TableError(
-                f"columns: got {field}={name}, wanted {wanted} of the table: {', '.join(columns)}."
+                f"columns: got {field}={name}, wanted {remedy} of the table: {', '.join(columns)}."
             )
     plain = {name: _normalize(name) for name in columns}
     names = dict(overrides)

@@ -279,11 +279,11 @@ def _describe_fixed(values: torch.Tensor) -> InitialDistribution:
         row = pattern.narrow(dim, 0, 1)
         if bool((pattern == row).all()):
             pattern = row
-    kept = _describe_kept(values)
+    fixed = _describe_kept(values)
     if pattern.numel() > MOST_PATTERN:
-        return kept
+        return fixed
     same = Pattern(tuple(pattern.shape), tuple(pattern.flatten().tolist()))
-    return replace(kept, shape="normal", pattern=same)
+    return replace(fixed, shape="normal", pattern=same)
 
 
 def _drop_broken_pattern(

@@ -97,8 +97,8 @@ def place_arrows(optimum: Optimum) -> list[tuple[float, int]]:
     Arguments:
         optimum: An optimum at an edge.
     """
-    known = [(optimum.low, 1), (optimum.high, -1)]
-    arrows = [(bound, way) for bound, way in known if bound is not None]
+    bounds = [(optimum.low, 1), (optimum.high, -1)]
+    arrows = [(bound, way) for bound, way in bounds if bound is not None]
     if arrows or optimum.log2_lr is None:
         return arrows
     return [(optimum.log2_lr, 1), (optimum.log2_lr, -1)]

@@ -56,11 +56,11 @@ def thin_out(values: Sequence[float], *, apart: float, keep: float) -> list[floa
         >>> thin_out([6, 6.5, 7, 8], apart=0.9, keep=8)
         [6, 7, 8]
     """
-    chosen: list[float] = []
+    labels: list[float] = []
     for value in (v for v in values if v == keep or abs(v - keep) >= apart):
-        if not chosen or value - chosen[-1] >= apart:
-            chosen.append(value)
-    return chosen
+        if not labels or value - labels[-1] >= apart:
+            labels.append(value)
+    return labels
 
 
 def make_axis() -> PlotlyJson:
