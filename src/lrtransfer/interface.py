@@ -13,6 +13,7 @@ from .errors import ConfigError, TableError
 from .integrations.tables.runs import Runs, parse_runs, read_runs
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.axis import AxisName, check_axis
+from .statistics.failures import describe_failures
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
 from .study.load import load, merge
@@ -182,7 +183,8 @@ def verdict(
         conditions=source.conditions,
         axis=along,
     )
-    return Answer(source.table, judgement, target, source.warnings)
+    warnings = (*source.warnings, *describe_failures(judgement.failures, axis=along))
+    return Answer(source.table, judgement, target, warnings)
 
 
 def _read_whole(key: str, value: object) -> int:

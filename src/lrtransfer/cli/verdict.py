@@ -73,17 +73,19 @@ class VerdictCommand(Command):
 
         from ..reports.document import judgement_document
         from ..reports.text import print_judgement
+        from ..statistics.failures import describe_failures
         from ..statistics.transfer import judge
 
         largest = max(row.size for row in runs.table.observations)
         target = options.pop("target", largest)
         answers = judge(runs.table, target=target, conditions=runs.conditions, axis=axis, **options)
+        notes = (*runs.warnings, *describe_failures(answers.failures, axis=axis))
         if self.json:
-            print_json(judgement_document(answers, notes=runs.warnings))
+            print_json(judgement_document(answers, notes=notes))
             return
         console = wide_console()
         print_judgement(answers, target=target, console=console)
-        for note in runs.warnings:
+        for note in notes:
             console.print(f"[bold]Note:[/] {escape(note)}.")
 
 

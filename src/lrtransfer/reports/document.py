@@ -42,6 +42,7 @@ def _judgement_part(judgement: Judgement) -> dict[str, Any]:
     return {
         "schemes": {name: _scheme_document(answer) for name, answer in judgement.items()},
         "comparisons": [asdict(comparison) for comparison in judgement.comparisons],
+        "failed_runs": [asdict(failed) for failed in judgement.failures],
     }
 
 

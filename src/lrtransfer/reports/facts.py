@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ..statistics.axis import AXES
 from ..statistics.curves.columns import seed_noise
+from ..statistics.failures import exclude_failures
 from ..statistics.notation import format_power
 from ..study.describe import (
     describe_conditions,
@@ -54,7 +55,11 @@ def describe_counts(counts: Counts) -> str:
 
 def describe_noise(result: StudyResult) -> str:
     """Return how much the held-out loss scatters between the seeds of one learning rate."""
-    curves = [curve for scheme in result.answers for curve in result.table.curves(scheme)]
+    curves = [
+        curve
+        for scheme in result.answers
+        for curve in exclude_failures(scheme, result.table.curves(scheme))[0]
+    ]
     deviation = seed_noise(curves)
     if deviation is None:
         cause = "with one seed" if result.study.seeds == 1 else "yet"

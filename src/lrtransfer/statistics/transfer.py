@@ -19,9 +19,10 @@ from .curves.optimum import SizeFit, fit_sizes
 from .drift import fit_drift, predict
 from .evidence import list_evidence
 from .expected import expected_regret
+from .failures import FailedRuns, exclude_failures
 from .quality import rate_quality
 from .regret import Decision, carry_over, decide_transfer
-from .table import Observation, RunTable
+from .table import LossCurve, Observation, RunTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +33,13 @@ class Judgement(Mapping[str, SchemeAnswer]):
         answers: One per scheme, in the order of the table.
         comparisons: Every further scheme against the first.
         fits: What was fitted of each scheme, one per size.
+        failures: Runs with finite losses that no curve explains; they count as failed.
     """
 
     answers: Mapping[str, SchemeAnswer]
     comparisons: tuple[Comparison, ...]
     fits: Mapping[str, tuple[SizeFit, ...]]
+    failures: tuple[FailedRuns, ...] = ()
 
     def __getitem__(self, scheme: str) -> SchemeAnswer:
         """Return the answer of a scheme."""
@@ -111,14 +114,14 @@ def judge(
     _check_sizes(table, question)
     # One thread, for equal bits: sums split over threads differ in their last digits.
     with threadpool_limits(limits=1, user_api="blas"):
-        curves = {scheme: table.curves(scheme) for scheme in table.schemes}
+        curves, failures = _read_curves(table)
         fits = {scheme: fit_sizes(curves[scheme], seed=seed) for scheme in curves}
         answers = {scheme: _answer(question, scheme, fits[scheme]) for scheme in fits}
         comparisons = compare({
             scheme: SchemeFits(curves[scheme], fits[scheme], question.find_base(fits[scheme]))
             for scheme in curves
         })
-    return Judgement(answers, comparisons, fits)
+    return Judgement(answers, comparisons, fits, failures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +151,17 @@ class _Question:
         if self.absolute_tolerance is None:
             return self.tolerance
         return self.absolute_tolerance / destination.columns.best_loss
+
+
+def _read_curves(
+    table: RunTable,
+) -> tuple[dict[str, tuple[LossCurve, ...]], tuple[FailedRuns, ...]]:
+    """Return the curves of every scheme without their failed runs, and these."""
+    curves, failures = dict[str, tuple[LossCurve, ...]](), list[FailedRuns]()
+    for scheme in table.schemes:
+        curves[scheme], failed = exclude_failures(scheme, table.curves(scheme))
+        failures += failed
+    return curves, tuple(failures)
 
 
 def _answer(question: _Question, scheme: str, fits: tuple[SizeFit, ...]) -> SchemeAnswer:

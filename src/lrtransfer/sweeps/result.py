@@ -9,6 +9,7 @@ from ..runs.result import TrainedRun
 from ..runs.run import RunSpec
 from ..statistics.axis import AXES
 from ..statistics.design import CurveKey
+from ..statistics.failures import describe_failures
 from ..statistics.table import RunTable
 from ..statistics.transfer import Judgement
 from ..study.program import Program
@@ -102,6 +103,7 @@ def list_warnings(result: StudyResult) -> list[str]:
     else:
         reasons = Counter(failure.reason.strip().splitlines()[-1] for failure in result.failures)
         notes += [f"{count} runs gave no result: {reason}" for reason, count in reasons.items()]
+    notes += describe_failures(result.answers.failures, axis=result.study.along)
     if len(result.versions) > 1:
         notes.append(
             f"the runs were made with different versions ({'; '.join(result.versions)}): equal "
