@@ -281,9 +281,7 @@ def test_a_wrong_rate_of_gains_that_all_heads_share_is_caught(power: int) -> Non
                 optimizer.add_param_group({**group, "params": shared, "lr": rate})
         return model, optimizer
 
-    roles = recipe_roles(
-        qwen3, width=64, base_width=BASE, optimizer="adamw", example=tokens()
-    )
+    roles = recipe_roles(qwen3, width=64, base_width=BASE, optimizer="adamw", example=tokens())
     result = check(make, tokens(), roles=roles)
     assert result.verdict == "fail"
     (suspect,) = result.suspects
@@ -323,7 +321,8 @@ def test_a_router_passes() -> None:
 def test_what_is_wrong_with_a_factor_in_the_forward_is_not_called_an_initialisation() -> None:
     class Scaled(nn.Embedding):
         def forward(self, x: torch.Tensor) -> torch.Tensor:  # as Gemma's embedding does
-            return super().forward(x) * self.embedding_dim**0.5
+            out: torch.Tensor = super().forward(x) * self.embedding_dim**0.5
+            return out
 
     def build(width: int) -> nn.Module:
         table = Scaled(16, width)
