@@ -230,7 +230,7 @@ def recipe_maker(
 
     def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
         recipe = recipe_of(width)
-        model = recipe.initialize(build(width), seed=seed)
+        model = recipe.initialize(build(width), seed=seed, overwrite=True)
         groups = recipe.param_groups(model, lr=rate, weight_decay=0.0, eps=eps)
         return model, _OPTIMIZERS[optimizer](groups)
 
