@@ -31,3 +31,7 @@ class CheckError(UserError):
 
 class BatchError(CheckError):
     """A model, a batch and a loss that do not fit together."""
+
+
+class Terminated(SystemExit):
+    """A request of the system to end this process; `sys.exit` in the user's own code is none."""

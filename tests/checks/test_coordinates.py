@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+import transformers
 from torch import nn
 
-from lrtransfer.checks.coordinates import check_coordinates, recipe_maker
+from lrtransfer.checks.coordinates import check_coordinates, recipe_maker, recipe_roles
 from lrtransfer.errors import CheckError
 
 from .models import BASE, WIDTHS, check, correct, mlp, pair, texts, transformer, vectors
@@ -228,3 +229,108 @@ def test_the_own_logits_of_tied_embeddings_are_not_random() -> None:
     tokens = torch.arange(16)
     result = check(correct(Tied), (tokens, tokens.roll(1)))
     assert result.verdict == "pass", result.reason
+
+
+def qwen3(width: int) -> nn.Module:
+    """Return a tiny Qwen3, whose heads share the gains of the norms of their queries and keys."""
+    config = transformers.Qwen3Config(
+        hidden_size=width, intermediate_size=2 * width, num_hidden_layers=1, vocab_size=32,
+        num_attention_heads=width // 8, num_key_value_heads=width // 16, head_dim=8,
+        use_cache=False, tie_word_embeddings=False,
+    )  # fmt: skip
+    model: nn.Module = transformers.Qwen3ForCausalLM(config)
+    return model
+
+
+def tokens() -> dict[str, torch.Tensor]:
+    found = torch.randint(0, 32, (8, 16), generator=torch.Generator().manual_seed(2))
+    return {"input_ids": found, "labels": found}
+
+
+HEAD_NORMS = {f"model.layers.0.self_attn.{name}_norm.weight" for name in "qk"}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_gains_that_all_heads_share_pass(optimizer: str) -> None:
+    settings: dict[str, Any] = {"optimizer": optimizer, "example": tokens()}
+    control = correct(qwen3, scheme="sp", **settings)
+    widths = (32, 64, 128, 256)
+    result = check(correct(qwen3, **settings), tokens(), control=control, widths=widths)
+    assert result.verdict == "pass", result.reason
+    assert result.control is not None
+    assert result.control.verdict == "fail"
+    effects = {f.name: f for f in result.findings if f.quantity == "effect"}
+    # A mean over n / 8 heads of terms of random sign, times a step of degree 0 or 1 in it.
+    expected = -0.5 if optimizer == "adamw" else -1.0
+    for name in HEAD_NORMS:
+        assert effects[name].slope == pytest.approx(expected, abs=0.35)
+
+
+@pytest.mark.parametrize("power", [-1, 1])
+def test_a_wrong_rate_of_gains_that_all_heads_share_is_caught(power: int) -> None:
+    right = correct(qwen3, example=tokens())
+
+    def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+        model, optimizer = right(width, seed)
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        for group in list(optimizer.param_groups):
+            shared = [p for p in group["params"] if names[id(p)] in HEAD_NORMS]
+            if shared:
+                group["params"] = [p for p in group["params"] if names[id(p)] not in HEAD_NORMS]
+                rate = group["lr"] * (width / BASE) ** power
+                optimizer.add_param_group({**group, "params": shared, "lr": rate})
+        return model, optimizer
+
+    roles = recipe_roles(qwen3, width=64, base_width=BASE, optimizer="adamw", example=tokens())
+    result = check(make, tokens(), roles=roles)
+    assert result.verdict == "fail"
+    (suspect,) = result.suspects
+    assert suspect.name == "all scalar tensors"
+    assert suspect.cause == f"scalar learning rate scales as n^{power:+.1f}, wanted a constant"
+    assert {f.name for f in result.findings if f.ok is False} == HEAD_NORMS
+
+
+class _Routed(nn.Module):
+    """Weigh four experts by a router whose output has a fixed size."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.embed, self.router = nn.Embedding(16, width), nn.Linear(width, 4, bias=False)
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+            for _ in range(4)
+        )
+        self.readout = nn.Linear(width, 16, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.embed(x)
+        shares = self.router(h).softmax(-1)
+        outputs = torch.stack([expert(h) for expert in self.experts], -1)
+        out: torch.Tensor = self.readout(h + (outputs * shares[..., None, :]).sum(-1))
+        return out
+
+
+def test_a_router_passes() -> None:
+    result = check(correct(_Routed, example=texts()), texts(), widths=(64, 128, 256))
+    assert result.verdict == "pass", result.reason
+    (router,) = (f for f in result.findings if (f.name, f.quantity) == ("router.weight", "effect"))
+    assert router.slope is not None
+    assert router.slope < -0.3
+
+
+def test_what_is_wrong_with_a_factor_in_the_forward_is_not_called_an_initialisation() -> None:
+    class Scaled(nn.Embedding):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:  # as Gemma's embedding does
+            out: torch.Tensor = super().forward(x) * self.embedding_dim**0.5
+            return out
+
+    def build(width: int) -> nn.Module:
+        table = Scaled(16, width)
+        norm, hidden = nn.LayerNorm(width), nn.Linear(width, width)
+        return nn.Sequential(table, norm, hidden, nn.ReLU(), nn.Linear(width, 16))
+
+    result = check(correct(build, example=texts()), texts())
+    assert result.verdict == "fail"
+    cause = result.suspects[0].cause
+    assert (result.suspects[0].name, "its initial values are right" in cause) == ("0.weight", True)
+    assert "the layer's output scales as n^+0.5: a factor in the forward pass" in cause

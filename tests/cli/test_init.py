@@ -75,6 +75,35 @@ def test_the_script_trains_as_the_study_calls_it(script: Path) -> None:
     assert loss < 2.3  # guessing one of ten classes costs log 10
 
 
+@pytest.mark.parametrize(("kind", "module"), [("written", "model"), ("script", "train")])
+@pytest.mark.parametrize("command", ["recipe", "check"])
+def test_other_commands_take_the_functions_as_they_stand(
+    kind: str, module: str, command: str, request: pytest.FixtureRequest
+) -> None:
+    options = {
+        "recipe": ["--width", "256", "--base-width", "64"],
+        "check": ["--widths", "32,64,128,256", "--steps", "2"],
+    }[command]
+    names = [f"{module}:build", "--batch", f"{module}:batches"]
+    done = call(command, *names, *options, "--json", at=request.getfixturevalue(kind))
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    if command == "recipe":
+        roles = {row["name"]: row["role"] for row in answer["parameters"]}
+        assert (roles["0.weight"], roles["2.weight"]) == ("input", "hidden")
+        assert [role for name, role in roles.items() if name.endswith("weight")][-1] == "output"
+    else:
+        assert (answer["verdict"], answer["control"]["verdict"]) == ("pass", "fail")
+
+
+def test_the_commands_are_named_as_they_are_given(written: Path, script: Path) -> None:
+    text = (written / "model.py").read_text()
+    done = call("init", "again", at=written)
+    named = [line.split("#")[0].strip() for line in done.stdout.splitlines() if "#" in line]
+    assert [line.split()[1] for line in named] == ["recipe", "check", "tune"]
+    assert all(line in text for line in named)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["written", "script"])
 def test_the_study_runs_as_it_stands(kind: str, request: pytest.FixtureRequest) -> None:

@@ -25,7 +25,8 @@ from ..parametrization.recipe.recipe import Recipe
 from ..parametrization.roles.roles import Build
 from ..parametrization.rules import Role, Scheme
 from ..randomness import seed_of
-from ..training.objective import Batch, Loss
+from ..training.objective import Batch, Loss, call
+from ..training.targets import require_targets
 from .findings import (
     CheckVerdict,
     Finding,
@@ -153,9 +154,10 @@ def check_coordinates(
     """
     _require_settings(widths, seeds=seeds, steps=steps)
     widths = sorted(widths)
-    batches = {width: batch(width) if callable(batch) else batch for width in widths}
+    batches = {width: _make_batch(batch, width) for width in widths}
     with torch.random.fork_rng(devices=[]):
         runs = _measure_models(make, batches, range(seeds), steps=steps, loss=loss)
+        _require_finite_start(runs, widths[0], batches[widths[0]])
         degree = measure_gradient_degree(
             lambda: _make_seeded(make, widths[0], 0), batches[widths[0]], loss
         )
@@ -228,7 +230,7 @@ def recipe_maker(
 
     def make(width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
         recipe = recipe_of(width)
-        model = recipe.initialize(build(width), seed=seed)
+        model = recipe.initialize(build(width), seed=seed, overwrite=True)
         groups = recipe.param_groups(model, lr=rate, weight_decay=0.0, eps=eps)
         return model, _OPTIMIZERS[optimizer](groups)
 
@@ -263,6 +265,24 @@ def _require_settings(widths: Sequence[int], *, seeds: int, steps: int) -> None:
     for key, value in (("seeds", seeds), ("steps", steps)):
         if value < 1:
             raise CheckError(f"{key}: got {value}, wanted at least 1.")
+
+
+def _make_batch(batch: Batch | Callable[[int], Batch], width: int) -> Batch:
+    if not callable(batch):
+        return batch
+    made: Batch = call(f"batch({width})", batch, width)
+    return made
+
+
+def _require_finite_start(runs: MeasurementTable, width: int, batch: Batch) -> None:
+    """Refuse what is wrong whatever the width: no number at the narrowest, before any step."""
+    if all(run.diverged_at == 0 for (where, _), run in runs.items() if where == width):
+        require_targets(batch)
+        raise CheckError(
+            f"loss: got one that is not finite before the first step at width {width}, the "
+            "narrowest, wanted a number. Look for values that are not finite in the batch or the "
+            "initial values, for a logarithm or a division of zero, and for a mean over nothing."
+        )
 
 
 def _make_seeded(make: Make, width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:

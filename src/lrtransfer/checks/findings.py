@@ -110,13 +110,56 @@ _SCORES_CHANGE = _Expectation(0.0, Band(-0.75, 0.4))
 _SCORES_CHANGE_OF_GROWING_HEADS = _Expectation(0.0, Band(-1.0, 0.4))
 
 
-def _effect(degree: float, *, heads_grow: bool) -> _Expectation:
+def _effect(degree: float, *, aligned: bool, heads_grow: bool) -> _Expectation:
     # An effect is a gradient times a step; where the step is proportional to the gradient (SGD) its
     # scatter doubles, and so does the effect of a wrong initialisation.
     half = 0.3 + 0.2 * degree
-    # A few heads that grow: until values and readout align, the gradient of a score is a sum of d
-    # terms of random sign, so that the first effects of queries and keys scale as d^-1/2.
-    return _Expectation(0.0, Band(-half - 0.5 * (1 + degree) if heads_grow else -half, half))
+    low = -half
+    if not aligned:
+        low = -0.5 - unaligned_deficit(degree)  # half way to what a rate wrong by n makes of it
+    elif heads_grow:
+        # A few heads that grow: until values and readout align, the gradient of a score is a sum of
+        # d terms of random sign, so that the first effects of queries and keys scale likewise.
+        low = -half - unaligned_deficit(degree)
+    return _Expectation(0.0, Band(low, half))
+
+
+def _update(degree: float, *, aligned: bool) -> _Expectation:
+    return _UPDATE if aligned else _Expectation(0.0, Band(-0.75 - 0.5 * degree, 0.5))
+
+
+def unaligned_deficit(degree: float) -> float:
+    r"""Return by how much the exponent of an unaligned first effect lies below that of later ones.
+
+    Its gradient is a mean over k terms of random sign, which falls as :math:`k^{-1/2}`, and a step
+    of degree κ in the gradient makes the effect :math:`k^{-(1+\kappa)/2}` with k growing as n.
+    docs/measurements/coordinate-check.md shows how it aligns within a few steps.
+
+    Arguments:
+        degree: Degree κ of the optimizer's step in the gradient.
+    """
+    return 0.5 * (1 + degree)
+
+
+def starts_aligned(tensor: str, by_width: Mapping[int, ModelMeasurements]) -> bool:
+    """Return whether the terms of a tensor's first gradient have one sign at any width.
+
+    They have not, until values and what reads them align,
+
+    - for a tensor of fixed size that acts on a growing number of units: the gain of a norm of
+      queries or keys, which all heads share, or a number that multiplies a residual branch;
+    - for a layer inside the model whose output does not grow, such as the router of experts: its
+      gradient sums over all units that this output acts on.
+
+    Arguments:
+        tensor: Name of the tensor.
+        by_width: One run of each width.
+    """
+    layers = next(iter(by_width.values())).layers
+    fixed = [name for name in layers if not _output_grows(name, by_width)]
+    if fixed and tensor in layers[fixed[-1]]:
+        return True  # what the readout's own tensors change is the output itself
+    return _tensor_grows(tensor, by_width) and not any(tensor in layers[name] for name in fixed)
 
 
 def judge_exponents(runs: MeasurementTable, *, degree: float) -> tuple[Finding, ...]:
@@ -165,13 +208,16 @@ def _expectations(
 ) -> Iterator[tuple[QuantityKey, _Expectation]]:
     """Yield the quantities to judge, with what is expected of each."""
     by_width = first_per_width(runs)
-    effect = _effect(degree, heads_grow=heads_grow(by_width))
+    layers, any_heads_grow = next(iter(by_width.values())).layers, heads_grow(by_width)
     for key in _select_keys(runs):
         match key.quantity:
             case "effect":
-                yield key, effect
+                aligned = starts_aligned(key.name, by_width)
+                yield key, _effect(degree, aligned=aligned, heads_grow=any_heads_grow)
             case "update":
-                yield key, _UPDATE
+                tensors = layers[key.name.rpartition(".")[0]]
+                aligned = all(starts_aligned(tensor, by_width) for tensor in tensors)
+                yield key, _update(degree, aligned=aligned)
             case "initial" if not is_readout(key.name, by_width):
                 yield key, _ACTIVATION
             case "scores":
@@ -206,11 +252,12 @@ def _select_keys(runs: MeasurementTable) -> list[QuantityKey]:
 def is_readout(layer: str, by_width: Mapping[int, ModelMeasurements]) -> bool:
     """Return whether a layer contracts the width and does not produce it."""
     tensors = next(iter(by_width.values())).layers[layer]
-    widths = list(by_width)
-    contracts = any(
-        grows(widths, [by_width[w].tensors[name].entries for w in widths]) for name in tensors
-    )
+    contracts = any(_tensor_grows(name, by_width) for name in tensors)
     return contracts and not _output_grows(layer, by_width)
+
+
+def _tensor_grows(name: str, by_width: Mapping[int, ModelMeasurements]) -> bool:
+    return grows(list(by_width), [run.tensors[name].entries for run in by_width.values()])
 
 
 def _is_tied(by_width: Mapping[int, ModelMeasurements]) -> bool:

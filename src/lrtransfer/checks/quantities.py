@@ -30,7 +30,7 @@ import torch
 from torch import nn
 
 from ..errors import CheckError
-from ..training.objective import Batch, Loss, evaluate
+from ..training.objective import Batch, Loss, backward, evaluate, take_step
 from .attention_scores import ScoreRecorder, Scores
 from .layer_calls import LayerCall, layers_of, record_calls
 
@@ -213,18 +213,18 @@ class _Recorder:
     def _step_unmeasured(self, loss: torch.Tensor) -> torch.Tensor:
         """Take a step without measuring and return the loss after it."""
         self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        backward(loss)
+        take_step(self.optimizer)
         return self.evaluate()[1]
 
     def _step(self, loss: torch.Tensor, t: int, *, thorough: bool) -> None:
         """Take step t and record its effects."""
         before = {n: p.detach().clone() for n, p in self.parameters.items()}
         self.optimizer.zero_grad()
-        loss.backward(retain_graph=thorough)
+        backward(loss, retain_graph=thorough)
         if thorough:
             self._find_untrained(loss)
-        self.optimizer.step()
+        take_step(self.optimizer)
         for name, parameter in self.parameters.items():
             if parameter.grad is None:
                 self.untrained.add(name)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from ..training.objective import Batch, Loss, evaluate
+from ..training.objective import Batch, Loss, backward, evaluate, take_step
 
 # A power of two: the scaled gradient has the same bits but for its exponent.
 _FACTOR = 4.0
@@ -49,10 +49,10 @@ def _step_sizes(
 ) -> list[float]:
     before = [p.detach().clone() for p in model.parameters()]
     _, value = evaluate(model, batch, loss)
-    value.backward()
+    backward(value)
     for parameter in model.parameters():
         if parameter.grad is not None:
             parameter.grad.mul_(factor)
-    optimizer.step()
+    take_step(optimizer)
     after = [p.detach() for p in model.parameters()]
     return [float((b.double() - a.double()).norm()) for a, b in zip(before, after, strict=True)]

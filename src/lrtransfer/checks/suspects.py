@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..parametrization.rules import Role
-from .findings import Finding, head_grows, heads_grow
+from .findings import Finding, head_grows, heads_grow, starts_aligned, unaligned_deficit
 from .growth import fit_exponent, grows
 from .quantities import OUTPUT, ModelMeasurements, Quantity
 
@@ -138,7 +138,8 @@ def _initialisation(clues: Clues) -> Iterator[Suspect]:
     for layer, finding in clues.of("initial", at_start=True).items():
         tensor = clues.matrix(layer)
         if tensor and layer != clues.readout and _is_outside(finding):
-            yield Suspect(tensor, _initial_cause(clues, tensor), _describe(finding))
+            cause = _initial_cause(clues, tensor, finding.slope or 0.0)
+            yield Suspect(tensor, cause, _describe(finding))
             return
 
 
@@ -148,10 +149,18 @@ def _is_outside(finding: Finding) -> bool:
     return finding.ok is not True and finding.band.excludes(slope, slope)
 
 
-def _initial_cause(clues: Clues, tensor: str) -> str:
+def _initial_cause(clues: Clues, tensor: str, slope: float) -> str:
     std = clues.std(tensor)
+    role = clues.roles[tensor]
+    wanted = -0.5 if role is Role.HIDDEN else 0.0
+    if std is not None and abs(std - wanted) < abs(slope) / 2:
+        return (
+            f"its initial values are right (their standard deviation scales as {_format(std)}), "
+            f"but the layer's output scales as {_format(slope)}: a factor in the forward pass "
+            "depends on width, or a layer of fixed size stands before it"
+        )
     scaling = "" if std is None else f" (its standard deviation scales as {_format(std)})"
-    match clues.roles[tensor]:
+    match role:
         case Role.HIDDEN if std is not None and std > -0.25:
             return f"hidden init is not scaled down with width{scaling}, wanted n^-1/2"
         case Role.HIDDEN:
@@ -255,17 +264,29 @@ def _rate_excess(clues: Clues) -> dict[str, float]:
     for name, finding in effects.items():
         shift = at_readout if name in readout else below + late
         value = (finding.slope or 0.0) - (1 + clues.degree) * shift
-        is_right = finding.ok and shift == 0
-        excess[name] = 0.0 if is_right else _nearest(clues, clues.roles[name], value)
+        is_right = finding.ok and shift == 0 and starts_aligned(name, clues.runs)
+        excess[name] = 0.0 if is_right else _nearest(clues, name, value)
     return excess
 
 
-def _nearest(clues: Clues, role: Role, value: float) -> float:
+def _nearest(clues: Clues, tensor: str, value: float) -> float:
     """Return the exponent nearest to the measured one among those that a wrong rule can cause."""
-    if role is Role.HIDDEN and heads_grow(clues.runs):
+    if not starts_aligned(tensor, clues.runs):
+        return _nearest_unaligned(clues, tensor, value)
+    if clues.roles[tensor] is Role.HIDDEN and heads_grow(clues.runs):
         # Correct queries and keys may lie 1/2 (SGD: 1) lower than other tensors.
         return float(math.ceil(value - 0.25 - 0.5 * clues.degree))
     return _round_to(value, 0.5 if clues.degree < 0.5 else 1.0)
+
+
+def _nearest_unaligned(clues: Clues, tensor: str, value: float) -> float:
+    update = clues.of("update").get(tensor)
+    if clues.degree < 0.5 and update is not None:
+        return _round_to(update.slope or 0.0, 0.5)  # its size is the rate, whatever the gradient
+    # A right effect lies anywhere between those before and after alignment.
+    deficit = unaligned_deficit(clues.degree)
+    beyond = value - min(max(value, -deficit), 0.0)
+    return math.copysign(max(0, math.ceil(abs(beyond) - deficit / 2)), beyond)
 
 
 def _late_gradient(clues: Clues, effects: Mapping[str, Finding], factor: float) -> float:

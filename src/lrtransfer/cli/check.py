@@ -1,8 +1,6 @@
 """`lrtransfer check`: the coordinate check."""
 
 import math
-import sys
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +10,7 @@ from ..errors import ConfigError
 from ..runs.user_code.load import load_batch, load_callable
 from .command import Command, print_json, wide_console
 from .options import Json, option, read_list, read_number, read_scheme, read_whole
+from .own_code import run_own_code
 
 if TYPE_CHECKING:
     from ..checks.coordinates import CheckResult
@@ -33,7 +32,8 @@ class CheckCommand(Command):
     """Function from width to model."""
     batch: Annotated[str, tyro.conf.arg(metavar="PKG.MODULE:BATCH")]
     """Function, without arguments or of the width, that returns (inputs, targets) or a mapping of
-    keyword arguments for the model; or such a value itself."""
+    keyword arguments for the model; such a value itself; or what gives them one after the other, of
+    which the first is taken: a data loader, a generator, the `data.batches` of a study."""
     loss: Annotated[str | None, tyro.conf.arg(metavar="PKG.MODULE:LOSS")] = None
     """Function of output and targets (of the whole batch, if a mapping); by default the loss that
     the model returns, or cross-entropy over the last dimension."""
@@ -57,7 +57,7 @@ class CheckCommand(Command):
         """Check and print."""
         from ..reports.checks import check_document, print_check
 
-        with redirect_stdout(sys.stderr):  # what the model's own code prints
+        with run_own_code():
             result = self._check()
         if self.json:
             print_json(check_document(result))

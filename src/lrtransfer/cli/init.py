@@ -16,10 +16,8 @@ from .options import Json
 
 _SCHEMA = "study.schema.json"
 _TEMPLATES = {"model": ("study.toml", "model.py"), "trainer": ("study.toml", "train.py")}
-_COMMANDS = {
-    "model": "lrtransfer tune study.toml --allow-code",
-    "trainer": "lrtransfer tune study.toml",
-}
+_TUNE = {"model": "tune study.toml --allow-code", "trainer": "tune study.toml"}
+_MODULES = {"model": "model", "trainer": "train"}
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,20 @@ class InitCommand(Command):
             print_json({"files": written})
             return 0
         print(f"Wrote {', '.join(written)}.")
-        print(f"They run as they stand: in that folder, `{_COMMANDS[kind]}`.")
+        print("They run as they stand. In that folder,")
+        for command, what in _list_commands(kind):
+            print(f"    lrtransfer {command:<67}  # {what}")
         return 0
+
+
+def _list_commands(kind: str) -> tuple[tuple[str, str], ...]:
+    """Return the commands that the files are for, in the order in which they are of use."""
+    batch = f"{_MODULES[kind]}:build --batch {_MODULES[kind]}:batches"
+    return (
+        (f"recipe {batch} --width 256 --base-width 64", "what each tensor gets"),
+        (f"check {batch}", "whether widths learn alike"),
+        (_TUNE[kind], "which rate to train with"),
+    )
 
 
 def _read_template(kind: str, name: str) -> str:

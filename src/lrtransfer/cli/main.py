@@ -13,7 +13,7 @@ from typing import Annotated
 
 import tyro
 
-from ..errors import UserError
+from ..errors import Terminated, UserError
 from .check import CheckCommand
 from .doctor import DoctorCommand
 from .init import InitCommand
@@ -101,4 +101,4 @@ def _exit_on_signals() -> None:
 
 
 def _exit(number: int, frame: object) -> None:
-    sys.exit(128 + number)
+    raise Terminated(128 + number)

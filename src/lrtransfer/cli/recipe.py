@@ -1,7 +1,5 @@
 """`lrtransfer recipe`: what each tensor of a model is, and how it is initialised and trained."""
 
-import sys
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +9,7 @@ import tyro
 from ..errors import UserError
 from .command import Command, print_json, wide_console
 from .options import Json, read_choices, read_scheme
+from .own_code import run_own_code
 
 if TYPE_CHECKING:
     from ..parametrization.recipe.recipe import Recipe
@@ -33,7 +32,7 @@ class RecipeCommand(Command):
     base_width: Annotated[int, tyro.conf.arg(metavar="N")]
     """Width at which the hyperparameters were tuned."""
     batch: Annotated[str | None, tyro.conf.arg(metavar="pkg.module:batch")] = None
-    """Function that returns one batch; needed unless all layers are torch's own."""
+    """Function that returns one batch, as for `check`; needed unless all layers are torch's own."""
     scheme: Annotated[str, tyro.conf.arg(metavar="NAME|FILE")] = "mup"
     """Parametrization, or a TOML file with rows of exponents: [hidden] a = 0, b = 0.5, c = 1."""
     optimizer: Annotated[str, tyro.conf.arg(metavar="NAME")] = "adamw"
@@ -50,7 +49,7 @@ class RecipeCommand(Command):
         """Make the recipe and print it."""
         from ..reports.recipes import print_recipe, recipe_document
 
-        with redirect_stdout(sys.stderr):  # what the model's own code prints
+        with run_own_code():
             recipe = self._recipe(self.scheme)
             other = self._recipe(self.diff) if self.diff else None
         if self.out:

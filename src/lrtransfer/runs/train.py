@@ -97,6 +97,7 @@ def _start(run: RunSpec, options: StepOptions) -> tuple[nn.Module, Sequence[torc
     model = recipe.initialize(
         make_builder(settings)(run.width),
         seed=seed_of("init", *seeds),
+        overwrite=True,  # it was just built
     )
     _require_device(options.device)
     options.prepare(model)

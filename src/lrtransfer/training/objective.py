@@ -77,7 +77,35 @@ def _scalar(loss: Any) -> torch.Tensor:
         raise BatchError(
             f"loss: got {type(loss).__name__}{shape}, wanted a tensor of one entry. Take the mean."
         )
+    if not loss.is_floating_point() or loss.is_meta:
+        raise BatchError(
+            f"loss: got a tensor of {loss.dtype} on {loss.device}, wanted a real number with a "
+            "value. Compute it in float32 from the model's output."
+        )
     return loss
+
+
+def backward(loss: torch.Tensor, *, retain_graph: bool = False) -> None:
+    """Add the gradient of a loss to the tensors that it depends on.
+
+    Arguments:
+        loss: A loss of `evaluate`.
+        retain_graph: Whether it is differentiated again.
+
+    Raises:
+        BatchError: If it has none, or torch cannot compute it.
+    """
+    if not loss.requires_grad:
+        raise BatchError(
+            "loss: got a tensor without a gradient, wanted one computed from the output of a model "
+            "that trains. Leave out detach, item, numpy and no_grad, or unfreeze a parameter."
+        )
+    call("the backward pass", loss.backward, retain_graph=retain_graph)
+
+
+def take_step(optimizer: torch.optim.Optimizer) -> None:
+    """Let an optimizer take a step; a BatchError says what it raises."""
+    call("the optimizer's step", optimizer.step)
 
 
 @contextmanager

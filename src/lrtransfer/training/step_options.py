@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from ..errors import BatchError
-from .task import count_examples
+from .targets import count_examples
 
 Precision = Literal["float32", "bfloat16", "float64"]
 

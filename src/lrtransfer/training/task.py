@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import nn
-from torch.utils import _pytree as pytree
 
 from ..data.corpus import Corpus
 from ..data.digits import LabelledExamples
@@ -21,6 +20,7 @@ from ..data.windows import even_windows, random_windows
 from ..errors import BatchError
 from ..randomness import seed_of
 from .objective import Batch, Loss, cross_entropy, evaluate
+from .targets import count_examples
 
 _EVALUATION_BATCH = 64
 _FEW = 64  # windows that tell divergence from progress, measured before and after
@@ -34,7 +34,7 @@ class Task(Protocol):
         """Yield the batch of every step."""
 
     def held_out(self, *, few: bool = False) -> Iterable[tuple[Any, int]]:
-        """Return held-out batches with their weights; a few suffice to see divergence."""
+        """Return held-out batches with their examples; a few suffice to see divergence."""
 
     def loss(self, model: nn.Module, batch: Any) -> torch.Tensor:
         """Return the mean loss of a batch."""
@@ -225,18 +225,3 @@ def _to_plain(batch: Any) -> Batch:
     if isinstance(batch, Mapping):
         return dict(batch)
     return tuple(batch) if isinstance(batch, list) else batch
-
-
-def count_examples(batch: Any) -> int:
-    """Return how many examples a batch holds: the length of its first tensor.
-
-    Raises:
-        BatchError: If there is none.
-    """
-    for tensor in pytree.tree_leaves(batch):
-        if isinstance(tensor, torch.Tensor) and tensor.ndim:
-            return len(tensor)
-    raise BatchError(
-        f"data.batches: got {type(batch).__name__} without a torch tensor, wanted tensors in a "
-        "pair (inputs, targets), or in a mapping of keyword arguments for the model."
-    )

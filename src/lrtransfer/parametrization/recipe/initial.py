@@ -17,6 +17,7 @@ from ...errors import ParametrizationError
 from ...randomness import seed_of
 from ..roles.growth import Build
 from .sharding import BLOCK, fill_, gather_values, standard_deviation, take_local_part
+from .spectrum import relative_norm
 
 # Models are built until every random tensor has given ENTRIES values (its std to about 1 %).
 # A tensor of one entry stops at MOST_BUILDS values: its std is then known to 6 % if uniform.
@@ -70,6 +71,8 @@ class InitialDistribution:
             vary along its growing sides; those with which it begins at every width, if `kept`.
         low: Smallest value seen of a tensor that is the same in every model.
         high: Largest value seen of it.
+        norm: Largest singular value of a random tensor in new models, over that of independent
+            entries (see `relative_norm`).
     """
 
     shape: Literal["normal", "uniform", "kept"]
@@ -79,6 +82,7 @@ class InitialDistribution:
     pattern: Pattern | None = None
     low: float = 0.0
     high: float = 0.0
+    norm: float = 1.0
 
     @property
     def is_random(self) -> bool:
@@ -182,10 +186,13 @@ def measure_initial(build: Build, base_width: int) -> dict[str, InitialDistribut
         Distributions by the parameters' names.
 
     Raises:
-        ParametrizationError: If a parameter is complex, or starts with values that are not finite.
+        ParametrizationError: If a parameter is complex, or starts with values that are not finite;
+            or if two builds give one model, or models with different parameters.
     """
-    first = _initial_values(build, base_width, seed_of("measure", 0))
-    second = _initial_values(build, base_width, seed_of("measure", 1))
+    models = [_build(build, base_width, seed_of("measure", i)) for i in range(2)]
+    _require_new(*models)
+    first, second = map(_values, models)
+    del models
     _require_real(first)
     fixed = {n: _describe_fixed(value) for n, value in first.items() if value.equal(second[n])}
     if any(distribution.pattern for distribution in fixed.values()):
@@ -195,6 +202,7 @@ def measure_initial(build: Build, base_width: int) -> dict[str, InitialDistribut
     fixed |= {name: _describe_kept(first[name]) for name in integers - fixed.keys()}
     rows = {n: _zero_rows(v, second[n]) for n, v in first.items() if n not in fixed}
     draws = {n: [_sample(values[n], rows[n]) for values in (first, second)] for n in rows}
+    norms = {n: max(relative_norm(values[n]) for values in (first, second)) for n in rows}
     del first, second
     for i in range(2, MOST_BUILDS):
         short = {n for n, values in draws.items() if sum(v.numel() for v in values) < ENTRIES}
@@ -203,7 +211,10 @@ def measure_initial(build: Build, base_width: int) -> dict[str, InitialDistribut
         values = _initial_values(build, base_width, seed_of("measure", i))
         for name in draws if i < FEWEST_BUILDS else short:
             draws[name].append(_sample(values[name], rows[name]))
-    random = {name: _describe_random(values, rows[name]) for name, values in draws.items()}
+    random = {
+        name: replace(_describe_random(values, rows[name]), norm=norms[name])
+        for name, values in draws.items()
+    }
     return fixed | random
 
 
@@ -245,10 +256,34 @@ def _require_real(values: Mapping[str, torch.Tensor]) -> None:
 
 
 def _initial_values(build: Build, width: int, seed: int) -> Mapping[str, torch.Tensor]:
+    return _values(_build(build, width, seed))
+
+
+def _build(build: Build, width: int, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # `torch.manual_seed` asks every device
         model: nn.Module = build(width)
+    return model
+
+
+def _values(model: nn.Module) -> Mapping[str, torch.Tensor]:
     return {name: p.detach().cpu() for name, p in model.named_parameters()}
+
+
+def _require_new(first: nn.Module, second: nn.Module) -> None:
+    """Check that two builds gave two models of the same form."""
+    if first is second:
+        raise ParametrizationError(
+            "build: got the same model from two calls, wanted a new one at every call. Make it "
+            "inside the function, without a cache."
+        )
+    shapes = [{n: tuple(p.shape) for n, p in m.named_parameters()} for m in (first, second)]
+    if differing := sorted(dict(shapes[0].items() ^ shapes[1].items())):
+        raise ParametrizationError(
+            f"build: got {differing[0]!r} with shape {shapes[0].get(differing[0])} from one call "
+            f"and {shapes[1].get(differing[0])} from the next, of the same width, wanted equal "
+            "parameters at every call. Depth and options must not be drawn at random."
+        )
 
 
 def _zero_rows(first: torch.Tensor, second: torch.Tensor) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ from .groups import (
 )
 from .initial import require_kept
 from .multipliers import Multiplier, attach, require_attached
+from .present import note_initialized, require_unlearnt
 from .tensor import TensorRecipe, pair_parameters, unwrap
 
 _RESCALED = "_lrtransfer_rescaled"
@@ -72,36 +73,48 @@ class Recipe:
         return tuple(dict.fromkeys(tensor.optimizer for tensor in self.tensors))
 
     def initialize(
-        self, model: nn.Module, *, seed: int | None = None, keep: bool = False
+        self,
+        model: nn.Module,
+        *,
+        seed: int | None = None,
+        keep: bool = False,
+        overwrite: bool = False,
     ) -> nn.Module:
         """Set the initial values of a model in place, attach its multipliers and return it.
 
         With `seed`, every tensor is redrawn from its own stream, named by (seed, width, tensor):
         doing it twice is doing it once, and it works after `to_empty`. With `keep`, the values
-        already there are rescaled to the recipe's standard deviation instead. Buffers (running
-        statistics, tables) are left alone: after `to_empty` they are the caller's to fill.
+        already there are rescaled to the recipe's standard deviation instead.
+
+        Frozen tensors (`requires_grad=False`) and buffers are left alone: after `to_empty` they are
+        the caller's to fill. Weights that were learnt, here or before they were loaded, are not
+        overwritten, as far as they can be told from new ones.
 
         Arguments:
             model: A model as `build(width)` makes it.
             seed: Names the random streams.
             keep: Rescale the present values; allowed once per model.
+            overwrite: Change frozen tensors and learnt weights, too.
 
         Raises:
-            ParametrizationError: If the model is not the recipe's or is on the meta device,
-                neither or both of `seed` and `keep` are given, `keep` is asked for twice, or a
-                tensor whose values cannot be redrawn was not filled. The model is then unchanged.
+            ParametrizationError: If the model is not the recipe's, is on the meta device or holds
+                learnt weights, neither or both of `seed` and `keep` are given, `keep` is asked for
+                twice, or a tensor whose values cannot be redrawn was not filled. The model is then
+                unchanged.
         """
         if keep == (seed is not None):
             raise ParametrizationError(
                 f"initialize: got seed={seed} and keep={keep}, wanted exactly one of them: "
                 "seed=0 redraws every tensor, keep=True rescales the present values."
             )
-        pairs = self._pairs(model)
+        pairs = [(p, tensor) for p, tensor in self._pairs(model) if overwrite or p.requires_grad]
         _require_memory(pairs)
         for parameter, tensor in pairs:
             require_kept(tensor.name, tensor.initial, parameter)
         # On the module, not on a tensor: the mark is copied and pickled along with the values.
         plain = unwrap(model)
+        if not overwrite:
+            require_unlearnt(plain, pairs, by_hand=keep)
         if keep and getattr(plain, _RESCALED, False):
             raise ParametrizationError(
                 "initialize: got keep=True for a model already rescaled, wanted one rescaling. "
@@ -115,6 +128,7 @@ class Recipe:
                 tensor.initial.draw_(parameter, generator)
         if keep:
             setattr(plain, _RESCALED, True)
+        note_initialized(plain, pairs)
         return self.attach(model)
 
     def attach(self, model: nn.Module) -> nn.Module:

@@ -3,10 +3,13 @@
 import importlib
 import inspect
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError
+from ...errors import ConfigError, UserError
+
+_STUDY_ARGUMENTS = {"seed", "batch"}  # of a function that a study's `data.batches` names
 
 
 def load_object(key: str, text: str) -> Any:
@@ -67,20 +70,57 @@ def load_callable(key: str, text: str) -> Any:
 def load_batch(key: str, text: str) -> Any:
     """Load a batch: a value, what a function of nothing returns, or a function of the width.
 
+    Of what gives batches one after the other (a data loader, a generator, the function that a
+    study's `data.batches` names) the first is taken, of those held out.
+
     Arguments:
         key: Name of the option, for messages.
         text: As in `load_object`.
 
     Raises:
-        ConfigError: As `load_object`, or if the function raises.
+        ConfigError: As `load_object`, or if the function raises, or gives no batch.
     """
     value = load_object(key, text)
-    if not callable(value) or inspect.signature(value).parameters:
-        return value
+    if not callable(value):
+        return _take_first(key, text, value)
+    names = _list_arguments(value)
+    if not names:
+        return _call(key, text, value)
+    if names >= _STUDY_ARGUMENTS:
+        from ...training.task import HELD_OUT_BATCH
+
+        return _call(key, text, value, "held_out", seed=0, batch=HELD_OUT_BATCH)
+    return lambda width: _call(key, text, value, width)
+
+
+def _list_arguments(function: Callable[..., Any]) -> set[str]:
     try:
-        return value()
+        return set(inspect.signature(function).parameters)
+    except ValueError:  # a class of C, which does not say
+        return set()
+
+
+def _call(key: str, text: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        return _take_first(key, text, function(*args, **kwargs))
+    except UserError:
+        raise
     except Exception as error:
+        said = " ".join(str(error).split())
         raise ConfigError(
-            f"{key}: got {text!r}, which raised {type(error).__name__}: {error}; wanted a "
-            "function of nothing, or of the width, that returns one batch."
+            f"{key}: got {text!r}, which raised {type(error).__name__}: {said}; wanted a function "
+            "of nothing, or of the width, that returns one batch."
         ) from error
+
+
+def _take_first(key: str, text: str, value: Any) -> Any:
+    """Return a batch in the form that models are called with: the first, if there are several."""
+    is_array = hasattr(value, "shape")
+    if isinstance(value, Iterable) and not (is_array or isinstance(value, (Mapping, Sequence))):
+        value = next(iter(value), None)
+        if value is None:
+            raise ConfigError(f"{key}: got {text!r}, which gives no batch, wanted at least one.")
+    if isinstance(value, Mapping):
+        return dict(value)
+    is_pair = isinstance(value, list) and all(hasattr(part, "shape") for part in value)
+    return tuple(value) if is_pair else value  # data loaders give lists

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..objective import evaluating
+from ..objective import backward, evaluating
 from ..outcome import Outcome
 from ..step_options import PLAIN, StepOptions
+from ..targets import BatchWeights, count_examples, require_targets
 from ..task import Task
 from .engine import TrainingJob
 
@@ -67,11 +68,11 @@ def train(
     """
     before = held_out_loss(model, task, options=options, few=True)
     schedulers = [torch.optim.lr_scheduler.LambdaLR(o, schedule) for o in optimizers]
-    curve: list[float] = []
+    curve, weights = list[float](), _weights(model, task, options)
     for batch in task.batches(steps=steps, seed=seed):
         for optimizer in optimizers:
             optimizer.zero_grad()
-        loss = _backward(model, task, batch, options)
+        loss = _backward(model, task, batch, options, weights)
         if not math.isfinite(loss):
             return Outcome("non-finite", None, tuple(curve))
         curve.append(loss)
@@ -89,17 +90,32 @@ def train(
     return Outcome("worse-than-init" if has_diverged else "finished", final, tuple(curve))
 
 
-def _backward(model: nn.Module, task: Task, batch: Any, options: StepOptions) -> float:
+def _backward(
+    model: nn.Module, task: Task, batch: Any, options: StepOptions, weights: BatchWeights
+) -> float:
     """Add the gradients of a batch to the tensors and return its loss."""
     total = 0.0
-    for part in options.split(options.move(batch)):
+    for part, share in _split(options.move(batch), options, weights):
         with options.autocast():
-            loss = task.loss(model, part) / options.accumulate
+            loss = task.loss(model, part) / share
         total += loss.item()
         if not math.isfinite(total):
+            require_targets(part)
             return total
-        loss.backward()
+        backward(loss)
     return total
+
+
+def _split(batch: Any, options: StepOptions, weights: BatchWeights) -> Iterator[tuple[Any, float]]:
+    """Yield the parts of a batch that have a target, and by what their mean losses are divided."""
+    parts = list(options.split(batch))
+    if len(parts) == 1:
+        yield parts[0], 1.0
+        return
+    shares = weights.weigh(parts, [count_examples(part) for part in parts])
+    for part, share in zip(parts, shares, strict=True):
+        if share:
+            yield part, sum(shares) / share
 
 
 def held_out_loss(
@@ -110,9 +126,21 @@ def held_out_loss(
     few: bool = False,
 ) -> float:
     """Return the mean loss of the held-out batches, or of a few of them."""
-    total, weight = 0.0, 0
+    batches, examples = zip(*task.held_out(few=few), strict=True)
+    weights = _weights(model, task, options).weigh(batches, examples)
+    total = 0.0
     with evaluating(model), options.autocast():
-        for batch, count in task.held_out(few=few):
-            total += count * task.loss(model, options.move(batch)).item()
-            weight += count
-    return total / weight
+        for batch, weight in zip(batches, weights, strict=True):
+            if weight:
+                total += weight * task.loss(model, options.move(batch)).item()
+    return total / sum(weights)
+
+
+def _weights(model: nn.Module, task: Task, options: StepOptions) -> BatchWeights:
+    """Return how batches weigh, by losses that leave model and random streams as they are."""
+
+    def loss(batch: Any) -> float:
+        with torch.random.fork_rng(devices=[]), evaluating(model), options.autocast():
+            return task.loss(model, options.move(batch)).item()
+
+    return BatchWeights(loss)

@@ -1,4 +1,9 @@
-"""A model and its data: a stub. `lrtransfer tune study.toml --allow-code` calls both functions."""
+"""A model and its data: a stub. Three commands call both functions.
+
+lrtransfer recipe model:build --batch model:batches --width 256 --base-width 64
+lrtransfer check model:build --batch model:batches
+lrtransfer tune study.toml --allow-code
+"""
 
 from collections.abc import Iterator
 
