@@ -26,11 +26,13 @@ from .tensor import TensorRecipe
 Pairs = Sequence[tuple[nn.Parameter, TensorRecipe]]
 Trained = list[tuple[TensorRecipe, Group]]  # tensors with the group that trains each
 
-# What a recipe or a scheduler writes into groups: no options of the optimizer.
-_WRITTEN = frozenset({
-    "params", "param_names", "lr", "lr_mult", "weight_decay", "own_lr", "own_weight_decay",
-    "own_eps", "initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum",
-})  # fmt: skip
+# What a trial sets itself, and what a recipe or a scheduler writes into groups besides: no options
+# of the optimizer, unless it has some of that name.
+_TRIED = frozenset({"params", "lr", "weight_decay"})
+_WRITTEN = _TRIED | {
+    "param_names", "lr_mult", "own_lr", "own_weight_decay", "own_eps", "initial_lr", "max_lr",
+    "min_lr", "max_momentum", "base_momentum",
+}  # fmt: skip
 _ROLES = frozenset(role.value for role in Role)
 
 
@@ -145,8 +147,9 @@ def _list_cases(
     """Return one case for each set of options, with the rates that the one tuned may be."""
     by_options: dict[str, Trained] = {}
     for tensor, group in trained:
-        options = {key: value for key, value in _select_options(group).items() if key != "name"}
-        by_options.setdefault(repr(options), []).append((tensor, group))
+        own = sorted(_select_options(optimizer, group).items())
+        key = repr([(name, value) for name, value in own if name not in {"name", "eps"}])
+        by_options.setdefault(key, []).append((tensor, group))
     return [_make_case(optimizer, part) for part in by_options.values()]
 
 
@@ -157,13 +160,14 @@ def _make_case(
     rates = [
         float(group[key]) / multiple
         for tensor, group in trained
-        for key in ("max_lr", "initial_lr", "lr")
-        if key in group and (multiple := group.get("lr_mult", tensor.lr))
+        for key in ("lr", "initial_lr", "max_lr")
+        if (key == "lr" or key in group and key not in optimizer.defaults)
+        and (multiple := group.get("lr_mult", tensor.lr))
     ]
     sides = [min(tensor.shape) for tensor, _ in trained if len(tensor.shape) == 2]
     return Case(
         optimizer,
-        _select_options(group),
+        _select_options(optimizer, group),
         lr=max(rates, default=0.0),
         decays=any(float(group.get("weight_decay", 0.0)) for _, group in trained),
         side=max(sides, default=0),
@@ -171,8 +175,9 @@ def _make_case(
     ), tuple(rates)
 
 
-def _select_options(group: Group) -> Group:
-    """Return what the optimizer's own options are in a group."""
-    by_recipe = set(str(group.get("name")).split("+")) <= _ROLES
-    written = _WRITTEN | ({"name"} if by_recipe else set())
+def _select_options(optimizer: torch.optim.Optimizer, group: Group) -> Group:
+    """Return the optimizer's own options of a group."""
+    written = _WRITTEN - (set(optimizer.defaults) - _TRIED)
+    if set(str(group.get("name")).split("+")) <= _ROLES:
+        written |= {"name"}
     return {key: value for key, value in group.items() if key not in written}

@@ -18,6 +18,7 @@ import sys
 import warnings
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ FACTOR = 16.0  # of gradients and weights
 _WEIGHTS = 2.0**-5
 RATES = 4.0  # between the rates of two groups
 DECAY = 2.0**-3
+_SLOWER = 2.0**20  # of a rate at which next to nothing is to move
 _SIDE, _GROWTH, _RANK = 8, 4, 2
 SHAPES: Mapping[str, tuple[int, int]] = {  # (fan_out, fan_in)
     "square": (_SIDE, _SIDE),
@@ -79,10 +81,10 @@ class Decay:
     r"""What weight decay takes of the weights per step; shares of themselves, over lr · decay.
 
     Attributes:
-        share: In a step without a gradient.
+        share: Without a gradient.
         share_at_quarter: The same at a quarter of the rate.
-        remainder: What else that step does, over its norm: 0 if it only shrinks the weights.
-        beside: In a step with a gradient, beside the same step without decay.
+        remainder: What else it does then, over all that it does: 0 if it only shrinks the weights.
+        beside: With a gradient.
         beside_larger: The same with weights 16 times as large.
     """
 
@@ -102,7 +104,7 @@ class Behaviour:
         gradient_power: The same for the size of the gradient.
         weight_power: The same for the size of the weights.
         place_ratio: Largest over smallest step of equal tensors in one group.
-        still: The step without gradient and decay, over the ordinary one.
+        still: The step without a gradient at a rate of almost 0, over the ordinary one.
         sizes: Root mean square of the step by shape, over that of the small square matrix.
         decay: What weight decay does; None if the groups have none.
         has_fixed_rank: Whether the sizes are those at a fixed rank below the sides.
@@ -166,19 +168,24 @@ class _Bench:
     rates: float
 
     def run(
-        self, *, gradient: float = 1.0, weights: float = 1.0, decay: float = 0.0
+        self,
+        *,
+        gradient: float = 1.0,
+        weights: float = 1.0,
+        decay: float = 0.0,
+        slower: float = 1.0,
     ) -> list[Tensors]:
         """Return the tensors of a new copy before and after each step."""
         torch.manual_seed(0)
         size = weights * _WEIGHTS
-        tensors = {n: torch.nn.Parameter(self._draw(s, size, [0])) for n, s in _list_tensors()}
-        optimizer = self.copier(self.case.optimizer, self._make_groups(tensors, decay))
+        tensors = {n: torch.nn.Parameter(self._draw(s, size, 0)) for n, s in _list_tensors()}
+        optimizer = self.copier(self.case.optimizer, self._make_groups(tensors, decay, slower))
         getattr(optimizer, "train", lambda: None)()  # schedule-free optimizers want it
 
         def evaluate() -> torch.Tensor:
             for name, shape in _list_tensors():
                 # One direction, and noise: without it whole directions would hold rounding alone.
-                tensors[name].grad = self._draw(shape, gradient, [1, 1, 1, len(seen) + 1])
+                tensors[name].grad = self._draw(shape, gradient, 1, 1, 1, len(seen) + 1)
             return torch.zeros((), dtype=self.dtype, device=self.case.device)
 
         seen = [_detach(tensors)]
@@ -189,28 +196,32 @@ class _Bench:
             seen.append(_detach(tensors))
         return seen
 
-    def _make_groups(self, tensors: Mapping[str, torch.Tensor], decay: float) -> list[Group]:
+    def _make_groups(
+        self, tensors: Mapping[str, torch.Tensor], decay: float, slower: float
+    ) -> list[Group]:
         case = self.case
         fixed = {"rank": _RANK} if case.has_fixed_rank else {}
         return [
             {key: copy_option(value) for key, value in case.options.items()}
             | fixed
             | {"params": [p for name, p in tensors.items() if name.startswith(group)]}
-            | {"lr": case.trial_lr / (self.rates if group == _LOWER else 1.0)}
+            | {"lr": case.trial_lr / slower / (self.rates if group == _LOWER else 1.0)}
             | {"weight_decay": decay}
             for group in (_UPPER, _LOWER, _OTHER)
         ]
 
-    def _draw(self, shape: tuple[int, int], size: float, seeds: list[int]) -> torch.Tensor:
-        """Return a sum of normal values, scaled to a root mean square of `size`."""
-        values = sum(_draw_normal(shape, seed) for seed in seeds)
-        assert isinstance(values, torch.Tensor)
-        return (values * (size / values.square().mean().sqrt())).to(self.case.device, self.dtype)
+    def _draw(self, shape: tuple[int, int], size: float, *seeds: int) -> torch.Tensor:
+        return (size * _draw_unit(shape, seeds)).to(self.case.device, self.dtype)
 
 
-def _draw_normal(shape: tuple[int, int], seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+@cache
+def _draw_unit(shape: tuple[int, int], seeds: tuple[int, ...]) -> torch.Tensor:
+    """Return a sum of normal values, scaled to a root mean square of 1."""
+    values = torch.zeros(shape, dtype=torch.float64)
+    for seed in seeds:
+        generator = torch.Generator().manual_seed(seed)
+        values += torch.randn(*shape, generator=generator, dtype=torch.float64)
+    return values / values.square().mean().sqrt()
 
 
 def _list_tensors() -> list[tuple[str, tuple[int, int]]]:
@@ -245,13 +256,12 @@ def _measure(bench: _Bench) -> Behaviour:
     first, large = f"{_UPPER} 0", f"{_OTHER} large"
     base = _sizes(bench.run())
     rate, quarter = ([base[f"{g} {i}"] for i in range(_EQUAL)] for g in (_UPPER, _LOWER))
-    still = _sizes(bench.run(gradient=0.0))[first]
     return Behaviour(
+        still=_sizes(bench.run(gradient=0.0, slower=_SLOWER))[first] / rate[0],
         lr_power=_power(rate[0], quarter[0], RATES),
         gradient_power=_power(_sizes(bench.run(gradient=FACTOR))[first], rate[0], FACTOR),
         weight_power=_power(_sizes(bench.run(weights=FACTOR))[large], base[large], FACTOR),
         place_ratio=max(rate) / min(rate) if min(rate) else math.inf,
-        still=still / rate[0] if math.isfinite(still) else 0.0,
         sizes={n: base[f"{_OTHER} {n}"] / rate[0] for n in SHAPES if n != "square"},
         decay=_measure_decay(bench) if bench.case.decays else None,
         has_fixed_rank=bench.case.has_fixed_rank,
@@ -259,42 +269,35 @@ def _measure(bench: _Bench) -> Behaviour:
 
 
 def _measure_decay(bench: _Bench) -> Decay:
-    upper, lower, lr = f"{_UPPER} 0", f"{_LOWER} 0", bench.case.trial_lr
-    alone = bench.run(gradient=0.0, decay=DECAY)
-    share, remainder = _shrink(alone, upper)
-    share_at_quarter, _ = _shrink(alone, lower)
-    unit = lr * DECAY
-    # The decay is smaller by as much as the weights are larger, so that it weighs the same beside
-    # the gradient.
+    upper, lower, unit = f"{_UPPER} 0", f"{_LOWER} 0", bench.case.trial_lr * DECAY
+    alone = bench.run(gradient=0.0), bench.run(gradient=0.0, decay=DECAY)
+    share, remainder = _compare_decay(*alone, upper)
+    share_at_quarter, _ = _compare_decay(*alone, lower)
+    # The decay is smaller by as much as the weights are larger: it weighs the same beside the
+    # gradient.
     beside, beside_larger = (
-        _shrink_beside(bench.run(weights=size, decay=DECAY / size), bench.run(weights=size), upper)
-        / (unit / size)
+        _compare_decay(bench.run(weights=size), bench.run(weights=size, decay=DECAY / size), upper)[
+            0
+        ]
+        * size
+        / unit
         for size in (1.0, FACTOR)
     )
     return Decay(share / unit, share_at_quarter / unit * RATES, remainder, beside, beside_larger)
 
 
-def _shrink(run: list[Tensors], name: str) -> tuple[float, float]:
-    """Return what share of itself a tensor loses in its first step, and what else that step does.
+def _compare_decay(plain: list[Tensors], decayed: list[Tensors], name: str) -> tuple[float, float]:
+    """Return what share of a tensor decay takes in the first step where it does, and what else.
 
-    The latter is a share of the norm of the step.
+    The latter is the norm of what is not along the weights, over that of all that decay does.
     """
-    for before, after in itertools.pairwise(run):
-        weights, step = before[name], after[name] - before[name]
-        if step.norm() > 0:
-            share = -float((step * weights).sum() / (weights * weights).sum())
-            return share, float((step + share * weights).norm() / step.norm())
+    weights = plain[0][name]
+    for without, with_decay in zip(plain[1:], decayed[1:], strict=True):
+        taken = without[name] - with_decay[name]
+        if taken.norm() > 0:
+            share = float((taken * weights).sum() / (weights * weights).sum())
+            return share, float((taken - share * weights).norm() / taken.norm())
     return 0.0, 0.0
-
-
-def _shrink_beside(run: list[Tensors], without: list[Tensors], name: str) -> float:
-    """Return what decay takes of a tensor in the first step that moves it, as a share of it."""
-    start = run[0][name]
-    for after, plain in zip(run[1:], without[1:], strict=True):
-        if not torch.equal(after[name], start) and not torch.equal(plain[name], start):
-            taken = plain[name] - after[name]
-            return float((taken * start).sum() / (start * start).sum())
-    return 0.0
 
 
 def _sizes(run: list[Tensors]) -> dict[str, float]:

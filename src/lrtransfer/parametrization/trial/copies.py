@@ -29,7 +29,7 @@ def rebuild(optimizer: Optimizer, groups: list[Group]) -> Optimizer:
     if first.kind in {first.KEYWORD_ONLY, first.VAR_KEYWORD}:
         raise TypeError(f"{type(optimizer).__name__} takes no parameters")
     known = _list_options(optimizer, groups[0])
-    options = {p.name: known[p.name] for p in rest if p.name in known}
+    options = {p.name: copy_option(known[p.name]) for p in rest if p.name in known}
     rebuilt = type(optimizer)(groups, **options)
     _copy_settings(optimizer, rebuilt)
     return rebuilt
@@ -68,14 +68,17 @@ def copy_option(value: Any, memo: dict[int, Any] | None = None) -> Any:
         return value
 
 
-def _list_options(optimizer: Optimizer, group: Group) -> Mapping[str, Any]:
+def _list_options(optimizer: Optimizer, group: Group) -> Group:
+    """Return what may be options of the constructor, by name."""
     attributes = vars(optimizer)
     hidden = {key.removeprefix("_"): value for key, value in attributes.items()}
     known = group | hidden | attributes | dict(optimizer.defaults)
+    # An old sentinel of torch stands for options without a default.
+    missing = getattr(torch.optim.optimizer, "required", None)
     return {
-        key: copy_option(value)
+        key: value
         for key, value in known.items()
-        if not isinstance(value, Optimizer) and "required parameter" not in repr(value)
+        if not isinstance(value, Optimizer) and value is not missing
     }
 
 

@@ -18,7 +18,8 @@ from ..powers import CONSTANT, Fans, Power
 from ..rules import FAMILIES, Role, UpdateFamily
 from .behaviour import FACTOR, RATES, SHAPES, Behaviour, Decay
 
-_POWERS = 0.05  # how far a measured power may be off
+_POWERS = 0.1  # how far a measured power may be off; some optimizers settle in their first steps
+_SHARES = 0.05  # how far the shares that weight decay takes
 _SIZES = 1.3  # by which factor a step, as Newton and Schulz's iteration is not exact
 _DECOUPLING = ("decoupled_weight_decay", "weight_decouple", "decouple_wd", "decoupled_decay")
 
@@ -59,7 +60,7 @@ def find_deviations(
         optimizer: The optimizer, for the names of its options.
         rates: What the learning rate tuned may be, the peak of a schedule or the one set now.
     """
-    if measured.still > _POWERS:
+    if measured.still > _SHARES:
         return (_tell_still(measured),)
     family = FAMILIES[KINDS[kind].family]
     found = [_tell_rate(measured), _tell_place(measured), *_tell_step(measured, kind)]
@@ -88,8 +89,8 @@ def predict_sizes(family: str) -> Power | None:
 
 def _tell_still(measured: Behaviour) -> Deviation:
     return Deviation(
-        f"weights that change without a gradient and without decay, by {measured.still:.2g} of an "
-        "ordinary step",
+        f"weights that move by {measured.still:.2g} of an ordinary step without a gradient, at a "
+        "learning rate of almost 0",
         "none",
         "It draws or projects the weights itself (at its first step), so the recipe's initial "
         "values are lost. Use an option or a class that does not.",
@@ -103,7 +104,7 @@ def _tell_rate(measured: Behaviour) -> Deviation | None:
     what = (
         "steps as large at a quarter of the learning rate: it ignores the rates of its groups"
         if ignored
-        else f"a step that goes as the {measured.lr_power:.2f}th power of the learning rate"
+        else f"a step that goes as the power {measured.lr_power:.2f} of the learning rate"
     )
     return Deviation(
         what,
@@ -171,12 +172,14 @@ def _tell_sizes(measured: Behaviour, kind: str, remedy: str) -> Deviation | None
 def _tell_decay(
     decay: Decay, family: UpdateFamily, optimizer: torch.optim.Optimizer, rates: tuple[float, ...]
 ) -> Deviation | None:
-    if decay.remainder > _POWERS and not family.gradient_power:
+    if decay.remainder > 2 * _SHARES and not family.gradient_power:
         return _tell_coupled(optimizer)
-    if abs(decay.share) < _POWERS:
-        return None if abs(decay.beside) > _POWERS else _tell_no_decay()
+    if abs(decay.share) < _SHARES:
+        return None if abs(decay.beside) > _SHARES else _tell_no_decay()
     if (deviation := _tell_rate_of_decay(decay.share, decay.share_at_quarter)) is not None:
         return deviation
+    if not 1 / 2 < decay.beside_larger / (decay.beside or math.inf) < 2:
+        return _tell_relative(decay)
     return _tell_division(decay.share, optimizer, rates)
 
 
@@ -184,7 +187,7 @@ def _tell_division(
     share: float, optimizer: torch.optim.Optimizer, rates: tuple[float, ...]
 ) -> Deviation | None:
     """Return whether the decay is divided by another rate than the one tuned."""
-    near = partial(math.isclose, rel_tol=_POWERS)
+    near = partial(math.isclose, rel_tol=_SHARES)
     own = optimizer.defaults.get("lr")
     given = float(own) if isinstance(own, int | float | torch.Tensor) else 0.0
     if near(share, 1.0) or not near(share * given, 1.0) or any(near(given, lr) for lr in rates):
@@ -219,15 +222,25 @@ def _tell_relative_decay(
 ) -> Deviation | None:
     """Return what is otherwise in a decay that a trust ratio is to multiply."""
     if abs(decay.beside) < 1e-4:
-        return _tell_coupled(optimizer) if decay.remainder > _POWERS else _tell_no_decay()
+        return _tell_coupled(optimizer) if decay.remainder > 2 * _SHARES else _tell_no_decay()
     power = math.log(abs(decay.beside_larger / decay.beside) or 1e-9, FACTOR)
-    if abs(power - 1) < 2 * _POWERS:
+    if abs(power - 1) < _POWERS:
         return None
     return Deviation(
         "weight decay outside the trust ratio: it takes lr * weight_decay of the weights, whatever "
         "their norm",
         "it multiplied by the norm like the rest of the step, as the recipe's decays are made for",
         "Use weight_decay=0, or a class whose decay is inside.",
+    )
+
+
+def _tell_relative(decay: Decay) -> Deviation:
+    factor = decay.beside_larger / decay.beside if decay.beside else math.inf
+    return Deviation(
+        f"weight decay that takes a share {factor:.2g} times as large of weights {FACTOR:g} times "
+        "as large",
+        "the same share, whatever their norm",
+        "Use weight_decay=0, or a class that takes lr * weight_decay * W.",
     )
 
 
