@@ -16,6 +16,8 @@ import warnings
 
 from importlib import metadata
 
+import torch
+
 from lrtransfer.errors import ParametrizationError
 
 from .catalog import DECAY, Configuration, list_configurations
@@ -27,6 +29,7 @@ def main() -> None:
     """Try all configurations and print the page."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
+    torch.compiler.set_stance("force_eager")  # the values are the same, compiling takes minutes
     words = sys.argv[1:]
     rows = []
     for configuration in list_configurations():

@@ -12,6 +12,7 @@ matrix at both widths, lr · weight_decay or, divided by the rate, weight_decay.
 import importlib
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -50,13 +51,9 @@ def build(width: int) -> nn.Module:
 def make(configuration: Configuration, width: int, *, decay: float = 0.0) -> Made:
     """Return a model with the optimizer of a configuration, and AdamW for what it leaves."""
     cls = getattr(importlib.import_module(configuration.module), configuration.name)
-    recipe = lt.parametrize(
-        build, width=width, base_width=BASE, optimizer=cls, follows=configuration.follows
-    )
-    model = recipe.initialize(build(width), seed=0)
-    with torch.no_grad():
-        for layer in list(model.children())[2 : LAYERS + 1]:
-            layer.weight.copy_(model.get_parameter(HIDDEN[0]))  # type: ignore[operator, union-attr]
+    recipe, values = _make_recipe(cls, configuration.follows, width)
+    model = build(width)
+    model.load_state_dict(values)
     groups = {
         kind: recipe.param_groups(model, lr=LR, weight_decay=decay, eps=1e-8, optimizer=kind)
         for kind in recipe.optimizers
@@ -64,6 +61,14 @@ def make(configuration: Configuration, width: int, *, decay: float = 0.0) -> Mad
     mine = [_strip(g, configuration) for g in groups.pop(configuration.follows)]
     rest = [torch.optim.AdamW(own) for own in groups.values()]
     return Made(recipe, model, (cls(mine, **configuration.options), *rest))
+
+
+@cache
+def _make_recipe(cls: Any, follows: str, width: int) -> tuple[Recipe, Values]:
+    """Return a recipe with its initial values, those of the hidden matrices all alike."""
+    recipe = lt.parametrize(build, width=width, base_width=BASE, optimizer=cls, follows=follows)
+    values = recipe.initialize(build(width), seed=0).state_dict()
+    return recipe, values | {name: values[HIDDEN[0]] for name in HIDDEN}
 
 
 def _strip(group: dict[str, Any], configuration: Configuration) -> dict[str, Any]:

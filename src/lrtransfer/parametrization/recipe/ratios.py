@@ -122,6 +122,7 @@ class _Keeper:
         """
         if len(self.rates) != len(groups):
             return False
-        changed = [(g["lr_mult"], g["lr"] != r) for g, r in zip(groups, self.rates, strict=True)]
-        others = {is_changed for multiple, is_changed in changed if multiple != 1}
-        return (1.0, True) not in changed and others == {True, False}
+        kept = [(g["lr_mult"], g["lr"] == r) for g, r in zip(groups, self.rates, strict=True)]
+        reference = next(is_kept for multiple, is_kept in kept if multiple == 1)
+        others = [is_kept for multiple, is_kept in kept if multiple != 1]
+        return reference and any(others) and not all(is_kept for _, is_kept in kept)

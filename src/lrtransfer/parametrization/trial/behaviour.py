@@ -17,7 +17,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -31,6 +31,7 @@ FACTOR = 16.0  # of gradients and weights
 _WEIGHTS = 2.0**-5
 RATES = 4.0  # between the rates of two groups
 DECAY = 2.0**-3
+_SAME = 0.05  # a power that is none
 _SLOWER = 2.0**20  # of a rate at which next to nothing is to move
 _SIDE, _GROWTH, _RANK = 8, 4, 2
 SHAPES: Mapping[str, tuple[int, int]] = {  # (fan_out, fan_in)
@@ -102,6 +103,7 @@ class Behaviour:
     Attributes:
         lr_power: x, where the step is as rate^x.
         gradient_power: The same for the size of the gradient.
+        gradient_power_later: The same for the twentieth step, where the first ones follow it.
         weight_power: The same for the size of the weights.
         place_ratio: Largest over smallest step of equal tensors in one group.
         still: The step without a gradient at a rate of almost 0, over the ordinary one.
@@ -112,6 +114,7 @@ class Behaviour:
 
     lr_power: float
     gradient_power: float
+    gradient_power_later: float
     weight_power: float
     place_ratio: float
     still: float
@@ -256,16 +259,26 @@ def _measure(bench: _Bench) -> Behaviour:
     first, large = f"{_UPPER} 0", f"{_OTHER} large"
     base = _sizes(bench.run())
     rate, quarter = ([base[f"{g} {i}"] for i in range(_EQUAL)] for g in (_UPPER, _LOWER))
+    gradient_power = _power(_sizes(bench.run(gradient=FACTOR))[first], rate[0], FACTOR)
+    later = _measure_later(bench) if abs(gradient_power) > _SAME else gradient_power
     return Behaviour(
         still=_sizes(bench.run(gradient=0.0, slower=_SLOWER))[first] / rate[0],
         lr_power=_power(rate[0], quarter[0], RATES),
-        gradient_power=_power(_sizes(bench.run(gradient=FACTOR))[first], rate[0], FACTOR),
+        gradient_power=gradient_power,
+        gradient_power_later=later,
         weight_power=_power(_sizes(bench.run(weights=FACTOR))[large], base[large], FACTOR),
         place_ratio=max(rate) / min(rate) if min(rate) else math.inf,
         sizes={n: base[f"{_OTHER} {n}"] / rate[0] for n in SHAPES if n != "square"},
         decay=_measure_decay(bench) if bench.case.decays else None,
         has_fixed_rank=bench.case.has_fixed_rank,
     )
+
+
+def _measure_later(bench: _Bench) -> float:
+    """Return the power of the gradient in the last of many steps."""
+    long = replace(bench, steps=_STEPS[-1])
+    sizes = [_sizes(long.run(gradient=g)[-2:])[f"{_UPPER} 0"] for g in (FACTOR, 1.0)]
+    return _power(*sizes, FACTOR)
 
 
 def _measure_decay(bench: _Bench) -> Decay:

@@ -73,12 +73,11 @@ def _list_options(optimizer: Optimizer, group: Group) -> Group:
     attributes = vars(optimizer)
     hidden = {key.removeprefix("_"): value for key, value in attributes.items()}
     known = group | hidden | attributes | dict(optimizer.defaults)
-    # An old sentinel of torch stands for options without a default.
-    missing = getattr(torch.optim.optimizer, "required", None)
     return {
         key: value
         for key, value in known.items()
-        if not isinstance(value, Optimizer) and value is not missing
+        # torch's sentinel of options without a default, in older packages
+        if not isinstance(value, Optimizer) and type(value).__name__ != "_RequiredParameter"
     }
 
 

@@ -130,8 +130,11 @@ def _tell_step(measured: Behaviour, kind: str, *, hint: bool = True) -> list[Dev
     family = FAMILIES[KINDS[kind].family]
     remedy = _suggest(measured, kind) if hint else ""
     found = []
-    if not _is_near(measured.gradient_power, family.gradient_power, measured):
-        got = f"a step that goes as the power {measured.gradient_power:.2f} of the gradient's size"
+    first, later = measured.gradient_power, measured.gradient_power_later
+    if not _is_near(first, family.gradient_power, measured) or abs(first - later) > 2 * _POWERS:
+        got = f"a step that goes as the power {first:.2f} of the gradient's size"
+        if abs(first - later) > 2 * _POWERS:
+            got += f" at first and {later:.2f} later"
         found.append(Deviation(got, f"{family.gradient_power:g} ({kind})", remedy))
     weights = 1.0 if family.follows_weights else 0.0
     if not _is_near(measured.weight_power, weights, measured):
