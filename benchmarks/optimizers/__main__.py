@@ -12,8 +12,6 @@ import logging
 import sys
 import time
 import warnings
-
-
 from importlib import metadata
 
 import torch

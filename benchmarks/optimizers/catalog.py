@@ -204,7 +204,7 @@ def _list_pytorch_optimizer() -> Iterator[Configuration]:
     library = importlib.import_module("pytorch_optimizer")
     for short in sorted(set(library.get_supported_optimizers()) - _APART):
         cls = library.load_optimizer(short)
-        follows = _SGD_LIKE & {short} and "sgd" or _SIGN & {short} and "lion" or "adamw"
+        follows = (_SGD_LIKE & {short} and "sgd") or (_SIGN & {short} and "lion") or "adamw"
         follows = ({**_TRUST, **_MATRIX}).get(short, follows)
         in_groups = {"use_muon": True} if short in _USES_MUON else {}
         options: list[dict[str, Any]] = [{}]

@@ -161,7 +161,7 @@ def test_accelerate_does_not_hide_a_plain_optimizer() -> None:
 
 
 def make_module(lightning: Any, recipe: Recipe, name: str, *, kept: bool = True) -> Any:
-    class Module(lightning.LightningModule):  # type: ignore[misc, name-defined]
+    class Module(lightning.LightningModule):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.net = recipe.initialize(build(64), seed=0)
@@ -176,7 +176,7 @@ def make_module(lightning: Any, recipe: Recipe, name: str, *, kept: bool = True)
             return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
         def on_train_batch_start(self, *_: Any) -> None:
-            recipe.verify(self.net, self.optimizers())  # type: ignore[arg-type]
+            recipe.verify(self.net, self.optimizers())
 
         def on_train_batch_end(self, *_: Any) -> None:
             recipe.verify(self.net, self.trainer.optimizers[0])

@@ -141,7 +141,7 @@ class BySide(Sign):
     """Smaller steps for larger matrices: 0.2 / √larger in place of 1."""
 
     def direction(self, p: Tensor, g: Tensor) -> Tensor:
-        return g.sign() * 0.2 / max(p.shape) ** 0.5
+        return g.sign().mul(0.2 / max(p.shape) ** 0.5)
 
 
 class Trust(Sign):

@@ -1,6 +1,5 @@
 """Every promise of the rules that an optimizer can break is measured, and named in the message."""
 
-import re
 import time
 from functools import partial
 from typing import Any
@@ -65,7 +64,7 @@ BROKEN: dict[Any, str] = {
     strange.Coupled: r"decay that is added to the gradient .* decoupled, or weight_decay=0\.",
     strange.FixedDecay: "weight decay that is independent of the group's learning rate",
     strange.SquaredDecay: r"weight decay that is as the power 2\.00 of the group's learning rate",
-    strange.DividedDecay: r"divided by the constructor's .*, 0\.0001.*DividedDecay\(groups, lr=0\.01",
+    strange.DividedDecay: r"divided by the constructor's .*, 0\.0001.*DividedDecay\(groups, lr=0",
     strange.NoDecay: "no weight decay in a step, although the groups have one",
     strange.DecayOfNormed: r"share 0\.06\d times as large of weights 16 times as large",
     strange.ByPlace: r"of equal tensors of one group that differ by a factor of 1\.23, by their",
@@ -76,7 +75,7 @@ BROKEN: dict[Any, str] = {
 }
 OF_NORM: dict[Any, str] = {
     strange.DecayOutside: "weight decay outside the trust ratio",
-    strange.CappedTrust: r"a step 9\..* times as large with weights 16 .* wanted 16 .*at a fixed nor",
+    strange.CappedTrust: r"a step 9\..* times as large with weights 16 .* wanted 16 .*at a fixed",
     strange.Sign: r"a step 1 times as large with weights 16 .* wanted 16 .*follows='adamw'",
 }
 
@@ -248,7 +247,7 @@ def test_messages_join_all_that_is_otherwise() -> None:
     message = r"got a step that goes as the power 0\.67.* Also: got weight decay that is indep"
     with pytest.raises(ParametrizationError, match=message) as caught:
         verify(Both)
-    assert len(re.findall("Also", str(caught.value))) == 1
+    assert str(caught.value).count("Also: ") == 1
 
 
 def test_two_kinds_of_groups_in_one_optimizer() -> None:

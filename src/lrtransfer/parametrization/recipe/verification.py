@@ -23,8 +23,8 @@ from .groups import (
 from .ratios import follow_reference
 from .tensor import TensorRecipe
 
-Pairs = Sequence[tuple[nn.Parameter, TensorRecipe]]
-Trained = list[tuple[TensorRecipe, Group]]  # tensors with the group that trains each
+_Pairs = Sequence[tuple[nn.Parameter, TensorRecipe]]
+_Trained = list[tuple[TensorRecipe, Group]]  # tensors with the group that trains each
 
 # What a trial sets itself, and what a recipe or a scheduler writes into groups besides: no options
 # of the optimizer, unless it has some of that name.
@@ -37,7 +37,7 @@ _ROLES = frozenset(role.value for role in Role)
 
 
 def verify_optimizers(
-    pairs: Pairs,
+    pairs: _Pairs,
     optimizers: Sequence[torch.optim.Optimizer],
     *,
     rules: Mapping[str, Optimizer],
@@ -72,11 +72,11 @@ def _holds_all(optimizer: torch.optim.Optimizer, rules: Mapping[str, Optimizer])
 
 
 def _split_by_kind(
-    optimizer: torch.optim.Optimizer, pairs: Pairs, rules: Mapping[str, Optimizer]
-) -> dict[str, Trained]:
+    optimizer: torch.optim.Optimizer, pairs: _Pairs, rules: Mapping[str, Optimizer]
+) -> dict[str, _Trained]:
     """Return the tensors of an optimizer by the rule that they follow, with their groups."""
     tensors = {id(parameter): tensor for parameter, tensor in pairs}
-    parts: dict[str, Trained] = {}
+    parts: dict[str, _Trained] = {}
     for group in follow_reference(optimizer):
         for parameter in group["params"]:
             if tensor := tensors.get(id(parameter)):
@@ -89,7 +89,7 @@ def _split_by_kind(
     return parts
 
 
-def _verify_settings(kind: str, optimizer: torch.optim.Optimizer, trained: Trained) -> None:
+def _verify_settings(kind: str, optimizer: torch.optim.Optimizer, trained: _Trained) -> None:
     own_kind = find_l2(optimizer) or kind
     for _, group in trained:
         require_rule_settings(kind, group)
@@ -101,7 +101,7 @@ def _verify_settings(kind: str, optimizer: torch.optim.Optimizer, trained: Train
 
 
 def _try_copies(
-    kind: str, optimizer: torch.optim.Optimizer, trained: Trained, *, required: bool
+    kind: str, optimizer: torch.optim.Optimizer, trained: _Trained, *, required: bool
 ) -> None:
     """Check what copies of an optimizer do beside the rule, for each set of options of its groups.
 
@@ -142,10 +142,10 @@ def _tell_untried(name: str, untried: Untried, *, required: bool) -> None:
 
 
 def _list_cases(
-    optimizer: torch.optim.Optimizer, trained: Trained
+    optimizer: torch.optim.Optimizer, trained: _Trained
 ) -> list[tuple[Case, tuple[float, ...]]]:
     """Return one case for each set of options, with the rates that the one tuned may be."""
-    by_options: dict[str, Trained] = {}
+    by_options: dict[str, _Trained] = {}
     for tensor, group in trained:
         own = sorted(_select_options(optimizer, group).items())
         key = repr([(name, value) for name, value in own if name not in {"name", "eps"}])
@@ -154,14 +154,14 @@ def _list_cases(
 
 
 def _make_case(
-    optimizer: torch.optim.Optimizer, trained: Trained
+    optimizer: torch.optim.Optimizer, trained: _Trained
 ) -> tuple[Case, tuple[float, ...]]:
     group = trained[0][1]
     rates = [
         float(group[key]) / multiple
         for tensor, group in trained
         for key in ("lr", "initial_lr", "max_lr")
-        if (key == "lr" or key in group and key not in optimizer.defaults)
+        if (key == "lr" or (key in group and key not in optimizer.defaults))
         and (multiple := group.get("lr_mult", tensor.lr))
     ]
     sides = [min(tensor.shape) for tensor, _ in trained if len(tensor.shape) == 2]

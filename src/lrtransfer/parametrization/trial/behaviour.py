@@ -23,13 +23,13 @@ from typing import Any
 
 import torch
 
-from .copies import COPIERS, Copier, Group, Optimizer, copy_option
+from .copies import COPIERS, Copier, Options, TorchOptimizer, copy_option
 
 FACTOR = 16.0  # of gradients and weights
 # Of the weights, as a root mean square: as small as initial values are, since some trust ratios
 # end at 1; the large matrix, times 16, has a norm beyond 10, at which others end.
 _WEIGHTS = 2.0**-5
-RATES = 4.0  # between the rates of two groups
+RATE_RATIO = 4.0  # between the rates of two groups
 DECAY = 2.0**-3
 _SAME = 0.05  # a power that is none
 _SLOWER = 2.0**20  # of a rate at which next to nothing is to move
@@ -58,8 +58,8 @@ class Case:
         device: Where its tensors are.
     """
 
-    optimizer: Optimizer
-    options: Group
+    optimizer: TorchOptimizer
+    options: Options
     lr: float
     decays: bool = True
     side: int = 0
@@ -78,7 +78,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Decay:
+class DecayShares:
     r"""What weight decay takes of the weights per step; shares of themselves, over lr · decay.
 
     Attributes:
@@ -119,7 +119,7 @@ class Behaviour:
     place_ratio: float
     still: float
     sizes: Mapping[str, float]
-    decay: Decay | None = None
+    decay: DecayShares | None = None
     has_fixed_rank: bool = False
 
 
@@ -201,7 +201,7 @@ class _Bench:
 
     def _make_groups(
         self, tensors: Mapping[str, torch.Tensor], decay: float, slower: float
-    ) -> list[Group]:
+    ) -> list[Options]:
         case = self.case
         fixed = {"rank": _RANK} if case.has_fixed_rank else {}
         return [
@@ -236,7 +236,7 @@ def _detach(tensors: Mapping[str, torch.Tensor]) -> Tensors:
     return {name: p.detach().to("cpu", torch.float64, copy=True) for name, p in tensors.items()}
 
 
-def _find_bench(case: Case, *, rates: float = RATES) -> tuple[str, _Bench | None]:
+def _find_bench(case: Case, *, rates: float = RATE_RATIO) -> tuple[str, _Bench | None]:
     """Return a bench on which steps can be made, or the error of the first one tried."""
     reasons = []
     for copier, dtype, closure in itertools.product(
@@ -263,7 +263,7 @@ def _measure(bench: _Bench) -> Behaviour:
     later = _measure_later(bench) if abs(gradient_power) > _SAME else gradient_power
     return Behaviour(
         still=_sizes(bench.run(gradient=0.0, slower=_SLOWER))[first] / rate[0],
-        lr_power=_power(rate[0], quarter[0], RATES),
+        lr_power=_power(rate[0], quarter[0], RATE_RATIO),
         gradient_power=gradient_power,
         gradient_power_later=later,
         weight_power=_power(_sizes(bench.run(weights=FACTOR))[large], base[large], FACTOR),
@@ -277,11 +277,11 @@ def _measure(bench: _Bench) -> Behaviour:
 def _measure_later(bench: _Bench) -> float:
     """Return the power of the gradient in the last of many steps."""
     long = replace(bench, steps=_STEPS[-1])
-    sizes = [_sizes(long.run(gradient=g)[-2:])[f"{_UPPER} 0"] for g in (FACTOR, 1.0)]
-    return _power(*sizes, FACTOR)
+    larger, size = (_sizes(long.run(gradient=g)[-2:])[f"{_UPPER} 0"] for g in (FACTOR, 1.0))
+    return _power(larger, size, FACTOR)
 
 
-def _measure_decay(bench: _Bench) -> Decay:
+def _measure_decay(bench: _Bench) -> DecayShares:
     upper, lower, unit = f"{_UPPER} 0", f"{_LOWER} 0", bench.case.trial_lr * DECAY
     alone = bench.run(gradient=0.0), bench.run(gradient=0.0, decay=DECAY)
     share, remainder = _compare_decay(*alone, upper)
@@ -296,7 +296,9 @@ def _measure_decay(bench: _Bench) -> Decay:
         / unit
         for size in (1.0, FACTOR)
     )
-    return Decay(share / unit, share_at_quarter / unit * RATES, remainder, beside, beside_larger)
+    return DecayShares(
+        share / unit, share_at_quarter / unit * RATE_RATIO, remainder, beside, beside_larger
+    )
 
 
 def _compare_decay(plain: list[Tensors], decayed: list[Tensors], name: str) -> tuple[float, float]:

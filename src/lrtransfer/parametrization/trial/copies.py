@@ -9,20 +9,20 @@ optimizer). Neither touches the optimizer that is copied, nor its tensors.
 import copy
 import inspect
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
 import torch
 
-Group = dict[str, Any]
-Optimizer = torch.optim.Optimizer
-Copier = Callable[[Optimizer, list[Group]], Optimizer]
+Options = dict[str, Any]
+TorchOptimizer = torch.optim.Optimizer
+Copier = Callable[[TorchOptimizer, list[Options]], TorchOptimizer]
 
 _SETTINGS = (bool, float, str, Enum)  # no whole numbers: those count steps
 
 
-def rebuild(optimizer: Optimizer, groups: list[Group]) -> Optimizer:
+def rebuild(optimizer: TorchOptimizer, groups: list[Options]) -> TorchOptimizer:
     """Return a new optimizer of the same class with the options that this one was made with."""
     signature = inspect.signature(type(optimizer).__init__)
     _, first, *rest = signature.parameters.values()
@@ -35,12 +35,12 @@ def rebuild(optimizer: Optimizer, groups: list[Group]) -> Optimizer:
     return rebuilt
 
 
-def strip(optimizer: Optimizer, groups: list[Group]) -> Optimizer:
+def strip(optimizer: TorchOptimizer, groups: list[Options]) -> TorchOptimizer:
     """Return the same object with other groups, without state, hooks and wrapped methods.
 
     An optimizer inside it (of SAM, of Lookahead) is stripped likewise and shares the groups.
     """
-    stripped: Optimizer = object.__new__(type(optimizer))
+    stripped: TorchOptimizer = object.__new__(type(optimizer))
     # Whatever refers to the tensors trained is not to copy them, nor to step them.
     held = [p for group in optimizer.param_groups for p in group["params"]]
     memo: dict[int, Any] = {id(p): groups[0]["params"][0] for p in held}
@@ -48,7 +48,7 @@ def strip(optimizer: Optimizer, groups: list[Group]) -> Optimizer:
     for key, value in vars(optimizer).items():
         if callable(value) and hasattr(type(optimizer), key):
             continue  # a method that a scheduler wrapped: it would step the optimizer itself
-        if isinstance(value, Optimizer):
+        if isinstance(value, TorchOptimizer):
             vars(stripped)[key] = strip(value, groups)
         elif key not in {"state", "param_groups"}:
             vars(stripped)[key] = OrderedDict() if "_hooks" in key else copy_option(value, memo)
@@ -68,7 +68,7 @@ def copy_option(value: Any, memo: dict[int, Any] | None = None) -> Any:
         return value
 
 
-def _list_options(optimizer: Optimizer, group: Group) -> Group:
+def _list_options(optimizer: TorchOptimizer, group: Options) -> Options:
     """Return what may be options of the constructor, by name."""
     attributes = vars(optimizer)
     hidden = {key.removeprefix("_"): value for key, value in attributes.items()}
@@ -77,11 +77,11 @@ def _list_options(optimizer: Optimizer, group: Group) -> Group:
         key: value
         for key, value in known.items()
         # torch's sentinel of options without a default, in older packages
-        if not isinstance(value, Optimizer) and type(value).__name__ != "_RequiredParameter"
+        if not isinstance(value, TorchOptimizer) and type(value).__name__ != "_RequiredParameter"
     }
 
 
-def _copy_settings(optimizer: Optimizer, rebuilt: Optimizer) -> None:
+def _copy_settings(optimizer: TorchOptimizer, rebuilt: TorchOptimizer) -> None:
     """Set what the class keeps under another name than its argument's."""
     for key, value in vars(optimizer).items():
         if isinstance(value, _SETTINGS) and type(vars(rebuilt).get(key)) is type(value):

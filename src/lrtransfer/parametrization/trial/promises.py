@@ -16,9 +16,10 @@ import torch
 from ..optimizers import KINDS
 from ..powers import CONSTANT, Fans, Power
 from ..rules import FAMILIES, Role, UpdateFamily
-from .behaviour import FACTOR, RATES, SHAPES, Behaviour, Decay
+from .behaviour import FACTOR, RATE_RATIO, SHAPES, Behaviour, DecayShares
 
 _POWERS = 0.1  # how far a measured power may be off; some optimizers settle in their first steps
+_NONE = 1e-4  # a share that is none; at first steps that are small, decays are, too
 _SHARES = 0.05  # how far the shares that weight decay takes
 _SIZES = 1.3  # by which factor a step, as Newton and Schulz's iteration is not exact
 _DECOUPLING = ("decoupled_weight_decay", "weight_decouple", "decouple_wd", "decoupled_decay")
@@ -173,11 +174,14 @@ def _tell_sizes(measured: Behaviour, kind: str, remedy: str) -> Deviation | None
 
 
 def _tell_decay(
-    decay: Decay, family: UpdateFamily, optimizer: torch.optim.Optimizer, rates: tuple[float, ...]
+    decay: DecayShares,
+    family: UpdateFamily,
+    optimizer: torch.optim.Optimizer,
+    rates: tuple[float, ...],
 ) -> Deviation | None:
     if decay.remainder > 2 * _SHARES and not family.gradient_power:
         return _tell_coupled(optimizer)
-    if abs(decay.share) < _SHARES:
+    if abs(decay.share) < _NONE:
         return None if abs(decay.beside) > _SHARES else _tell_no_decay()
     if (deviation := _tell_rate_of_decay(decay.share, decay.share_at_quarter)) is not None:
         return deviation
@@ -206,7 +210,7 @@ def _tell_division(
 
 def _tell_rate_of_decay(share: float, share_at_quarter: float) -> Deviation | None:
     if share * share_at_quarter > 0:
-        power = 1 + math.log(share / share_at_quarter, RATES)
+        power = 1 + math.log(share / share_at_quarter, RATE_RATIO)
         if abs(power - 1) < _POWERS:
             return None
     else:
@@ -221,10 +225,13 @@ def _tell_rate_of_decay(share: float, share_at_quarter: float) -> Deviation | No
 
 
 def _tell_relative_decay(
-    decay: Decay, family: UpdateFamily, optimizer: torch.optim.Optimizer, rates: tuple[float, ...]
+    decay: DecayShares,
+    family: UpdateFamily,
+    optimizer: torch.optim.Optimizer,
+    rates: tuple[float, ...],
 ) -> Deviation | None:
     """Return what is otherwise in a decay that a trust ratio is to multiply."""
-    if abs(decay.beside) < 1e-4:
+    if abs(decay.beside) < _NONE:
         return _tell_coupled(optimizer) if decay.remainder > 2 * _SHARES else _tell_no_decay()
     power = math.log(abs(decay.beside_larger / decay.beside) or 1e-9, FACTOR)
     if abs(power - 1) < _POWERS:
@@ -237,7 +244,7 @@ def _tell_relative_decay(
     )
 
 
-def _tell_relative(decay: Decay) -> Deviation:
+def _tell_relative(decay: DecayShares) -> Deviation:
     factor = decay.beside_larger / decay.beside if decay.beside else math.inf
     return Deviation(
         f"weight decay that takes a share {factor:.2g} times as large of weights {FACTOR:g} times "
