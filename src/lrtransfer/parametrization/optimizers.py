@@ -5,7 +5,7 @@ together with the name of the rule that it follows.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -126,9 +126,11 @@ def find_optimizer(optimizer: str | OptimizerClass, *, follows: str | None = Non
         )
     name = qualify(optimizer)
     _refuse(name)
-    if follows is not None:
-        return Optimizer(_check_kind(follows, key="follows"), class_name=name)
     kinds = [kind for kind, row in KINDS.items() if name in row.classes]
+    if follows is not None:
+        kind = _check_kind(follows, key="follows")
+        _require_family(kind, name, kinds)
+        return Optimizer(kind, class_name=name)
     if len(kinds) != 1:
         raise ParametrizationError(
             f"optimizer: got the class {name}, wanted "
@@ -139,19 +141,54 @@ def find_optimizer(optimizer: str | OptimizerClass, *, follows: str | None = Non
     return Optimizer(kinds[0])
 
 
+# Wrappers that hand each step on as it is; all have the optimizer in `optimizer`.
+_WRAPPERS = (
+    "accelerate.optimizer.AcceleratedOptimizer",
+    "lightning.fabric.wrappers._FabricOptimizer",
+    "lightning.pytorch.core.optimizer.LightningOptimizer",
+    "lightning_fabric.wrappers._FabricOptimizer",
+    "pytorch_lightning.core.optimizer.LightningOptimizer",
+)
+
+
+def unwrap_optimizer(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """Return the optimizer inside Accelerate's and Lightning's wrappers, nested in any order."""
+    while any(name in _WRAPPERS for name in list_ancestors(optimizer)):
+        optimizer = optimizer.optimizer  # type: ignore[attr-defined]
+    return optimizer
+
+
+def list_ancestors(optimizer: torch.optim.Optimizer) -> list[str]:
+    """Return the qualified names of the class of an optimizer and of those that it is made from."""
+    return [qualify(cls) for cls in type(optimizer).__mro__]
+
+
+def is_known(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the class itself, not one that it is made from, is among those known."""
+    return any(qualify(type(optimizer)) in row.classes for row in KINDS.values())
+
+
+def find_l2(optimizer: torch.optim.Optimizer) -> str | None:
+    """Return the kind of a known class, or its nearest such ancestor, if its decay is L2."""
+    for name in list_ancestors(optimizer):
+        for kind, row in KINDS.items():
+            if name in row.classes:
+                return kind if row.l2 else None
+    return None
+
+
 def require_class(expected: Optimizer, optimizer: torch.optim.Optimizer) -> None:
     """Check that an optimizer is of a class to which the rule applies.
 
     Raises:
         ParametrizationError: If it is of another class, or breaks every rule.
     """
-    ancestors = [qualify(c) for c in type(optimizer).__mro__]
+    ancestors = list_ancestors(optimizer)
+    for name in ancestors:
+        _refuse(name)
+    accepted = KINDS[expected.kind].classes
     if expected.class_name is not None:
-        accepted: tuple[str, ...] = (expected.class_name,)
-    else:
-        for name in ancestors:
-            _refuse(name)
-        accepted = KINDS[expected.kind].classes
+        accepted = (expected.class_name,)
     if not set(accepted) & set(ancestors):
         raise ParametrizationError(
             f"verify: got an optimizer of class {type(optimizer).__name__}, wanted "
@@ -168,6 +205,17 @@ def qualify(cls: type) -> str:
 
 def _describe_classes(classes: tuple[str, ...], kind: str) -> str:
     return " or ".join(classes) or f"the class that follows {kind!r}"
+
+
+def _require_family(kind: str, class_name: str, known: Sequence[str]) -> None:
+    """Check that a class that is known is not said to follow another family's rule."""
+    families = {KINDS[own].family for own in known}
+    if families and KINDS[kind].family not in families:
+        raise ParametrizationError(
+            f"follows: got {kind!r} for {class_name}, whose steps are those of "
+            f"{' or '.join(map(repr, known))}, wanted such a rule. Leave follows out"
+            + (", or name one of them." if len(known) > 1 else ".")
+        )
 
 
 def _check_kind(name: str, *, key: str) -> str:

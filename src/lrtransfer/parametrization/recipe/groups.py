@@ -135,13 +135,29 @@ def require_rule_settings(kind: str, group: Group) -> None:
         )
 
 
-def require_decay_apart(kind: str, weight_decay: float) -> None:
-    """Check that weight decay does not enter Adam's moments.
+def require_kind(kind: str, tensors: Sequence[Multiples]) -> None:
+    """Check that tensors are those of one optimizer.
+
+    Raises:
+        ParametrizationError: If one is another's.
+    """
+    if foreign := [tensor.name for tensor in tensors if tensor.optimizer != kind]:
+        raise ParametrizationError(
+            f"groups: got {foreign[0]!r} in the optimizer {kind!r}, wanted it in another: "
+            f"use param_groups(optimizer={kind!r}) for this one."
+        )
+
+
+def require_decay_apart(kind: str, group: Group) -> None:
+    """Check that the weight decay of a group does not enter Adam's moments.
 
     Raises:
         ParametrizationError: If it would.
     """
-    if KINDS[kind].l2 and kind != "sgd" and weight_decay:
+    weight_decay = float(group.get("weight_decay", 0.0))
+    told = group.get("decoupled_weight_decay")  # what torch's Adam, NAdam and RAdam go by
+    l2 = KINDS[kind].l2 and kind != "sgd" if told is None else not told
+    if l2 and weight_decay:
         raise ParametrizationError(
             f"weight_decay: got {weight_decay:g} for {kind!r}, which adds it to the gradient, "
             "wanted 0: such decay is mixed into the moments and has no width rule (arXiv "

@@ -15,22 +15,20 @@ from torch import nn
 from ...errors import ParametrizationError
 from ...randomness import seed_of
 from ..choices import WEIGHT_DECAYS, Choices, Tuned
-from ..optimizers import KINDS, Optimizer, require_class
+from ..optimizers import KINDS, Optimizer, unwrap_optimizer
 from ..rules import FAMILIES
 from .groups import (
     Group,
-    index_groups,
     merge_groups,
-    require_all,
     require_decay_apart,
-    require_ratios,
-    require_rule_settings,
+    require_kind,
     scale_groups,
 )
 from .initial import require_kept
 from .multipliers import Multiplier, attach, require_attached
 from .present import note_initialized, require_unlearnt
 from .tensor import TensorRecipe, pair_parameters, unwrap
+from .verification import verify_optimizers
 
 _RESCALED = "_lrtransfer_rescaled"
 _FORMAT = "lrtransfer.recipe/1"
@@ -178,7 +176,7 @@ class Recipe:
                 optimizers is not named, or the decay given has no rule.
         """
         kind = self._choose_kind(optimizer)
-        require_decay_apart(kind, weight_decay)
+        require_decay_apart(kind, {"weight_decay": weight_decay})
         pairs = [(p, tensor) for p, tensor in self._pairs(model) if tensor.optimizer == kind]
         return merge_groups(
             pairs, lr=lr, weight_decay=self._decay(weight_decay, lr), eps=self._eps(kind, eps)
@@ -231,37 +229,42 @@ class Recipe:
         defaults = {"lr": lr, "weight_decay": weight_decay, "eps": eps}
         scaled = scale_groups(groups, self._pairs(model), defaults, decay=self._decay)
         for group, tensor in scaled:
-            require_decay_apart(kind, group["weight_decay"])
-            self._require_kind(kind, [tensor])
+            require_decay_apart(kind, {"weight_decay": group["weight_decay"]})
+            require_kind(kind, [tensor])
             eps_given = self._eps(kind, group.pop("eps"))
             if eps_given is not None:
                 group |= {"eps": eps_given * tensor.eps, "own_eps": eps_given}
         return [group for group, _ in scaled]
 
-    def verify(self, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
+    def verify(
+        self, model: nn.Module, *optimizers: torch.optim.Optimizer, test: bool | None = None
+    ) -> None:
         """Check that optimizers train every tensor once, as the recipe's family and ratios say.
+
+        Rates that `keep_ratios` will set at the next step are compared as they will be. With
+        `test`, copies of the optimizer, with its options and tiny tensors of their own, are
+        stepped, and what their steps and their weight decay depend on is measured; the optimizer
+        and its state are left alone. What cannot be decided is a warning.
+
+        Arguments:
+            model: The model to be trained.
+            *optimizers: One, or one for each of `optimizers`; Accelerate's and Lightning's
+                wrappers are looked into.
+            test: Whether copies are tried; by default those of classes that are not known.
 
         Raises:
             ParametrizationError: If an optimizer is of another class, a parameter that trains is
                 missing or occurs twice, the learning rates, weight decays or (AdamW's) epsilons
                 are not in the ratios of the recipe (a plain optimizer, or a scheduler that set all
-                groups to one value), or the model lacks its multipliers. Where all rates are 0, as
-                at the start of a warmup, the rates that the scheduler starts from are compared.
+                groups to one value), the weight decay is mixed into moments, the model lacks its
+                multipliers, copies do otherwise than the family says, or none can be tried though
+                `test` is set. Where all rates are 0, as at the start of a warmup, the rates that
+                the scheduler starts from are compared.
         """
-        if len(optimizers) != len(self.optimizers):
-            raise ParametrizationError(
-                f"verify: got {len(optimizers)} optimizers, wanted {len(self.optimizers)}: "
-                f"{', '.join(self.optimizers)}."
-            )
         pairs = self._pairs(model)
         require_attached(unwrap(model), self.multipliers)
-        kinds = {id(parameter): tensor.optimizer for parameter, tensor in pairs}
-        require_all(pairs, index_groups(optimizers))
-        for optimizer in optimizers:
-            groups = index_groups([optimizer])
-            kind = next((kinds[p] for p in groups if p in kinds), self.optimizers[0])
-            require_class(self._optimizer(kind), optimizer)
-            self._verify_groups(kind, pairs, groups)
+        rules = {kind: self._optimizer(kind) for kind in self.optimizers}
+        verify_optimizers(pairs, list(map(unwrap_optimizer, optimizers)), rules=rules, test=test)
 
     def to_json(self) -> str:
         """Return the recipe as a JSON document."""
@@ -281,30 +284,6 @@ class Recipe:
                 f"from_json: got a text that is no recipe ({error}), wanted what recipe.to_json() "
                 f"writes, of format {_FORMAT!r}."
             ) from error
-
-    def _verify_groups(
-        self,
-        kind: str,
-        pairs: Sequence[tuple[nn.Parameter, TensorRecipe]],
-        groups: dict[int, Group],
-    ) -> None:
-        trained = [(t, groups[id(p)]) for p, t in pairs if id(p) in groups]
-        self._require_kind(kind, [tensor for tensor, _ in trained])
-        for _, group in trained:
-            require_rule_settings(kind, group)
-            if not group.get("decoupled_weight_decay"):
-                require_decay_apart(kind, float(group.get("weight_decay", 0.0)))
-        has_eps = FAMILIES[KINDS[kind].family].has_eps
-        for key in ("lr", "weight_decay") + (("eps",) if has_eps else ()):
-            require_ratios(key, [(t, group) for t, group in trained if key in group])
-
-    def _require_kind(self, kind: str, tensors: Sequence[TensorRecipe]) -> None:
-        """Check that tensors are those of one optimizer."""
-        if foreign := [tensor.name for tensor in tensors if tensor.optimizer != kind]:
-            raise ParametrizationError(
-                f"groups: got {foreign[0]!r} in the optimizer {kind!r}, wanted it in another: "
-                f"use param_groups(optimizer={kind!r}) for this one."
-            )
 
     def _optimizer(self, kind: str) -> Optimizer:
         return self.optimizer if kind == self.optimizer.kind else Optimizer(kind)

@@ -1,0 +1,1 @@
+"""Optimizers of public packages: what each does, and whether `verify` tells it."""

@@ -1,0 +1,106 @@
+"""The page that the trials of optimizers fill."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .catalog import DECAY, LR, Configuration
+
+_HEAD = f"""# What optimizers of public packages do
+
+Written by `python -m benchmarks.optimizers` (`pip install` the packages with `--no-deps`; see the
+extra `optimizers` in `pyproject.toml`; dion and SOAP are on GitHub alone). Each configuration was
+made as a user would: recipe with `follows=`, groups with lr = {LR:g} and weight decay {DECAY:g},
+no `lr=` for the constructor unless the table shows it, then `recipe.verify(..., test=True)`.
+
+- **verify**: what it said; for what it refuses, what [the trial](../reference/optimizers.md)
+  measured.
+- **steps at widths 64 and 256**: an independent measurement. The optimizer trains a linear model at
+  both widths with equal gradients (smaller by 1/4 below the readout, as they are under μP). Listed
+  is what differs from what the recipe promises: the step of input, hidden and output matrices at
+  four times the width (promised 1, 1/4, 1/4; orthogonal steps 1/2), the share that weight decay
+  takes, equal tensors, weights that move without a gradient.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was found of one configuration.
+
+    Attributes:
+        configuration: It.
+        version: Version of its package.
+        verdict: What `verify` says: passes, refused, caution, or not made.
+        reason: Its message.
+        faults: What the steps at two widths show.
+        seconds: What `verify` took.
+    """
+
+    configuration: Configuration
+    version: str
+    verdict: str
+    reason: str
+    faults: Sequence[str]
+    seconds: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether `verify` and the steps at two widths say the same."""
+        return (self.verdict == "passes") != bool(self.faults)
+
+
+def write_page(rows: Sequence[Row]) -> str:
+    """Return the page as Markdown."""
+    made = [row for row in rows if row.verdict != "not made"]
+    seconds = sorted(row.seconds for row in made)
+    counts = [
+        ("configurations tried", len(made)),
+        ("pass, and the steps are as promised", _count(made, passes=True, faults=False)),
+        ("refused or cautioned, and the steps differ", _count(made, passes=False, faults=True)),
+        ("pass, though the steps differ", _count(made, passes=True, faults=True)),
+        ("refused, though these steps are as promised", _count(made, passes=False, faults=False)),
+        ("could not be made in this way", len(rows) - len(made)),
+    ]
+    table = ["| | configurations |", "|---|---|", *(f"| {name} | {n} |" for name, n in counts)]
+    median = seconds[len(seconds) // 2] if seconds else 0.0
+    return "\n".join([
+        _HEAD,
+        *table,
+        "",
+        f"`verify` took {median:.2g} s (median, on a busy machine).",
+        "",
+        _NOTES,
+        *_write_rows([row for row in rows if row in made]),
+    ])
+
+
+_NOTES = ""
+
+
+def _count(rows: Sequence[Row], *, passes: bool, faults: bool) -> int:
+    return sum((row.verdict == "passes") == passes and bool(row.faults) == faults for row in rows)
+
+
+def _write_rows(rows: Sequence[Row]) -> list[str]:
+    lines = []
+    for package in dict.fromkeys(row.configuration.package for row in rows):
+        own = [row for row in rows if row.configuration.package == package]
+        lines += [f"\n## {package} {own[0].version}\n"]
+        lines += [
+            "| optimizer | follows | verify | steps at widths 64 and 256 |",
+            "|---|---|---|---|",
+        ]
+        lines += [
+            f"| `{row.configuration.label}` | `{row.configuration.follows}` | {_tell(row)} | "
+            f"{'; '.join(row.faults) or 'as promised'} |"
+            for row in own
+        ]
+    return lines
+
+
+def _tell(row: Row) -> str:
+    if row.verdict == "passes":
+        return "passes"
+    parts = re.findall(r"got (.*?)(?:, wanted|$)", row.reason, flags=re.DOTALL)
+    told = "; ".join(parts) or row.reason
+    return f"**{row.verdict}**: {told}".replace("|", "\\|").replace("\n", " ")
