@@ -93,6 +93,19 @@ class InitialDistribution:
         """Return the distribution with this standard deviation about zero."""
         return replace(self, mean=0.0, std=std) if self.is_random else self
 
+    def multiply(self, factor: float) -> "InitialDistribution":
+        """Return the distribution of the values multiplied; values that are kept cannot be.
+
+        Raises:
+            ValueError: If the values are kept as the model makes them.
+        """
+        if self.shape == "kept":
+            raise ValueError("values that are kept cannot be multiplied")
+        pattern = self.pattern
+        if pattern is not None:
+            pattern = replace(pattern, values=tuple(value * factor for value in pattern.values))
+        return replace(self, mean=self.mean * factor, std=self.std * factor, pattern=pattern)
+
     def with_rows(self, rows: tuple[tuple[int, int, float], ...]) -> "InitialDistribution":
         """Return the distribution with rows of another scale."""
         return replace(self, rows=rows)
