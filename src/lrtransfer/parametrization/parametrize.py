@@ -258,9 +258,7 @@ def _find_multiplied(
     }
 
 
-def _owns(
-    model: nn.Module, module: str, name: str, is_kind: Callable[[nn.Module], bool]
-) -> bool:
+def _owns(model: nn.Module, module: str, name: str, is_kind: Callable[[nn.Module], bool]) -> bool:
     """Return whether a module of a kind has a tensor as a parameter of its own."""
     owner, tensor = model.get_submodule(module), model.get_parameter(name)
     return any(own is tensor for own in owner.parameters(recurse=False)) and is_kind(owner)
@@ -282,9 +280,7 @@ def _require_lookups(model: nn.Module, role: TensorRole) -> bool:
 def find_directions(roles: tuple[TensorRole, ...]) -> dict[str, TensorRole]:
     """Return the role of the weight whose direction a gain multiplies, by the gain's name."""
     by_name = {role.name: role for role in roles}
-    return {
-        role.name: by_name[role.direction.name] for role in roles if role.direction is not None
-    }
+    return {role.name: by_name[role.direction.name] for role in roles if role.direction is not None}
 
 
 def _require_untied(role: TensorRole) -> None:

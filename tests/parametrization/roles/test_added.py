@@ -83,7 +83,7 @@ def test_a_bias_for_each_expert_is_a_vector(forward: Forward) -> None:
     assert (bias.fans, bias.base_fans) == (Fans(1, 128), Fans(1, 32))
 
 
-def heads(x: torch.Tensor) -> torch.Tensor:
+def heads(x: torch.Tensor) -> Any:
     return x.unflatten(-1, (-1, 8))
 
 
@@ -157,13 +157,17 @@ MOE: dict[str, Any] = {"num_local_experts": 4, "num_experts_per_tok": 2}
 @pytest.mark.parametrize("implementation", ["eager", "batched_mm", "grouped_mm"])
 def test_biases_of_gpt_oss_experts_are_vectors(implementation: str) -> None:
     def build(n: int) -> nn.Module:
-        config = tf.GptOssConfig(**decoder(n, **MOE), experts_implementation=implementation)
-        return tf.GptOssForCausalLM(config)
+        sizes = decoder(n, **MOE, experts_implementation=implementation)
+        return tf.GptOssForCausalLM(tf.GptOssConfig(**sizes))
 
     tensors = roles_of(build, IDS)
     for name in ("gate_up_proj_bias", "down_proj_bias"):
         bias = tensors[f"model.layers.0.mlp.experts.{name}"]
         assert (bias.role, bias.contracts, bias.lookup) == ("vector", False, False)
+
+
+def _xlnet(n: int) -> dict[str, Any]:
+    return {"vocab_size": 96, "d_model": n, "n_layer": 1, "n_head": n // 8, "d_inner": 4 * n}
 
 
 def test_gates_of_recurrent_gemma_and_head_biases_of_xlnet_are_vectors() -> None:
@@ -172,14 +176,7 @@ def test_gates_of_recurrent_gemma_and_head_biases_of_xlnet_are_vectors() -> None
         tf.RecurrentGemmaConfig,
         lambda n: decoder(n, num_hidden_layers=3, lru_width=n),
     )
-    sizes: Any = lambda n: {  # noqa: E731
-        "vocab_size": 96,
-        "d_model": n,
-        "n_layer": 1,
-        "n_head": n // 8,
-        "d_inner": 4 * n,
-    }
-    xlnet = hub(tf.XLNetModel, tf.XLNetConfig, sizes)
+    xlnet = hub(tf.XLNetModel, tf.XLNetConfig, _xlnet)
     segments = IDS | {"token_type_ids": IDS["input_ids"] % 2}
     targets = {"target_mapping": torch.ones(2, 2, 6), "perm_mask": torch.zeros(2, 6, 6)}
     found = roles_of(gemma, IDS) | roles_of(xlnet, segments | targets)

@@ -39,7 +39,9 @@ def centred(x: torch.Tensor) -> torch.Tensor:
 
 NORMS: dict[str, Forward] = {
     "rms": lambda m, x: m.gain * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)),
-    "rms from 0": lambda m, x: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * (1 + m.gain),
+    "rms from 0": lambda m, x: (
+        x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * (1 + m.gain)
+    ),
     "rms by a power": lambda m, x: x * ((x * x).mean(-1, keepdim=True) + 1e-6) ** -0.5 * m.gain,
     "divided": lambda m, x: x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt() * m.gain,
     "in double": lambda m, x: (x.double() / x.double().std(-1, keepdim=True)).float() * m.gain,

@@ -41,12 +41,19 @@ def parts_of(build: Callable[[int], nn.Module], name: str, example: Any) -> Any:
     [
         lambda y, n: (y[..., :n], y[..., n::2], y[..., n + 1 :: 2]),
         lambda y, n: (y[..., :n], y[..., n:].view(-1, 2, 2).transpose(1, 2).reshape(-1, 4)),
-        lambda y, n: (y[..., :n], y[..., n:].unflatten(-1, (2, 2)).unbind(-1)[0], y[..., n + 1 :: 2]),
+        lambda y, n: (
+            y[..., :n],
+            y[..., n:].unflatten(-1, (2, 2)).unbind(-1)[0],
+            y[..., n + 1 :: 2],
+        ),
         lambda y, n: (y[..., :n], y[..., [n, n + 1]], y[..., [n + 2, n + 3]]),
         lambda y, n: (y[..., :n], y[..., torch.tensor([n, n + 3])], y[..., [n + 1, n + 2]]),
         lambda y, n: (y[..., :n], y.index_select(-1, torch.arange(n, n + 4))),
         lambda y, n: (y[..., :n], y[..., [-4, -3, -2, -1]]),
-        lambda y, n: (y.view(-1, n // 4 + 1, 4)[..., :-1, :], y.view(-1, n // 4 + 1, 4)[..., [-1], :]),
+        lambda y, n: (
+            y.view(-1, n // 4 + 1, 4)[..., :-1, :],
+            y.view(-1, n // 4 + 1, 4)[..., [-1], :],
+        ),
         lambda y, n: y.split([n, 4], -1),
     ],
 )
@@ -81,7 +88,9 @@ def test_parts_that_move_apart_are_read_as_long_as_they_are_as_many() -> None:
 
 def test_parts_in_more_pieces_at_a_larger_width_are_refused() -> None:
     build = fused(every(32))
-    with pytest.raises(ParametrizationError, match=r"fused tensor 'fused' with parts of size \[4\]"):
+    with pytest.raises(
+        ParametrizationError, match=r"fused tensor 'fused' with parts of size \[4\]"
+    ):
         assign_roles(build, width=128, base_width=32, example=FEATURES)
 
 

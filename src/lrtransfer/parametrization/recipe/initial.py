@@ -16,7 +16,7 @@ from torch import nn
 from ...errors import ParametrizationError
 from ...randomness import seed_of
 from ..roles.growth import Build
-from .sharding import BLOCK, fill_, gather_values, standard_deviation, take_local_part
+from .sharding import BLOCK, fill_, gather_values, mean, standard_deviation, take_local_part
 
 # Models are built until every random tensor has given ENTRIES values (its std to about 1 %).
 # A tensor of one entry stops at MOST_BUILDS values: its std is then known to 6 % if uniform.
@@ -147,17 +147,20 @@ class InitialDistribution:
             fill_(tensor, self._blocks(tensor.shape, generator))
 
     def rescale_(self, tensor: torch.Tensor) -> None:
-        """Give the values of a random tensor the standard deviation of the distribution.
+        """Give the values of a random tensor the standard deviation and mean of the distribution.
 
         Rows that start from zero are left out of the measurement of the present one.
         """
         zeros = sum(stop - first for first, stop, factor in self.rows if factor == 0)
         drawn = 1 - zeros / len(tensor) if zeros else 1.0
         present = standard_deviation(tensor) / drawn**0.5
+        is_length = abs(self.mean) > 3 * self.std  # of a weight: another one at each width
+        if not self.is_random or not (present > 0 or is_length):
+            return
+        centre = mean(tensor) if self.mean else 0.0
         with torch.no_grad():
-            if self.is_random and present > 0:
-                values = take_local_part(tensor).values
-                values.sub_(self.mean).mul_(self.std / present).add_(self.mean)
+            values = take_local_part(tensor).values
+            values.sub_(centre).mul_(self.std / present if present > 0 else 1).add_(self.mean)
 
     def _blocks(self, shape: Sequence[int], generator: torch.Generator) -> Iterator[torch.Tensor]:
         """Yield draws in float32, in the order of the flattened tensor."""

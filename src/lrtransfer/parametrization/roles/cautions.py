@@ -92,9 +92,7 @@ def caution_of_starts(graphs: Sequence[Graph], base_width: int) -> tuple[str, ..
     )
 
 
-def caution_of_guesses(
-    sides: Mapping[str, Sides], shapes: Mapping[str, Shape]
-) -> tuple[str, ...]:
+def caution_of_guesses(sides: Mapping[str, Sides], shapes: Mapping[str, Shape]) -> tuple[str, ...]:
     """Return a line for every tensor that was taken for a table though it may be a bias."""
     return tuple(
         f"{name} of shape {shapes[name]} is added to an activation that could not be followed: it "

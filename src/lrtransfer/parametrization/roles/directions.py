@@ -33,8 +33,8 @@ def find_direction(name: str, finder: SideFinder, width: int) -> DirectionRole |
 
     Its size at `width` follows that at the base width and at twice that as a power.
     """
-    found = [graph.directions.get(name) for graph in finder.graphs]
-    if len(found) != 2 or found[0] is None or found[1] is None:
+    found = [graph.directions[name] for graph in finder.graphs if name in graph.directions]
+    if len(found) != 2:
         return None
     base, double = found
     if base.parameters != double.parameters or len(base.parameters) != 1:

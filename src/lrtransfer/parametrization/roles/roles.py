@@ -22,8 +22,6 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Literal
 
-from torch import nn
-
 from ...errors import ParametrizationError
 from ..powers import Fans
 from ..rules import Role
@@ -246,9 +244,7 @@ def _find_sides(
                 f"roles: got {role!r} for {name!r}, wanted one of {', '.join(Role)}."
             )
     finder.require_known([
-        name
-        for name in names
-        if name not in layouts and (name not in roles or name in finder.uses)
+        name for name in names if name not in layouts and (name not in roles or name in finder.uses)
     ])
     return {
         name: _find_own_sides(name, finder, layouts.get(name), roles.get(name)) for name in names
@@ -292,7 +288,7 @@ def _find_role(
         is_query=_hold_in_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
         is_residual_output=_hold_in_all(finder.graphs, lambda g: name in g.residual),
         is_norm_gain=sides.is_norm_gain,
-        direction=find_direction(name, finder, width) if sides.kind is UseKind.SCALED else None,
+        direction=None if sides.layout.contracted else find_direction(name, finder, width),
         parts=() if is_fixed else find_parts(name, assigned, sides.layout, finder, width),
     )
 

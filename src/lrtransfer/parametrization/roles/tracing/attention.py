@@ -40,6 +40,4 @@ def attend(graph: Graph, call: AtenCall) -> None:
     dimensions = [Dimension(traits=dimension.traits) for dimension in sides]
     for out in call.outs:
         is_mixture = out.ndim == len(dimensions)
-        graph.put_activation(
-            out, sources, dimensions if is_mixture else None, makers=frozenset()
-        )
+        graph.put_activation(out, sources, dimensions if is_mixture else None, makers=frozenset())

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-MOST_ENTRIES = 2**20  # of a tensor whose value is kept
+_MOST_VALUES = 2**20  # of a tensor whose value is kept
 SHAPED_LIKE = {  # operations that read the shape of their argument alone
     *("empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"),
     *("new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided"),
@@ -40,7 +40,7 @@ class Constants:
         if key in self._values:
             with torch.device("cpu"):
                 view = torch.empty(0, dtype=tensor.dtype)
-            return view.set_(  # type: ignore[call-overload, no-any-return]
+            return view.set_(
                 self._values[key], tensor.storage_offset(), tensor.shape, tensor.stride()
             )
         return None if tensor.is_meta or key in self._random else tensor.detach()
@@ -107,7 +107,7 @@ class Constants:
         is_write: bool,
     ) -> None:
         """Execute an operation on values, on the CPU."""
-        if any(out.numel() > MOST_ENTRIES for out in outs) or "empty" in func._schema.name:
+        if any(out.numel() > _MOST_VALUES for out in outs) or "empty" in func._schema.name:
             self._forget(outs)
             return
         if is_write and self.value(outs[0]) is None:
@@ -121,7 +121,6 @@ class Constants:
             for out, value in zip(outs, _tensors(made), strict=True):
                 self.put(out, value)
 
-
     def _stand_in(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the value of a tensor, or zeros where its shape alone is read."""
         value = self.value(tensor)
@@ -132,10 +131,12 @@ class ConstantsObserver(TorchDispatchMode):
     """Keeps the values of constants while a model is built."""
 
     def __init__(self, constants: Constants) -> None:
+        """Watch for the values of these constants."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.constants = constants
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Execute an operation and observe it."""
         result = func(*args, **(kwargs or {}))
         self.constants.observe(func, args, kwargs or {}, result)
         return result
@@ -145,10 +146,12 @@ class DataObserver(TorchFunctionMode):
     """Keeps the values of tensors made from Python numbers, which no operation shows."""
 
     def __init__(self, constants: Constants) -> None:
+        """Watch for the values of these constants."""
         super().__init__()
         self.constants = constants
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function; keep the value of what it makes from Python numbers."""
         keywords = kwargs or {}
         if func is torch.Tensor.__getitem__:
             args = (args[0], self._name_lists(args[0], args[1]))

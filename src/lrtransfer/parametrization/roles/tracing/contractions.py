@@ -69,9 +69,9 @@ def recur(graph: Graph, call: AtenCall) -> None:
             use_as_table(graph, node, dimensions)
     sources = [n for _, n in operands_of(graph, call.tensors)]
     for out in call.outs:
-        dimensions = [Dimension()] * out.ndim
-        dimensions[-1:] = [Dimension(traits=PRODUCED)] * min(out.ndim, 1)
-        graph.put_activation(out, sources, dimensions, makers=frozenset())
+        sides = [Dimension()] * out.ndim
+        sides[-1:] = [Dimension(traits=PRODUCED)] * min(out.ndim, 1)
+        graph.put_activation(out, sources, sides, makers=frozenset())
 
 
 def multiply_three(graph: Graph, call: AtenCall) -> None:

@@ -11,13 +11,11 @@ from dataclasses import replace
 
 import torch
 
-from .aten_call import AtenCall
+from .aten_call import DIVIDES, SCALES, AtenCall
 from .graph import Graph
 from .records import Derivation, Direction, Factor, FactorKind, Node, Statistic
 
 _COPIES = {"clone", "_to_copy", "copy"}
-_DIVIDES = {"div", "true_divide"}
-_MULTIPLIES = {"mul", *_DIVIDES}
 _KEEP_STATISTIC = {"add", "clamp", "clamp_min", "maximum", "where", *_COPIES}
 _NORMS = {"norm", "linalg_vector_norm"}
 _EVEN_REDUCTIONS = {"var", "std", "var_mean", "std_mean", *_NORMS}
@@ -56,15 +54,15 @@ def derive_elementwise(
         return _derive_from_one(call, nodes[0], factor, is_square=len(operands) == 2)
     if len(nodes) != 2:
         return Derivation()
-    for (left, right), is_divisor in ((nodes, call.name in _DIVIDES), (nodes[::-1], False)):
+    for (left, right), is_divisor in ((nodes, call.name in DIVIDES), (nodes[::-1], False)):
         statistic = right.derivation.statistic
         if statistic is None:
             continue
         if statistic.of & (left.derivation.roots | {left.number}):
             return _divide_by_norm(graph, call, left, statistic, is_divisor=is_divisor)
-        if left.is_weight and right.is_weight and call.name in _MULTIPLIES:
+        if left.is_weight and right.is_weight and call.name in SCALES:
             return _gain_on_statistic(left, statistic, is_divisor=is_divisor)
-    if call.name in _MULTIPLIES:
+    if call.name in SCALES:
         _note_gain(graph, *nodes)
         factors = [n.derivation.factor for n in nodes if n.derivation.factor is not None]
         return Derivation(factor=next(iter(factors), None))
@@ -82,7 +80,7 @@ def _derive_from_one(call: AtenCall, node: Node, factor: float, *, is_square: bo
     is_power = call.name == "pow" and isinstance(exponent, int | float) and exponent % 2 == 0
     if is_power or call.name == "abs" or (call.name == "mul" and is_square):
         return Derivation(roots=same, is_even=True)
-    if call.name in _MULTIPLIES:
+    if call.name in SCALES:
         return replace(before, roots=same, size=before.size * factor)
     return Derivation(roots=before.roots, is_even=True) if before.is_even else Derivation()
 
@@ -98,7 +96,7 @@ def _derive_from_statistic(call: AtenCall, statistic: Statistic, factor: float) 
             size = 1 / statistic.size
         case "pow" if isinstance(exponent, int | float):
             size = statistic.size**exponent
-        case name if name in _MULTIPLIES:
+        case name if name in SCALES:
             size = statistic.size * factor
         case name if name in _KEEP_STATISTIC:
             size = statistic.size
@@ -114,7 +112,7 @@ def _divide_by_norm(
     roots = node.derivation.roots | {node.number}
     if call.name in {"sub", "add"}:
         return Derivation(roots=roots)  # centred
-    if call.name not in _MULTIPLIES or not statistic.is_even:
+    if call.name not in SCALES or not statistic.is_even:
         return Derivation()
     size = 1 / statistic.size if is_divisor else statistic.size
     if node.is_weight:

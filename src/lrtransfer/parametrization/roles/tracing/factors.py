@@ -4,12 +4,9 @@ import math
 
 import torch
 
-from .aten_call import AtenCall
+from .aten_call import DIVIDES, SCALES, AtenCall
 from .graph import Graph
 from .records import Factor, FactorKind, Node
-
-_DIVIDES = {"div", "true_divide"}
-_MULTIPLIES = {"mul", *_DIVIDES}
 
 
 def find_factor(graph: Graph, call: AtenCall) -> Factor | None:
@@ -19,10 +16,10 @@ def find_factor(graph: Graph, call: AtenCall) -> Factor | None:
     """
     if call.name in {"add", "sub"} and call.arguments.get("alpha", 1) != 1:
         return Factor(float(call.arguments["alpha"]), frozenset())
-    if call.name not in _MULTIPLIES:
+    if call.name not in SCALES:
         return None
     left, right = call.arguments.get("self"), call.arguments.get("other")
-    for value, is_divisor in ((right, call.name in _DIVIDES), (left, False)):
+    for value, is_divisor in ((right, call.name in DIVIDES), (left, False)):
         factor = _evaluate(graph, value, call.outs[0])
         if factor is not None:
             return factor._replace(value=_invert(factor.value)) if is_divisor else factor
@@ -55,9 +52,7 @@ def note_factor(graph: Graph, factor: Factor, nodes: list[Node], kind: FactorKin
 
     A number that multiplies what was divided by its norm just before is a factor of that.
     """
-    makers = frozenset(
-        name for n in nodes for name in (n.parameters if n.is_weight else n.makers)
-    )
+    makers = frozenset(name for n in nodes for name in (n.parameters if n.is_weight else n.makers))
     index = next((n.derivation.factor for n in nodes if n.derivation.factor is not None), None)
     if index is not None and factor.is_uniform:
         whole = graph.factors[index]

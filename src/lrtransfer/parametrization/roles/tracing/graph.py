@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from .constants import Constants
 from .memory import (
     Dimension,
     Label,
@@ -22,8 +23,7 @@ from .memory import (
     origins_of,
     parts_of,
 )
-from .constants import Constants
-from .records import Attention, Derivation, Direction, Factor, Logits, Node
+from .records import UNDERIVED, Attention, Derivation, Direction, Factor, Logits, Node
 from .uses import LabelledSides, Product, Use, UseKind, sum_repetitions, use_by_sides
 
 
@@ -119,7 +119,7 @@ class Graph:
         lookups: frozenset[tuple[str, int]] = frozenset(),
         *,
         is_composed: bool = False,
-        derivation: Derivation = Derivation(),
+        derivation: Derivation = UNDERIVED,
     ) -> None:
         """Record a weight computed from others."""
         sources = list(sources)
@@ -148,7 +148,7 @@ class Graph:
         scale: float = 1.0,
         logits: Logits | None = None,
         provisional_uses: frozenset[int] = frozenset(),
-        derivation: Derivation = Derivation(),
+        derivation: Derivation = UNDERIVED,
     ) -> None:
         """Record an activation; `makers` are those of its sources unless given."""
         sources = [node for node in sources if not node.is_weight]
@@ -278,9 +278,7 @@ class Graph:
         }
         return [Dimension(_number(dimension.labels, numbers)) for dimension in dimensions]
 
-    def repeat(
-        self, dimension: Dimension, uses: frozenset[int], *, is_gated: bool
-    ) -> Dimension:
+    def repeat(self, dimension: Dimension, uses: frozenset[int], *, is_gated: bool) -> Dimension:
         """Return the dimension along which uses repeat, until it is known whether a sum follows.
 
         A sum of what a gate weighs (a router's, of experts) is not one over a side.

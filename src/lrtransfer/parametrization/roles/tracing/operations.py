@@ -73,7 +73,9 @@ _HANDLERS: dict[str, Handler] = {
     **_handlers(concatenate, "cat stack"),
     **_handlers(transform, "_fft_r2c _fft_c2r _fft_c2c"),
     **_handlers(take_softmax, "_softmax _safe_softmax"),
-    **_handlers(reduce, "sum mean linalg_vector_norm norm amax amin prod var std var_mean std_mean"),
+    **_handlers(
+        reduce, "sum mean linalg_vector_norm norm amax amin prod var std var_mean std_mean"
+    ),
     **_handlers(
         rearrange,
         "_log_softmax repeat flip roll tril triu cumsum constant_pad_nd tile",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from .alignment import as_gain, broadcast, merge_dimensions
-from .aten_call import AtenCall
+from .aten_call import SCALES, AtenCall
 from .defaults import operands_of, use_as_table
 from .derivations import derive_elementwise
 from .factors import find_factor, note_factor
@@ -15,7 +15,7 @@ from .memory import Dimension, Trait
 from .records import Derivation, FactorKind, Node
 from .uses import UseKind
 
-_MULTIPLIES = {"mul", "div", "neg", "true_divide"}
+_MULTIPLIES = SCALES | {"neg"}
 _LINEAR = _MULTIPLIES | {"clone", "_to_copy"}
 _ADDS = {"add", "sub", "rsub", "copy", "where", "lerp", "masked_fill", "clone", "_to_copy"}
 _Operands = list[tuple[torch.Tensor, Node]]
@@ -154,7 +154,7 @@ def _note_residual(graph: Graph, left: Node, right: Node) -> None:
 def _scale(graph: Graph, call: AtenCall, weights: _Operands, activations: _Operands) -> float:
     """Return the product of the numbers that multiplied the result since it was made."""
     scales = [n.scale for _, n in activations]
-    if call.name not in {"mul", "div", "true_divide"}:
+    if call.name not in SCALES:
         return max(scales, default=1.0)
     total = math.prod(scales)
     factor = find_factor(graph, call)

@@ -107,6 +107,9 @@ class Derivation:
         return not math.isnan(self.size)
 
 
+UNDERIVED = Derivation()
+
+
 @dataclass(frozen=True)
 class Logits:
     """Products of two activations that may become an attention."""
@@ -147,4 +150,4 @@ class Node:
     logits: Logits | None = None
     provisional_uses: frozenset[int] = frozenset()
     number: int = 0
-    derivation: Derivation = Derivation()
+    derivation: Derivation = UNDERIVED
