@@ -99,10 +99,13 @@ def test_u_mup_has_an_embedding_exponent_of_its_own() -> None:
 
 
 def test_norm_gains() -> None:
-    assert (tensor(NORM, GAIN).lr, tensor(NORM, GAIN, norm_gains="fix").lr) == (1, 0)
-    assert tensor(NORM, norm_gains="fix").lr == 1  # a bias: it starts elsewhere
+    gain = replace(NORM, is_norm_gain=True)
     zero = InitialDistribution("normal", mean=0.0, std=0.0)
-    assert tensor(NORM, zero, norm_gains="fix").lr == 1
+    for start in (GAIN, zero, RANDOM):  # what it starts with says nothing
+        assert (tensor(gain, start).lr, tensor(gain, start, norm_gains="fix").lr) == (1, 0)
+        assert tensor(NORM, start, norm_gains="fix").lr == 1
+    head = replace(gain, role=Role.SCALAR, shape=(8,))
+    assert tensor(head, GAIN, norm_gains="fix").lr == 0
 
 
 def test_decay_embeddings() -> None:

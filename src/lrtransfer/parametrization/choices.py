@@ -121,8 +121,8 @@ class Choices:
         readout_init: `rule`; `zero` (recommended by arXiv 2203.03466, D.2); or `sp`, variance
             1/fan_in, found no worse in arXiv 2404.05728.
         query_init: `rule` or `zero` (arXiv 2203.03466, D.2).
-        norm_gains: `train`, or `fix` (rate 0): arXiv 2404.05728 found no transfer with trained
-            RMSNorm gains.
+        norm_gains: `train`, or `fix` (rate 0) for what multiplies a normalised activation: arXiv
+            2404.05728 found no transfer with trained RMSNorm gains.
         attention: What to do if the head width grows and logits are not scaled by 1/d_head:
             `refuse` or `accept`.
         matrix_scope: What matrix optimizers (Muon, Shampoo, SOAP) train: `hidden` matrices, or

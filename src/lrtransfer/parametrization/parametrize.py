@@ -1,6 +1,7 @@
 """From a function that builds a model to the recipe for one width."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import takewhile
 from typing import Any
@@ -13,7 +14,13 @@ from .exponents import Rows, make_abc_scheme
 from .optimizers import KINDS, Optimizer, OptimizerClass, find_optimizer
 from .powers import Power
 from .recipe.initial import measure_initial
-from .recipe.multipliers import Multiplier, place_multiplier, require_affine
+from .recipe.multipliers import (
+    Multiplier,
+    is_affine,
+    is_lookup,
+    place_multiplier,
+    require_affine,
+)
 from .recipe.recipe import Recipe
 from .recipe.tensor import TensorRecipe
 from .recipe.tensor_rules import TensorRules
@@ -86,7 +93,11 @@ def parametrize(
     branches = find_branches(table.tensors)
     _require_branches(branches, choices)
     initial = measure_initial(build, base_width)
-    rules_of_tensors = TensorRules(rules, rule_of_optimizer, choices, branches)
+    rules_of_tensors = TensorRules(
+        rules, rule_of_optimizer, choices, branches, find_directions(table.tensors)
+    )
+    multiplied = _find_multiplied(partial(build, base_width), table.tensors, rules_of_tensors)
+    rules_of_tensors = replace(rules_of_tensors, multiplied=multiplied)
     tensors = tuple(rules_of_tensors.make(role, initial[role.name]) for role in table.tensors)
     return Recipe(
         scheme=name,
@@ -202,14 +213,14 @@ def _place_multipliers(
     model, branch = build_base(), rules.branch(-rules.choices.depth_exponent)
     hooks = []
     for role, tensor in pairs:
-        if tensor.multiplier != 1:
+        at_lookup = rules.multiplied.get(role.name, 1.0)
+        if tensor.multiplier != at_lookup:
             _require_untied(role)
             hooks.append(place_multiplier(model, role.name, tensor.multiplier))
-        readout = _tied_factor(role, rules)
-        if readout != 1:
-            for module in role.tied_readouts:
-                require_affine(model.get_submodule(module), role.name)
-                hooks.append(Multiplier(module, "input", readout))
+        if at_lookup != 1:
+            hooks += [Multiplier(module, "output", at_lookup) for module in role.lookups]
+        elif (readout := _tied_factor(role, rules)) != 1:
+            hooks += [Multiplier(module, "input", readout) for module in role.tied_readouts]
         if role.is_residual_output and branch != 1:
             require_affine(model.get_submodule(role.name.rpartition(".")[0]), role.name)
             hooks.append(Multiplier(role.name.rpartition(".")[0], "output", branch))
@@ -225,6 +236,51 @@ def _tied_factor(role: TensorRole, rules: TensorRules) -> float:
     if rules.scheme is SCHEMES["sp"]:
         return 1.0
     return rules.factor(Power(fan_out=-rules.scheme.readout), role=role)
+
+
+def _find_multiplied(
+    build_base: Callable[[], nn.Module], roles: tuple[TensorRole, ...], rules: TensorRules
+) -> dict[str, float]:
+    """Return the multipliers of tables that are tied to a readout which is no module of its own.
+
+    `F.linear(h, table.weight)` has no place for a factor of the logits. The same function is
+    trained if the table's values have the factor, and its lookups are divided by it (Lemma J.1).
+    """
+    tied = [role for role in roles if role.tied_readouts and _tied_factor(role, rules) != 1]
+    if not tied:
+        return {}
+    model = build_base()
+    return {
+        role.name: 1 / _tied_factor(role, rules)
+        for role in tied
+        if not all(_owns(model, module, role.name, is_affine) for module in role.tied_readouts)
+        and _require_lookups(model, role)
+    }
+
+
+def _owns(model: nn.Module, module: str, name: str, is_kind: Callable[[nn.Module], bool]) -> bool:
+    """Return whether a module of a kind has a tensor as a parameter of its own."""
+    owner, tensor = model.get_submodule(module), model.get_parameter(name)
+    return any(own is tensor for own in owner.parameters(recurse=False)) and is_kind(owner)
+
+
+def _require_lookups(model: nn.Module, role: TensorRole) -> bool:
+    """Check that all lookups of a table are modules, which have a place for a factor."""
+    if not (role.lookups and all(_owns(model, m, role.name, is_lookup) for m in role.lookups)):
+        readout = role.tied_readouts[0]
+        raise ParametrizationError(
+            f"parametrize: got {role.name!r}, looked up and used again as the readout in the "
+            f"forward of {readout or 'the model'!r}, where neither is a module with a place for "
+            "the factor of the logits, wanted one: look its rows up with nn.Embedding, or make the "
+            "readout an nn.Linear with that weight."
+        )
+    return True
+
+
+def find_directions(roles: tuple[TensorRole, ...]) -> dict[str, TensorRole]:
+    """Return the role of the weight whose direction a gain multiplies, by the gain's name."""
+    by_name = {role.name: role for role in roles}
+    return {role.name: by_name[role.direction.name] for role in roles if role.direction is not None}
 
 
 def _require_untied(role: TensorRole) -> None:

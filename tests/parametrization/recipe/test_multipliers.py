@@ -82,9 +82,37 @@ class _Squares(nn.Module):
         return (x @ self.weight).square()
 
 
+class _Router(nn.Module):
+    """Gives the experts chosen beside the logits, as routers of transformers do."""
+
+    def __init__(self, result: type[Any]) -> None:
+        super().__init__()
+        self.weight, self.result = nn.Parameter(torch.randn(4, 3)), result
+
+    def forward(self, x: torch.Tensor) -> Any:
+        logits = x @ self.weight.T
+        chosen = logits.topk(2).indices
+        return self.result(zip(("logits", "chosen"), (logits, chosen), strict=True))
+
+
+class _Three(nn.Module):
+    """Takes three dimensions, and more than one argument."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 3))
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        batch, length, size = x.shape
+        return x.view(batch * length, size) @ self.weight * mask
+
+
 @pytest.mark.parametrize(
     ("model", "name", "kind"),
     [
+        (nn.Sequential(_Router(tuple)), "0.weight", "_Router"),
+        (nn.Sequential(_Router(dict)), "0.weight", "_Router"),
+        (nn.Sequential(_Three()), "0.weight", "_Three"),
         (nn.MultiheadAttention(4, 2), "out_proj.weight", "NonDynamicallyQuantizableLinear"),
         (nn.MultiheadAttention(4, 2), "in_proj_weight", "MultiheadAttention"),
         (nn.Sequential(_Squares()), "0.weight", "_Squares"),

@@ -16,7 +16,7 @@ from torch import nn
 from ...errors import ParametrizationError
 from ...randomness import seed_of
 from ..roles.growth import Build
-from .sharding import BLOCK, fill_, gather_values, standard_deviation, take_local_part
+from .sharding import BLOCK, fill_, gather_values, mean, standard_deviation, take_local_part
 from .spectrum import relative_norm
 
 # Models are built until every random tensor has given ENTRIES values (its std to about 1 %).
@@ -97,6 +97,19 @@ class InitialDistribution:
         """Return the distribution with this standard deviation about zero."""
         return replace(self, mean=0.0, std=std) if self.is_random else self
 
+    def multiply(self, factor: float) -> "InitialDistribution":
+        """Return the distribution of the values multiplied; values that are kept cannot be.
+
+        Raises:
+            ValueError: If the values are kept as the model makes them.
+        """
+        if self.shape == "kept":
+            raise ValueError("values that are kept cannot be multiplied")
+        pattern = self.pattern
+        if pattern is not None:
+            pattern = replace(pattern, values=tuple(value * factor for value in pattern.values))
+        return replace(self, mean=self.mean * factor, std=self.std * factor, pattern=pattern)
+
     def with_rows(self, rows: tuple[tuple[int, int, float], ...]) -> "InitialDistribution":
         """Return the distribution with rows of another scale."""
         return replace(self, rows=rows)
@@ -138,17 +151,20 @@ class InitialDistribution:
             fill_(tensor, self._blocks(tensor.shape, generator))
 
     def rescale_(self, tensor: torch.Tensor) -> None:
-        """Give the values of a random tensor the standard deviation of the distribution.
+        """Give the values of a random tensor the standard deviation and mean of the distribution.
 
         Rows that start from zero are left out of the measurement of the present one.
         """
         zeros = sum(stop - first for first, stop, factor in self.rows if factor == 0)
         drawn = 1 - zeros / len(tensor) if zeros else 1.0
         present = standard_deviation(tensor) / drawn**0.5
+        is_length = abs(self.mean) > 3 * self.std  # of a weight: another one at each width
+        if not self.is_random or not (present > 0 or is_length):
+            return
+        centre = mean(tensor) if self.mean else 0.0
         with torch.no_grad():
-            if self.is_random and present > 0:
-                values = take_local_part(tensor).values
-                values.sub_(self.mean).mul_(self.std / present).add_(self.mean)
+            values = take_local_part(tensor).values
+            values.sub_(centre).mul_(self.std / present if present > 0 else 1).add_(self.mean)
 
     def _blocks(self, shape: Sequence[int], generator: torch.Generator) -> Iterator[torch.Tensor]:
         """Yield draws in float32, in the order of the flattened tensor."""

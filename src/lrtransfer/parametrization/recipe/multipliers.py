@@ -86,15 +86,25 @@ def require_affine(module: nn.Module, tensor: str) -> None:
     Raises:
         ParametrizationError: If it does not.
     """
-    if isinstance(module, _BYPASSED) or not (
-        isinstance(module, _AFFINE) or _is_affine_matrix(module)
-    ):
+    if not is_affine(module):
         raise ParametrizationError(
             f"parametrize: got tensor {tensor!r} of {type(module).__name__}, which needs a forward "
             "multiplier, wanted a module whose output is x @ weight (+ bias). Give the tensor a "
             "module of its own, such as nn.Linear, or use the scheme 'mup' with "
             "gauge='table3', which needs no multipliers."
         )
+
+
+def is_affine(module: nn.Module) -> bool:
+    """Return whether scaling a module's input scales its weight."""
+    if isinstance(module, _BYPASSED):
+        return False
+    return isinstance(module, _AFFINE) or _is_affine_matrix(module)
+
+
+def is_lookup(module: nn.Module) -> bool:
+    """Return whether a module looks up rows of its weight, so that scaling its output scales it."""
+    return isinstance(module, _LOOKUPS)
 
 
 def _is_affine_matrix(module: nn.Module) -> bool:
@@ -109,11 +119,21 @@ def _is_affine_matrix(module: nn.Module) -> bool:
         x = torch.randn(2, fan_in, generator=generator).to(matrix)
         try:
             with torch.no_grad():
-                zero, once, twice = (module(x * k) for k in (0.0, 1.0, 2.0))
-        except RuntimeError:
-            continue  # of the other orientation
-        return torch.allclose(twice - zero, 2 * (once - zero), rtol=1e-3, atol=1e-5)
+                outs = [module(x * k) for k in (0.0, 1.0, 2.0)]
+        except Exception:  # of the other orientation; or it takes other arguments, and is no layer
+            continue
+        return _is_affine(*outs)
     return False
+
+
+def _is_affine(zero: Any, once: Any, twice: Any) -> bool:
+    """Return whether outputs for 0, 1 and 2 times an input are affine; not so if they are tuples.
+
+    A router that gives its choice beside the logits does more with its weight than multiply.
+    """
+    if not all(isinstance(out, torch.Tensor) for out in (zero, once, twice)):
+        return False
+    return torch.allclose(twice - zero, 2 * (once - zero), rtol=1e-3, atol=1e-5)
 
 
 def attach(model: nn.Module, multipliers: Iterable[Multiplier]) -> None:

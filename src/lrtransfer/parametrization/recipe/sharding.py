@@ -99,6 +99,12 @@ def fill_(tensor: torch.Tensor, draws: Iterator[torch.Tensor]) -> None:
         part.values.copy_(values)
 
 
+def mean(tensor: torch.Tensor) -> float:
+    """Return the mean of all entries of the whole tensor; every process has to call it."""
+    with torch.no_grad():
+        return float(gather_values(tensor.double().sum())) / tensor.numel()
+
+
 def standard_deviation(tensor: torch.Tensor) -> float:
     """Return the standard deviation of all entries of the whole tensor.
 
@@ -110,8 +116,8 @@ def standard_deviation(tensor: torch.Tensor) -> float:
         return float(tensor.detach().std(correction=0))
     with torch.no_grad():
         values = tensor.double()
-        mean = float(gather_values(values.sum())) / tensor.numel()
-        return math.sqrt(float(gather_values((values - mean).square().sum())) / tensor.numel())
+        deviations = values - mean(tensor)
+        return math.sqrt(float(gather_values(deviations.square().sum())) / tensor.numel())
 
 
 def gather_values(tensor: torch.Tensor) -> torch.Tensor:

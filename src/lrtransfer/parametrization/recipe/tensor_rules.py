@@ -4,13 +4,15 @@ The scheme and the optimizer's family give powers of the fans (`rules`); here th
 and the choices beside the rules (`choices`) are made.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ...errors import ParametrizationError
 from ..choices import WEIGHT_DECAYS, Choices, Tuned
 from ..optimizers import COMPANION, KINDS, Optimizer
 from ..powers import Power
+from ..roles.directions import DirectionRole
 from ..roles.roles import TensorRole
 from ..rules import FAMILIES, Role, Rule, Scheme, UpdateFamily, rule
 from .initial import InitialDistribution
@@ -21,15 +23,37 @@ _MATRICES = (Role.INPUT, Role.HIDDEN, Role.OUTPUT)
 
 @dataclass(frozen=True)
 class TensorRules:
-    """What all tensors of a recipe share, and how the recipe of each follows from it."""
+    """What all tensors of a recipe share, and how the recipe of each follows from it.
+
+    Attributes:
+        scheme: The rules.
+        optimizer: The optimizer that they are applied for.
+        choices: Where they leave a choice.
+        branches: Names of the tensors in residual branches.
+        directions: For gains of weights that are divided by their norm, the weight's own role.
+        multiplied: Forward multipliers beside the rules' own, by name: the values of such a tensor
+            are divided by it, and its rate is moved, so that the same function is trained.
+    """
 
     scheme: Scheme
     optimizer: Optimizer
     choices: Choices
     branches: frozenset[str] = frozenset()
+    directions: Mapping[str, TensorRole] = field(default_factory=dict)
+    multiplied: Mapping[str, float] = field(default_factory=dict)
 
     def make(self, role: TensorRole, initial: InitialDistribution) -> TensorRecipe:
         """Return the recipe of one tensor."""
+        recipe = self._make(role, initial)
+        family = FAMILIES[KINDS[recipe.optimizer].family]
+        if role.direction is not None and role.name in self.directions:
+            return self._lengthen(recipe, role, role.direction, family)
+        if (factor := self.multiplied.get(role.name, 1.0)) != 1:
+            return move_values(recipe, 1 / factor, family, multiplier=factor)
+        return recipe
+
+    def _make(self, role: TensorRole, initial: InitialDistribution) -> TensorRecipe:
+        """Return the recipe of one tensor by the rule of its role."""
         kind = self._kind(role)
         family = FAMILIES[KINDS[kind].family]
         law = rule(self.scheme, family, role.role, alignment=self.choices.alignment)
@@ -41,7 +65,7 @@ class TensorRules:
         if role.parts and start.is_random:
             start = start.with_rows(self._parts(role, law))
         _require_norm(role, start, family)
-        beside = self._rate_factor(role, family, tuned, initial)
+        beside = self._rate_factor(role, family, tuned)
         lr, norm = at(law.lr) * beside, 1.0
         if family.follows_weights:
             # Steps are relative to the norm that the tensor starts with, and so is the decay.
@@ -93,7 +117,8 @@ class TensorRules:
         self, role: TensorRole, law: Rule, initial: InitialDistribution, tuned: Tuned
     ) -> InitialDistribution:
         choices = self.choices
-        if role.role is Role.OUTPUT and choices.readout_init == "zero":
+        is_direction = role.name in {direction.name for direction in self.directions.values()}
+        if self._starts_from_zero(role) and not is_direction:
             return InitialDistribution("normal", mean=0.0, std=0.0)
         if role.is_query and role.contracts and choices.query_init == "zero":
             return InitialDistribution("normal", mean=0.0, std=0.0)
@@ -101,6 +126,36 @@ class TensorRules:
         if self.is_absolute and role.contracts and role.role in _MATRICES:
             return initial.with_std(std * tuned.init_std)
         return initial.scale(std * tuned.init_std)
+
+    def _starts_from_zero(self, role: TensorRole) -> bool:
+        return role.role is Role.OUTPUT and self.choices.readout_init == "zero"
+
+    def _lengthen(
+        self, recipe: TensorRecipe, role: TensorRole, unit: DirectionRole, family: UpdateFamily
+    ) -> TensorRecipe:
+        """Return the recipe of a gain that gives a direction the scale that its rule asks for."""
+        direction = self.directions[role.name]
+        if self._starts_from_zero(direction):
+            return replace(recipe, initial=InitialDistribution("normal", mean=0.0, std=0.0))
+        law = rule(
+            self.scheme,
+            FAMILIES[KINDS[self._kind(direction)].family],
+            direction.role,
+            alignment=self.choices.alignment,
+        )
+        std = self._std(direction, law)
+        tuned = self.choices.tuned.get(direction.role, Tuned()).init_std
+        factor = std.relative(direction.fans, base=direction.base_fans)
+        factor *= tuned * unit.base_size / unit.size
+        if self.is_absolute and recipe.initial.mean:
+            length = self.factor(std, role=direction) * tuned / unit.size
+            recipe = replace(
+                recipe, initial=recipe.initial.multiply(length / recipe.initial.mean / factor)
+            )
+        if self.scheme.lr != "maximal":
+            return replace(recipe, initial=recipe.initial.multiply(factor))
+        moved = move_values(recipe, factor, family)
+        return moved if self.choices.scale_eps else replace(moved, eps=recipe.eps)
 
     def _parts(self, role: TensorRole, law: Rule) -> tuple[tuple[int, int, float], ...]:
         """Return the scale of the parts of a fused tensor relative to the whole."""
@@ -129,12 +184,9 @@ class TensorRules:
             return Power(fan_in=-0.5) * law.multiplier**-1
         return law.init_std
 
-    def _rate_factor(
-        self, role: TensorRole, family: UpdateFamily, tuned: Tuned, initial: InitialDistribution
-    ) -> float:
+    def _rate_factor(self, role: TensorRole, family: UpdateFamily, tuned: Tuned) -> float:
         """Return the factors of the rate beside the rule's own."""
-        is_gain = role.role is Role.VECTOR and initial.std == 0 and initial.mean != 0
-        if is_gain and self.choices.norm_gains == "fix":
+        if role.is_norm_gain and self.choices.norm_gains == "fix":
             return 0.0
         rate = tuned.lr
         exponent = self.choices.embedding_lr_exponent
@@ -163,6 +215,25 @@ class TensorRules:
             return 1.0
         branch = self.branch(-self.choices.depth_exponent) if role.name in self.branches else 1.0
         return power.relative(role.fans, base=role.base_fans) * branch
+
+
+def move_values(
+    recipe: TensorRecipe, factor: float, family: UpdateFamily, *, multiplier: float = 1.0
+) -> TensorRecipe:
+    """Return a recipe for values `factor` times as large, which moves as much of itself per step.
+
+    With a multiplier of 1/factor in the forward, the same function is trained (Lemma J.1).
+    """
+    rate: float = factor**-family.lr_per_multiplier
+    share = factor if family.follows_weights else rate  # of a step, in the unit of the values
+    return replace(
+        recipe,
+        initial=recipe.initial.multiply(factor),
+        multiplier=recipe.multiplier * multiplier,
+        lr=recipe.lr * rate,
+        weight_decay=recipe.weight_decay / share,
+        eps=recipe.eps / factor if family.has_eps else recipe.eps,
+    )
 
 
 def _require_norm(role: TensorRole, start: InitialDistribution, family: UpdateFamily) -> None:

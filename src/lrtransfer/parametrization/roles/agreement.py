@@ -112,11 +112,16 @@ def agree(name: str, uses: Sequence[Use], shape: Shape, grown: _Dims) -> Sides:
         contracted |= ones
     else:
         produced |= ones
+    is_guess = False
     if kind is UseKind.ADDED and not grown.isdisjoint(produced):  # a table of positions, say
-        rows = frozenset(dim for dim in produced - grown if shape[dim] > 1)
+        known = [use.features for use in deciding if use.features is not None]
+        features = _unite(known)
+        rows = frozenset(dim for dim in produced - grown - features if shape[dim] > 1)
+        is_guess = bool(rows and known) and not grown & produced <= features
         contracted, produced = contracted | rows, produced - rows
     layout = Layout(tuple(sorted(contracted)), tuple(sorted(produced)))
-    return Sides(layout, kind, tuple(dict.fromkeys(use.module for use in readouts)))
+    tied = tuple(dict.fromkeys(use.module for use in readouts))
+    return Sides(layout, kind, tied, is_guess=is_guess)
 
 
 def _unite(sets: Iterable[_Dims]) -> _Dims:

@@ -31,25 +31,29 @@ class Sides:
         layout: The dimensions contracted and produced.
         kind: How its layer uses it.
         tied_readouts: Names of the modules that contract the produced side of a table.
+        is_norm_gain: Whether it scales an activation that was divided by its norm.
+        is_guess: Whether what is added was taken for a table though it may be a bias.
     """
 
     layout: Layout
     kind: UseKind
     tied_readouts: tuple[str, ...] = ()
+    is_norm_gain: bool = False
+    is_guess: bool = False
 
 
 _OUT_IN = Layout(contracted=(1,), produced=(0,))
 _IN_OUT = Layout(contracted=(0,), produced=(1,))
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_ELEMENTWISE = (
+_NORMS = (
     nn.LayerNorm,
     nn.RMSNorm,
     nn.GroupNorm,
     nn.modules.batchnorm._BatchNorm,
     nn.modules.instancenorm._InstanceNorm,
-    nn.PReLU,
 )
+_ELEMENTWISE = (*_NORMS, nn.PReLU)
 _ATTENTION_MATRICES = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
 _ATTENTION_VECTORS = ("in_proj_bias", "bias_k", "bias_v")
 _RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?")
@@ -64,7 +68,8 @@ def sides_by_class(module: nn.Module, leaf: str) -> Sides | None:
     if isinstance(module, nn.Embedding | nn.EmbeddingBag):
         return Sides(layout, UseKind.LOOKUP)
     if not layout.contracted:
-        return Sides(layout, UseKind.SCALED)
+        is_norm_gain = isinstance(module, _NORMS) and leaf == "weight"
+        return Sides(layout, UseKind.SCALED, is_norm_gain=is_norm_gain)
     is_depthwise = getattr(module, "groups", 1) > 1 and parameter.shape[1] == 1
     return Sides(layout, UseKind.DEPTHWISE if is_depthwise else UseKind.MATMUL)
 

@@ -1,18 +1,23 @@
 """Fused tensors: parts of a side of which some grow with width and some do not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ...errors import ParametrizationError
 from ..rules import Role
 from .layers import Layout
 from .sides import SideFinder
-from .tracing.memory import Part
+from .tracing.memory import Part, part_of
+
+_Runs = tuple[tuple[int, int], ...]
 
 
 def find_parts(
     name: str, role: Role, layout: Layout, finder: SideFinder, width: int
 ) -> tuple[tuple[int, int, Role], ...]:
     """Return the parts of a fused tensor's produced side if only some of them grow.
+
+    Parts that do not grow may be taken in several pieces (every second entry, heads of two kinds in
+    turn): what counts is which entries they have together.
 
     Returns:
         Start, stop and role of each part at `width`, which cover the whole side; empty if all grow
@@ -28,50 +33,52 @@ def find_parts(
         if len(base) != len(grown):
             continue
         pairs = list(dict.fromkeys(zip(base, grown, strict=True)))
-        fixed = _outermost([(a, b) for a, b in pairs if a.size == b.size])
+        fixed = [(a, b) for a, b in pairs if a.size == b.size]
         if not fixed:
             continue
-        if role is Role.INPUT or not all(a.contiguous for a, _ in fixed):
+        runs = [_unite([pair[k] for pair in fixed]) for k in (0, 1)]
+        if role is Role.INPUT or not _are_alike(*runs):
             raise ParametrizationError(
                 f"parametrize: got fused tensor {name!r} with parts of size "
                 f"{sorted({a.size for a, _ in fixed})} that do not grow among parts that do, "
                 "wanted one role. Split it into one tensor per part, or declare the role: "
                 f"roles={{{name!r}: {role.value!r}}}."
             )
+        at_width = [
+            _extrapolate_run(run, double, finder.base_width, width)
+            for run, double in zip(*runs, strict=True)
+        ]
         fixed_role = {Role.HIDDEN: Role.OUTPUT}.get(role, Role.SCALAR)
-        starts = {
-            _extrapolate_start(a.start, b.start, finder.base_width, width): a.size for a, b in fixed
-        }
-        return _tile(starts, finder.probes.shapes[width][name][dim], role, fixed_role)
+        return _tile(at_width, finder.probes.shapes[width][name][dim], role, fixed_role)
     return ()
 
 
-def _outermost(pairs: Sequence[tuple[Part, Part]]) -> list[tuple[Part, Part]]:
-    """Return the parts without those that lie inside another."""
-    stretches = [a for a, _ in pairs if a.contiguous]
-    return [
-        (a, b)
-        for a, b in pairs
-        if not any(w.start <= a.start < w.start + w.size and w.size > a.size for w in stretches)
-    ]
+def _unite(parts: Sequence[Part]) -> _Runs:
+    return part_of(i for part in parts for i in part.indices).runs
 
 
-def _extrapolate_start(base: int, double: int, base_width: int, width: int) -> int:
-    return base + (double - base) * (width - base_width) // base_width
+def _are_alike(base: _Runs, double: _Runs) -> bool:
+    """Return whether two widths have the same runs, elsewhere."""
+    return [b - a for a, b in base] == [b - a for a, b in double]
+
+
+def _extrapolate_run(
+    base: tuple[int, int], double: tuple[int, int], base_width: int, width: int
+) -> tuple[int, int]:
+    shift = (double[0] - base[0]) * (width - base_width) // base_width
+    return base[0] + shift, base[1] + shift
 
 
 def _tile(
-    fixed: Mapping[int, int], total: int, role: Role, fixed_role: Role
+    fixed: Sequence[tuple[int, int]], total: int, role: Role, fixed_role: Role
 ) -> tuple[tuple[int, int, Role], ...]:
     parts: list[tuple[int, int, Role]] = []
     position = 0
-    for start, size in sorted(fixed.items()):
-        if start < position:
-            continue
+    for start, stop in fixed:
         if start > position:
             parts.append((position, start, role))
-        parts.append((start, start + size, fixed_role))
-        position = start + size
+        parts.append((start, stop, fixed_role))
+        position = stop
     if position < total:
         parts.append((position, total, role))
     return tuple(parts)

@@ -17,16 +17,21 @@ the number of dimensions and sizes that happen to be equal decide nothing.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Literal
 
-from torch import nn
-
 from ...errors import ParametrizationError
 from ..powers import Fans
 from ..rules import Role
+from .cautions import (
+    caution_of_factors,
+    caution_of_guesses,
+    caution_of_starts,
+    caution_of_unseen,
+)
+from .directions import DirectionRole, find_direction
 from .growth import Build as Build
 from .growth import Shape as Shape
 from .growth import make, probe
@@ -53,8 +58,12 @@ class TensorRole:
         layout: Its sides.
         lookup: Whether rows are looked up: the input is one-hot, so fan_in counts as 1.
         tied_readouts: Names of the modules that contract the produced side of an input table.
+        lookups: Names of the modules that look its rows up.
         is_query: Whether it produces the queries of an attention and nothing else.
         is_residual_output: Whether its output is added to a residual stream.
+        is_norm_gain: Whether it multiplies an activation that was divided by its norm, as the gain
+            of a normalisation does.
+        direction: The weight divided by its norm that it multiplies; None if there is none.
         parts: For a fused tensor whose produced side has parts of different roles: start, stop
             and role of each; else empty.
     """
@@ -66,8 +75,11 @@ class TensorRole:
     layout: Layout
     lookup: bool = False
     tied_readouts: tuple[str, ...] = ()
+    lookups: tuple[str, ...] = ()
     is_query: bool = False
     is_residual_output: bool = False
+    is_norm_gain: bool = False
+    direction: DirectionRole | None = None
     parts: tuple[tuple[int, int, Role], ...] = ()
 
     @property
@@ -184,8 +196,11 @@ def make_role_table(
         if not graphs:
             require_fixed_modules(build, probes, base_width)
     finder = SideFinder(probes, graphs, base_width)
+    sides = _find_sides(names, finder, declared_layouts, declared_roles)
     tensors = tuple(
-        _find_role(name, finder, width, declared_layouts.get(name), declared_roles.get(name))
+        _find_role(
+            name, sides[name], finder, width, declared_layouts.get(name), declared_roles.get(name)
+        )
         for name in names
     )
     if all(tensor.role is Role.SCALAR for tensor in tensors):
@@ -194,9 +209,11 @@ def make_role_table(
             f"for all {len(tensors)} parameters, wanted at least one dimension that grows with "
             "width. Check that build passes its `width` argument on to the layers."
         )
-    cautions = (
-        _caution_of_numbers(graphs, base_width) if graphs else _caution_of_unseen(probes.base)
-    )
+    cautions = caution_of_unseen(probes.base)
+    if graphs:
+        cautions = caution_of_factors(graphs, base_width) + caution_of_starts(graphs, base_width)
+    guesses = {name: found for name, found in sides.items() if name not in declared_roles}
+    cautions += caution_of_guesses(guesses, probes.shapes[base_width])
     return RoleTable(tensors, cautions, pairs)
 
 
@@ -214,50 +231,48 @@ def _match_patterns(key: str, table: Mapping[str, Any], names: Sequence[str]) ->
     return declarations
 
 
-def _caution_of_numbers(graphs: Sequence[Graph], base_width: int) -> tuple[str, ...]:
-    if len(graphs[0].scalars) != len(graphs[1].scalars):
-        return ()
-    lines = (
-        f"the output of {_name_some(base.makers)} is multiplied by {base.value:g} at width "
-        f"{base_width} and by {grown.value:g} at width {2 * base_width}"
-        for base, grown in zip(*(graph.scalars for graph in graphs), strict=True)
-        if math.isfinite(base.value) and math.isfinite(grown.value) and base.value != grown.value
-    )
-    return tuple(dict.fromkeys(lines))
+def _find_sides(
+    names: Sequence[str],
+    finder: SideFinder,
+    layouts: Mapping[str, Layout],
+    roles: Mapping[str, str],
+) -> dict[str, Sides]:
+    """Return the sides of every parameter, as declared or found."""
+    for name, role in roles.items():
+        if role not in list(Role):
+            raise ParametrizationError(
+                f"roles: got {role!r} for {name!r}, wanted one of {', '.join(Role)}."
+            )
+    finder.require_known([
+        name for name in names if name not in layouts and (name not in roles or name in finder.uses)
+    ])
+    return {
+        name: _find_own_sides(name, finder, layouts.get(name), roles.get(name)) for name in names
+    }
 
 
-def _caution_of_unseen(model: nn.Module) -> tuple[str, ...]:
-    """Return a caution if there is a forward that is not torch's: nobody looked at it."""
-    classes = {type(module) for module in model.modules()}
-    names = sorted({c.__name__ for c in classes if not c.__module__.startswith("torch.")})
-    if not names:
-        return ()
-    return (
-        f"roles are those of the layers' classes; what the forward of {', '.join(names[:3])} "
-        "does with them was not seen (a table used again as readout, say). Pass example=",
-    )
-
-
-def _name_some(names: frozenset[str]) -> str:
-    first, rest = sorted(names)[:2], len(names) - 2
-    return (", ".join(first) or "an activation") + (f" and {rest} more" if rest > 0 else "")
+def _find_own_sides(
+    name: str, finder: SideFinder, layout: Layout | None, role: str | None
+) -> Sides:
+    if layout is not None:
+        kind = UseKind.MATMUL if layout.contracted else UseKind.SCALED
+        return Sides(layout, kind, finder.readouts(name, layout))
+    if role is not None and name not in finder.uses:
+        return Sides(_layout_for(name, Role(role), finder), UseKind.MATMUL)
+    sides = finder.sides(name)
+    is_bias = role in {Role.VECTOR, Role.SCALAR} and sides.kind is UseKind.ADDED
+    return replace(sides, layout=_layout_for(name, Role.VECTOR, finder)) if is_bias else sides
 
 
 def _find_role(
-    name: str, finder: SideFinder, width: int, layout: Layout | None, role: str | None
+    name: str,
+    sides: Sides,
+    finder: SideFinder,
+    width: int,
+    layout: Layout | None,
+    role: str | None,
 ) -> TensorRole:
     shape, base_shape = (finder.probes.shapes[w][name] for w in (width, finder.base_width))
-    if role is not None and role not in list(Role):
-        raise ParametrizationError(
-            f"roles: got {role!r} for {name!r}, wanted one of {', '.join(Role)}."
-        )
-    if layout is not None:
-        kind = UseKind.MATMUL if layout.contracted else UseKind.SCALED
-        sides = Sides(layout, kind, finder.readouts(name, layout))
-    elif role is not None and name not in finder.uses:
-        sides = Sides(_layout_for(name, Role(role), finder), UseKind.MATMUL)
-    else:
-        sides = finder.sides(name)
     assigned = Role(role) if role is not None else _read_role(name, sides, finder)
     is_fixed = layout is not None or role is not None
     return TensorRole(
@@ -269,8 +284,11 @@ def _find_role(
         lookup=sides.kind is UseKind.LOOKUP
         or (sides.kind is UseKind.ADDED and assigned is Role.INPUT),
         tied_readouts=sides.tied_readouts if assigned is Role.INPUT else (),
+        lookups=finder.lookups(name),
         is_query=_hold_in_all(finder.graphs, lambda g: any(name in a.queries for a in g.attention)),
         is_residual_output=_hold_in_all(finder.graphs, lambda g: name in g.residual),
+        is_norm_gain=sides.is_norm_gain,
+        direction=None if sides.layout.contracted else find_direction(name, finder, width),
         parts=() if is_fixed else find_parts(name, assigned, sides.layout, finder, width),
     )
 

@@ -14,6 +14,7 @@ dimension 1 is contracted and dimension 0 produced; for a raw parameter `w` of s
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import nn
 
@@ -63,14 +64,35 @@ class SideFinder:
         Raises:
             ParametrizationError: If they are not known, or its uses contract different sides.
         """
-        unknown = next((g.unknown[name] for g in self.graphs if name in g.unknown), None)
+        sides = self._find(name)
+        if sides is None:
+            raise self._missing_sides([name])
+        return sides
+
+    def require_known(self, names: Sequence[str]) -> None:
+        """Check that the sides of all these parameters are known.
+
+        Raises:
+            ParametrizationError: If some are not; it names all of them.
+        """
+        if missing := [name for name in names if self._find(name) is None]:
+            raise self._missing_sides(missing)
+
+    def _find(self, name: str) -> Sides | None:
+        unknown = self._unknown(name)
         if unknown is None and name in self.uses:
-            return agree(name, self.uses[name], self.shape(name), self.grown(name))
-        if sides := self._sides_by_class(name):
-            return sides
+            sides = agree(name, self.uses[name], self.shape(name), self.grown(name))
+            is_gain = all(name in graph.norm_gains for graph in self.graphs)
+            return replace(sides, is_norm_gain=is_gain and sides.kind is UseKind.SCALED)
+        if sides_of_class := self._sides_by_class(name):
+            return sides_of_class
         if unknown is None and (sibling := self._sibling(name)):
-            return self.sides(sibling)
-        raise self._missing_sides(name, unknown)
+            return self._find(sibling)
+        return None
+
+    def _unknown(self, name: str) -> str | None:
+        """Return what was done with a parameter that cannot be read."""
+        return next((g.unknown[name] for g in self.graphs if name in g.unknown), None)
 
     def readouts(self, name: str, layout: Layout) -> tuple[str, ...]:
         """Return the modules that contract a side which a declared layout produces."""
@@ -82,6 +104,14 @@ class SideFinder:
             modules = [owner for owner, s in owners if set(s.layout.contracted) & produced]
         return tuple(dict.fromkeys(modules))
 
+    def lookups(self, name: str) -> tuple[str, ...]:
+        """Return the modules that look up rows of a parameter."""
+        if name in self.uses:
+            looked_up = [use for use in self.uses[name] if use.kind is UseKind.LOOKUP]
+            return tuple(dict.fromkeys(use.module for use in looked_up))
+        owners = self._sides_by_owner(name) or []
+        return tuple(owner for owner, sides in owners if sides.kind is UseKind.LOOKUP)
+
     def _sides_by_class(self, name: str) -> Sides | None:
         """Return the sides that the classes of all owners agree on; None if one is unknown."""
         owners = self._sides_by_owner(name)
@@ -92,7 +122,7 @@ class SideFinder:
         others = [owner for owner, sides in owners if sides.layout != deciding.layout]
         if others and not tables:
             refuse_clash(name, [Use(UseKind.MATMUL, module=owner) for owner, _ in owners])
-        return Sides(deciding.layout, deciding.kind, tuple(others))
+        return replace(deciding, tied_readouts=tuple(others))
 
     def _sides_by_owner(self, name: str) -> list[tuple[str, Sides]] | None:
         """Return the sides by the class of every module that owns it; None if one is unknown."""
@@ -112,17 +142,25 @@ class SideFinder:
                 return other
         return None
 
-    def _missing_sides(self, name: str, unknown: str | None) -> ParametrizationError:
-        module = type(self.owners[name][0][1]).__name__
-        if not self.graphs:
-            got, do = "whose contracted side is not known without a forward", "Pass example=, or d"
-        else:
-            got, do = f"which {unknown or 'the forward of the example does not reach'}", "D"
+    def _missing_sides(self, names: Sequence[str]) -> ParametrizationError:
+        by_reason: dict[str, list[str]] = {}
+        for name in names:
+            module = type(self.owners[name][0][1]).__name__
+            reason = f"which {self._unknown(name) or 'the forward of the example does not reach'}"
+            if not self.graphs:
+                reason = "whose contracted side is not known without a forward"
+            by_reason.setdefault(reason, []).append(f"{name!r} of {module}")
+        got = "; tensor ".join(
+            f"{first}, {why}" + (f" (and so for {', '.join(others)})" if others else "")
+            for why, (first, *others) in by_reason.items()
+        )
+        do = "D" if self.graphs else "Pass example=, or d"
+        its = "its" if len(names) == 1 else "their"
         return ParametrizationError(
-            f"parametrize: got tensor {name!r} of {module}, {got}, wanted an operation whose "
-            f"contracted side is known. {do}eclare its sides, for a matrix used as x @ w: "
-            f"layouts={{{name!r}: Layout(contracted=(0,), produced=(1,))}}, or, for a tensor that "
-            f"contracts nothing, its role: roles={{{name!r}: 'vector'}}."
+            f"parametrize: got tensor {got}, wanted an operation "
+            f"whose contracted side is known. {do}eclare {its} sides, for a matrix used as x @ w: "
+            f"layouts={{{names[0]!r}: Layout(contracted=(0,), produced=(1,))}}, or, for a tensor "
+            f"that contracts nothing, its role: roles={{{names[0]!r}: 'vector'}}."
         )
 
 

@@ -27,8 +27,12 @@ label              On a dimension of a weight: walking along it walks along p.d.
                    product is open.
 origin             On any dimension: its index 0 is index `start` of p.d. The result of a product
                    is in the order of the side that produced it, so activations have origins, too.
-part               A stretch of p.d that the model uses by itself (the queries of a fused matrix):
-                   what the origins of a slice say.
+part               Entries of p.d that the model uses by themselves (the queries of a fused matrix):
+                   what the origins of a slice say. It is in one run, or in several where every
+                   second entry is taken, say.
+trait              What operations said of a dimension of an activation: that a weight produced it,
+                   that a product was repeated along it (over experts), or that a gate varies along
+                   it. What is added along it is then a bias, not a table.
 piece              The size of one of the tensors that were concatenated along a dimension.
 product            A weight times an activation, elementwise. It is *open* until its consumers are
                    seen, and each consumer *settles* it: if all sum over the same of its dimensions,
@@ -62,7 +66,8 @@ the last dimension of the result an origin, but no label, since it is an activat
 >>> with watch(graph):
 ...     y = layer(x)
 >>> graph.dimensions(y)[1]
-Dimension(labels=frozenset(), origins=frozenset({weight.0[0:]}), pieces=())
+Dimension(labels=frozenset(), origins=frozenset({weight.0[0:]}), pieces=(), \
+    traits=frozenset({<Trait.PRODUCED: 'a weight produced it'>}))
 >>> [use] = graph.uses()["weight"]
 >>> use.kind.name, use.contracted, use.produced
 ('MATMUL', frozenset({1}), frozenset({0}))
@@ -75,7 +80,7 @@ A slice of the result moves the origin, and its first consumer makes it a part:
 >>> graph.dimensions(second)[1].origins
 frozenset({weight.0[2:]})
 >>> graph.parts["weight", 0]
-[Part(start=2, size=4, contiguous=True)]
+[Part(runs=((2, 6),))]
 
 **Second example: an elementwise product.** `(x[:, :, None] * w).sum(1)` is `x @ w` in other words,
 `x[:, :, None] * w` alone would scale. Which of the two it is cannot be known when the product is

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from .graph import Graph
-from .memory import Dimension
+from .memory import Dimension, traits_of
 
 
 def broadcast(graph: Graph, tensor: torch.Tensor, out: torch.Tensor) -> list[Dimension]:
@@ -27,6 +27,7 @@ def merge_dimensions(rows: Sequence[Sequence[Dimension]], ndim: int) -> list[Dim
             frozenset(label for row in rows for label in row[dim].labels),
             frozenset(origin for row in rows for origin in row[dim].origins),
             next((row[dim].pieces for row in rows if row[dim].pieces), ()),
+            traits_of(row[dim] for row in rows),
         )
         for dim in range(ndim)
     ]

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+DIVIDES = frozenset({"div", "true_divide"})
+SCALES = DIVIDES | {"mul"}  # by a number or a tensor
 _UNTAGGED = {"_to_copy", "copy", "complex", "polar"}  # elementwise, which torch does not tag
 
 

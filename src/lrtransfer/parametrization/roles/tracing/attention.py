@@ -3,6 +3,7 @@
 from .aten_call import AtenCall
 from .defaults import operands_of
 from .graph import Graph
+from .memory import Dimension
 from .records import Attention
 from .shaping import rearrange
 
@@ -19,7 +20,8 @@ def take_softmax(graph: Graph, call: AtenCall) -> None:
         logits = node.logits
         queries = logits.left - logits.right
         graph.attention.append(Attention(logits.head_width, node.scale, queries))
-    graph.put_activation(out, [node], makers=frozenset())
+    dimensions = [Dimension(traits=d.traits) for d in graph.dimensions(source)]
+    graph.put_activation(out, [node], dimensions, makers=frozenset())
 
 
 def attend(graph: Graph, call: AtenCall) -> None:
@@ -34,5 +36,8 @@ def attend(graph: Graph, call: AtenCall) -> None:
     queries = makers[0] - makers[1] - makers[2]
     graph.attention.append(Attention(query.shape[-1], float(scale), queries))
     sources = [n for _, n in operands_of(graph, call.tensors)]
+    sides = [*graph.dimensions(query)[:-1], graph.dimensions(value)[-1]]
+    dimensions = [Dimension(traits=dimension.traits) for dimension in sides]
     for out in call.outs:
-        graph.put_activation(out, sources, makers=frozenset())
+        is_mixture = out.ndim == len(dimensions)
+        graph.put_activation(out, sources, dimensions if is_mixture else None, makers=frozenset())

@@ -1,9 +1,11 @@
 """Contractions that are no product of two matrices: convolutions, recurrences, three tensors."""
 
+from dataclasses import replace
+
 from .aten_call import AtenCall
 from .defaults import operands_of, use_as_table
 from .graph import Graph
-from .memory import Dimension
+from .memory import PRODUCED, Dimension
 from .records import Node
 from .uses import UseKind
 
@@ -22,14 +24,16 @@ def convolve(graph: Graph, call: AtenCall) -> None:
     is_depthwise = groups > 1 and groups == source.shape[1]
     if node is not None and node.is_weight:
         _use_kernel(graph, call, node, is_depthwise=is_depthwise)
-        channels = Dimension(origins=graph.dimensions(weight)[0].origins)
+        channels = Dimension(origins=graph.dimensions(weight)[0].origins, traits=PRODUCED)
         makers = node.parameters
         if pieces := graph.dimensions(source)[1].pieces:
             for name in () if is_depthwise else node.parameters:
                 graph.pieces[name].append(pieces)
     if is_depthwise and out.shape[1] == source.shape[1]:
         inputs = graph.dimensions(source)[1]
-        channels = Dimension(origins=inputs.origins | channels.origins, pieces=inputs.pieces)
+        channels = replace(
+            channels, origins=inputs.origins | channels.origins, pieces=inputs.pieces
+        )
     dimensions = [Dimension(), channels, *(Dimension() for _ in out.shape[2:])]
     if (bias := call.arguments.get("bias")) is not None and (shift := graph.node(bias)):
         makers |= use_as_table(graph, shift, graph.dimensions(bias))
@@ -65,7 +69,9 @@ def recur(graph: Graph, call: AtenCall) -> None:
             use_as_table(graph, node, dimensions)
     sources = [n for _, n in operands_of(graph, call.tensors)]
     for out in call.outs:
-        graph.put_activation(out, sources, makers=frozenset())
+        sides = [Dimension()] * out.ndim
+        sides[-1:] = [Dimension(traits=PRODUCED)] * min(out.ndim, 1)
+        graph.put_activation(out, sources, sides, makers=frozenset())
 
 
 def multiply_three(graph: Graph, call: AtenCall) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from .aten_call import AtenCall
 from .graph import Graph
-from .memory import Dimension
+from .memory import Dimension, Trait
 from .records import Node
 from .uses import UseKind
 
@@ -20,18 +20,41 @@ def operands_of(graph: Graph, tensors: Iterable[torch.Tensor]) -> list[tuple[tor
 
 
 def use_as_table(
-    graph: Graph, node: Node, dimensions: Sequence[Dimension], kind: UseKind = UseKind.ADDED
+    graph: Graph,
+    node: Node,
+    dimensions: Sequence[Dimension],
+    kind: UseKind = UseKind.ADDED,
+    *,
+    along: Sequence[Dimension] | None = None,
 ) -> frozenset[str]:
     """Record the use of a weight as an activation of its own; return the makers of that.
 
     Rows that indices picked before make it a table: their dimension is contracted with a one-hot.
+    Not so where each row meets a matrix of its own, as the bias of an expert does.
+
+    Arguments:
+        graph: Where the use is written down.
+        node: What is known of the weight.
+        dimensions: Its dimensions.
+        kind: What is done with it.
+        along: The dimensions of the activation that it shifts or scales.
     """
-    rows = [d for d in dimensions if any((i.parameter, i.dim) in node.lookups for i in d.labels)]
+    met = along if along is not None else [Dimension()] * len(dimensions)
+    repeated = [d for d, m in zip(dimensions, met, strict=True) if Trait.REPEATED in m.traits]
+    others = [d for d, m in zip(dimensions, met, strict=True) if Trait.REPEATED not in m.traits]
+    rows = [d for d in others if any((i.parameter, i.dim) in node.lookups for i in d.labels)]
     if rows:
         columns = [dimension for dimension in dimensions if dimension not in rows]
         graph.use(node, UseKind.LOOKUP, contracted=rows, produced=columns)
     else:
-        graph.use(node, kind, produced=dimensions)
+        features = [d for d, m in zip(dimensions, met, strict=True) if Trait.PRODUCED in m.traits]
+        graph.use(
+            node,
+            kind,
+            produced=others,
+            batch=repeated,
+            features=features if along is not None else None,
+        )
     return node.parameters if kind is UseKind.ADDED else frozenset()
 
 

@@ -3,13 +3,16 @@
 Labels, origins, parts, pieces, products, compositions and uses: see the package's docstring.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from .constants import Constants
 from .memory import (
     Dimension,
     Label,
@@ -20,7 +23,7 @@ from .memory import (
     origins_of,
     parts_of,
 )
-from .records import Attention, Logits, Node, Scalar
+from .records import UNDERIVED, Attention, Derivation, Direction, Factor, Logits, Node
 from .uses import LabelledSides, Product, Use, UseKind, sum_repetitions, use_by_sides
 
 
@@ -42,7 +45,11 @@ class Graph:
     Attributes:
         module: Name of the module that runs.
         attention: Attentions, in order.
-        scalars: Numbers that multiplied activations, in order.
+        factors: Factors in the forward that are no parameters, in order.
+        norm_gains: Parameters that multiplied a normalised activation, perhaps as a gain.
+        directions: For parameters that multiplied a weight divided by its norm, that weight.
+        starts: For parameters that start with one number in all entries, that number.
+        constants: Values of the tensors that depend on neither parameters nor inputs.
         residual: Parameters whose output is added to a stream that it was computed from.
         unknown: For parameters with a use that cannot be read, what was done with them.
         parts: Parts of the dimensions of parameters, in the order of their use.
@@ -50,11 +57,19 @@ class Graph:
         compositions: Operands of the products of weights.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        """Start from the parameters of a model."""
+    def __init__(self, model: nn.Module, constants: Constants | None = None) -> None:
+        """Start from the parameters of a model, and the constants known from building it."""
         self.module = ""
         self.attention: list[Attention] = []
-        self.scalars: list[Scalar] = []
+        self.factors: list[Factor] = []
+        self.norm_gains: set[str] = set()
+        self.directions: dict[str, Direction] = {}
+        self.constants = constants if constants is not None else Constants()
+        self.starts = {
+            name: start
+            for name, parameter in model.named_parameters()
+            if not math.isnan(start := self.constants.number(parameter))
+        }
         self.residual: set[str] = set()
         self.unknown: dict[str, str] = {}
         self.parts: dict[tuple[str, int], list[Part]] = defaultdict(list)
@@ -64,8 +79,8 @@ class Graph:
         self._alive: list[object] = []  # an address must not be used twice
         self._uses: list[tuple[str, Use] | None] = []  # None: withdrawn
         self._products: list[Product] = []  # a label's number 1 is the first
-        self._numbers: dict[int, float] = {}
-        self._activations = 0
+        self._nodes_made = 0
+        self._parameters: dict[int, str] = {}  # by the number of their node
         for name, parameter in model.named_parameters():
             self._add_parameter(name, parameter)
 
@@ -76,7 +91,9 @@ class Graph:
             parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
         labels = [frozenset({Label(name, dim)}) for dim in range(parameter.ndim)]
         axes = axes_of(parameter, [Dimension(label, origins_of(label)) for label in labels])
-        self.put(parameter, Node(axes, is_weight=True, parameters=frozenset({name})))
+        number = self._next()
+        self._parameters[number] = name
+        self.put(parameter, Node(axes, True, frozenset({name}), number=number))
 
     # What is known of tensors.
 
@@ -102,6 +119,7 @@ class Graph:
         lookups: frozenset[tuple[str, int]] = frozenset(),
         *,
         is_composed: bool = False,
+        derivation: Derivation = UNDERIVED,
     ) -> None:
         """Record a weight computed from others."""
         sources = list(sources)
@@ -115,6 +133,8 @@ class Graph:
             parameters=parameters,
             is_composed=is_composed or any(node.is_composed for node in sources),
             lookups=lookups.union(*(node.lookups for node in sources)),
+            number=self._next(),
+            derivation=derivation,
         )
         self.put(tensor, node)
 
@@ -128,13 +148,14 @@ class Graph:
         scale: float = 1.0,
         logits: Logits | None = None,
         provisional_uses: frozenset[int] = frozenset(),
+        derivation: Derivation = UNDERIVED,
     ) -> None:
         """Record an activation; `makers` are those of its sources unless given."""
         sources = [node for node in sources if not node.is_weight]
         if not _fills(tensor) and (previous := self.node(tensor)):
             sources.append(previous)
-        self._activations += 1
-        ancestors = 1 << self._activations
+        number = self._next()
+        ancestors = 1 << number
         for node in sources:
             ancestors |= node.ancestors
         if makers is None:
@@ -144,25 +165,23 @@ class Graph:
         node = Node(
             axes_of(tensor, dimensions) if dimensions is not None and _fills(tensor) else (),
             is_weight=False,
-            bit=self._activations,
             ancestors=ancestors,
             makers=makers,
             scale=scale,
             logits=logits,
             provisional_uses=provisional_uses,
+            number=number,
+            derivation=derivation,
         )
         self.put(tensor, node)
 
-    def put_number(self, tensor: torch.Tensor, value: float) -> None:
-        """Remember the value of a constant, which a tensor without memory does not hold."""
-        self._numbers[key_of(tensor)] = value
-        self._alive.append(tensor)
+    def start(self, node: Node) -> float | None:
+        """Return the number that all entries of a parameter start with; None for anything else."""
+        return self.starts.get(self._parameters.get(node.number, ""))
 
-    def number(self, tensor: torch.Tensor) -> float:
-        """Return the value of a constant with one entry; nan if it is not known."""
-        if key_of(tensor) in self._numbers:
-            return self._numbers[key_of(tensor)]
-        return float("nan") if tensor.is_meta else float(tensor.item())
+    def _next(self) -> int:
+        self._nodes_made += 1
+        return self._nodes_made
 
     # What parameters are used for.
 
@@ -175,6 +194,7 @@ class Graph:
         produced: Iterable[Dimension] = (),
         batch: Iterable[Dimension] = (),
         stretch: int = 0,
+        features: Iterable[Dimension] | None = None,
     ) -> frozenset[int]:
         """Record that an operation uses a weight.
 
@@ -185,6 +205,8 @@ class Graph:
             produced: Those that its result has.
             batch: Those along which it is repeated.
             stretch: Number of entries that one sum takes; 0 where it always takes all.
+            features: Of what is added, the dimensions along which a weight produced what it is
+                added to; None where it is not added to anything.
 
         Returns:
             Numbers of the uses, by which they can be withdrawn.
@@ -198,6 +220,7 @@ class Graph:
                 stretch=stretch,
                 module=self.module,
                 is_composed=weight.is_composed,
+                features=None if features is None else _dims(labels_of(features), name),
             )
             self._uses.append((name, use))
         return frozenset(range(first, len(self._uses)))
@@ -221,12 +244,16 @@ class Graph:
         if node is not None and not node.is_weight:
             self._settle(dimensions_of(tensor, node.axes), frozenset(reduced))
 
-    def note_parts(self, tensor: torch.Tensor) -> None:
-        """Record which parts of parameters' dimensions a tensor is."""
+    def note_parts(
+        self,
+        tensor: torch.Tensor,
+        picked: Mapping[int, Sequence[int]] = MappingProxyType({}),
+    ) -> None:
+        """Record which parts of parameters' dimensions a tensor is, or indices pick of it."""
         node = self.node(tensor)
         if node is None:
             return
-        for origin, part in parts_of(tensor, node.axes):
+        for origin, part in parts_of(tensor, node.axes, picked):
             self.parts[origin.parameter, origin.dim].append(part)
 
     def multiply(
@@ -251,15 +278,26 @@ class Graph:
         }
         return [Dimension(_number(dimension.labels, numbers)) for dimension in dimensions]
 
-    def repeat(self, dimension: Dimension, uses: frozenset[int]) -> Dimension:
-        """Return the dimension along which uses repeat, until it is known whether a sum follows."""
+    def repeat(self, dimension: Dimension, uses: frozenset[int], *, is_gated: bool) -> Dimension:
+        """Return the dimension along which uses repeat, until it is known whether a sum follows.
+
+        A sum of what a gate weighs (a router's, of experts) is not one over a side.
+        """
         names = {label.parameter for label in dimension.labels if not label.is_gain}
         labels = frozenset(label for label in dimension.labels if label.parameter in names)
         numbers = {
-            name: self._open(Product(name, _dims(labels, name), self.module, repeats=uses))
+            name: self._open(
+                Product(name, _dims(labels, name), self.module, repeats=uses, is_gated=is_gated)
+            )
             for name in names
         }
         return Dimension(_number(labels, numbers))
+
+    def gate(self, dimensions: Iterable[Dimension]) -> None:
+        """Record that a gate weighs what was repeated along some dimensions."""
+        for label in labels_of(dimensions):
+            if label.product:
+                self._products[label.product - 1].is_gated = True
 
     def settle_gains(self, tensor: torch.Tensor) -> None:
         """Settle the products that only scale an activation, since it is multiplied once more.
@@ -291,7 +329,7 @@ class Graph:
         table: dict[str, list[Use]] = defaultdict(list)
         summed: dict[tuple[int, str], frozenset[int]] = defaultdict(frozenset)
         for product in self._products:
-            for number in product.repeats:
+            for number in () if product.is_gated else product.repeats:
                 summed[number, product.parameter] |= product.contracted
         for number, entry in enumerate(self._uses):
             if entry is not None:

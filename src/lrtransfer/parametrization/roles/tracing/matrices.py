@@ -7,6 +7,7 @@ weight and activation            a use of the weight
 weight and constant              the same, provisional
 weight and weight                a composition
 picked rows and weight           the rows are a table; the weight is used as with an activation
+vector and weight                the same: a learned token that the weight maps
 activation and activation        logits, if a softmax follows
 ===============================  ===================================================================
 
@@ -23,7 +24,7 @@ import torch
 from .aten_call import AtenCall
 from .defaults import use_as_table
 from .graph import Composition, Graph
-from .memory import Dimension, Label, factors_of, labels_of
+from .memory import PRODUCED, Dimension, Label, Trait, factors_of, labels_of
 from .records import Logits, Node
 from .uses import UseKind
 
@@ -75,6 +76,11 @@ class _Operand:
         """Whether it holds rows of a weight that indices picked."""
         return self.node is not None and bool(self.node.lookups)
 
+    def feeds(self, other: "_Operand") -> bool:
+        """Return whether it is a vector (a learned token) that another weight maps, as an input."""
+        is_vector = self.weight is not None and not self.produced.labels
+        return is_vector and other.weight is not None and bool(other.produced.labels)
+
     @property
     def dimensions(self) -> tuple[Dimension, Dimension, Dimension]:
         return self.contracted, self.produced, self.batch
@@ -87,7 +93,8 @@ def matmul(graph: Graph, call: AtenCall) -> None:
     right = _operand(graph, call.arguments[names[1]], is_left=False)
     graph.consume(left.tensor)
     graph.consume(right.tensor)
-    if left.weight and right.weight and not left.is_table and not right.is_table:
+    is_table = left.is_table or right.is_table or left.feeds(right) or right.feeds(left)
+    if left.weight and right.weight and not is_table:
         _compose(graph, call.outs[0], left, right)
     else:
         _contract(graph, call, left, right)
@@ -115,18 +122,18 @@ def _contract(graph: Graph, call: AtenCall, left: _Operand, right: _Operand) -> 
     makers: frozenset[str] = frozenset()
     batch: list[tuple[int, Dimension]] = []  # of the result, with sizes
     for operand, other in ((left, right), (right, left)):
-        if operand.weight and operand.is_table and other.weight:
+        if operand.weight and other.weight and (operand.is_table or operand.feeds(other)):
             use_as_table(graph, operand.weight, graph.dimensions(operand.tensor))
         elif operand.weight:  # of the other one no use is recorded here
             uses = _use_matrix(graph, operand, operand.weight, other)
             makers = _makers(operand)
-            batch = _batch_of_result(graph, operand, uses) if out.ndim == 3 else []
-    makers |= _use_bias(graph, call, left, right)
-    dimensions = _matrix_of_result(out, left, right)
+            batch = _batch_of_result(graph, operand, other, uses) if out.ndim == 3 else []
+    dimensions = _matrix_of_result(call, left, right)
     if len(batch) > 1:
         out = out.unflatten(0, [size for size, _ in batch])
     if batch:
         dimensions[:1] = [dimension for _, dimension in batch]
+    makers |= _use_bias(graph, call, left, right, dimensions[-call.outs[0].ndim :])
     activations = [m.node for m in (left, right) if m.node is not None and not m.node.is_weight]
     is_logits = len(activations) == 2
     graph.put_activation(
@@ -168,7 +175,13 @@ def _makers(operand: _Operand) -> frozenset[str]:
     return matrices or (operand.node.parameters if operand.node is not None else frozenset())
 
 
-def _use_bias(graph: Graph, call: AtenCall, left: _Operand, right: _Operand) -> frozenset[str]:
+def _use_bias(
+    graph: Graph,
+    call: AtenCall,
+    left: _Operand,
+    right: _Operand,
+    dimensions: Sequence[Dimension],
+) -> frozenset[str]:
     """Record the bias of a fused product; return its name."""
     bias = call.arguments.get("self", call.arguments.get("bias"))
     if not isinstance(bias, torch.Tensor) or bias is left.tensor or bias is right.tensor:
@@ -177,28 +190,41 @@ def _use_bias(graph: Graph, call: AtenCall, left: _Operand, right: _Operand) -> 
     graph.consume(bias)
     if node is None or not node.is_weight:
         return frozenset()
-    return use_as_table(graph, node, graph.dimensions(bias))
+    along = dimensions[len(dimensions) - bias.ndim :]
+    return use_as_table(graph, node, graph.dimensions(bias), along=along)
 
 
-def _matrix_of_result(out: torch.Tensor, left: _Operand, right: _Operand) -> list[Dimension]:
+def _matrix_of_result(call: AtenCall, left: _Operand, right: _Operand) -> list[Dimension]:
     """Return the dimensions of an activation: rows are in the order of what weights produce."""
-    dimensions = [Dimension()] * out.ndim
-    if right.weight and out.ndim:
-        dimensions[-1] = Dimension(origins=right.produced.origins)
-    if left.weight and out.ndim > 1:
-        dimensions[-2] = Dimension(origins=left.produced.origins)
+    ndim = call.outs[0].ndim
+    dimensions = [Dimension(traits=left.batch.traits | right.batch.traits)] * ndim
+    if ndim:
+        dimensions[-1] = _side_of_result(right)
+    if ndim > 1:
+        dimensions[-2] = _side_of_result(left)
+    if call.name == "_grouped_mm" and right.weight:
+        dimensions[0] = Dimension(traits=left.produced.traits | {Trait.REPEATED})
     return dimensions
 
 
+def _side_of_result(operand: _Operand) -> Dimension:
+    if operand.weight:
+        return Dimension(origins=operand.produced.origins, traits=PRODUCED)
+    return Dimension(traits=operand.produced.traits)
+
+
 def _batch_of_result(
-    graph: Graph, operand: _Operand, uses: frozenset[int]
+    graph: Graph, operand: _Operand, other: _Operand, uses: frozenset[int]
 ) -> list[tuple[int, Dimension]]:
     """Return sizes and dimensions of the batch: a sum over them may follow (heads added up)."""
     axes = operand.node.axes if operand.node is not None else ()
-    return [
-        (size, graph.repeat(dimension, uses))
-        for size, dimension in factors_of(operand.tensor, 0, axes)
-    ]
+    traits = other.batch.traits
+    batch = []
+    for size, dimension in factors_of(operand.tensor, 0, axes):
+        repeated = graph.repeat(dimension, uses, is_gated=Trait.GATED in traits)
+        is_repeated = {Trait.REPEATED} if dimension.labels else set()
+        batch.append((size, replace(repeated, traits=traits | is_repeated)))
+    return batch
 
 
 def _logit_scale(call: AtenCall, activations: Sequence[Node]) -> float:

@@ -7,8 +7,9 @@ origins, parts and pieces: see the package's docstring.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import NamedTuple
 
 import torch
@@ -56,11 +57,50 @@ class Origin(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A stretch of a parameter's dimension that the model uses by itself."""
+    """The entries of a parameter's dimension that the model uses by themselves.
 
-    start: int
-    size: int
-    contiguous: bool
+    Attributes:
+        runs: Start and stop of every run of neighbours, in order.
+    """
+
+    runs: tuple[tuple[int, int], ...]
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return sum(stop - start for start, stop in self.runs)
+
+    @property
+    def indices(self) -> frozenset[int]:
+        """The entries."""
+        return frozenset(i for start, stop in self.runs for i in range(start, stop))
+
+
+def part_of(indices: Iterable[int]) -> Part:
+    """Return the part that has some entries of a dimension.
+
+    Example:
+        >>> part_of([4, 0, 1, 2])
+        Part(runs=((0, 3), (4, 5)))
+    """
+    runs: list[tuple[int, int]] = []
+    for i in sorted(set(indices)):
+        if runs and runs[-1][1] == i:
+            runs[-1] = (runs[-1][0], i + 1)
+        else:
+            runs.append((i, i + 1))
+    return Part(tuple(runs))
+
+
+class Trait(Enum):
+    """What operations said of a dimension of an activation."""
+
+    PRODUCED = "a weight produced it"
+    REPEATED = "a product with a weight was repeated along it"
+    GATED = "a gate that is the same along other dimensions varies along it"
+
+
+PRODUCED = frozenset({Trait.PRODUCED})
 
 
 @dataclass(frozen=True)
@@ -71,11 +111,13 @@ class Dimension:
         labels: Dimensions of parameters that it walks.
         origins: Those with which its indices agree up to a shift.
         pieces: Sizes of the tensors concatenated along it.
+        traits: Of an activation, what operations said of it.
     """
 
     labels: frozenset[Label] = frozenset()
     origins: frozenset[Origin] = frozenset()
     pieces: tuple[int, ...] = ()
+    traits: frozenset[Trait] = frozenset()
 
     def drop_labels(self) -> "Dimension":
         """Return the same without labels: no product is open behind it."""
@@ -94,6 +136,11 @@ class MemoryAxis:
 def labels_of(dimensions: Iterable[Dimension]) -> frozenset[Label]:
     """Return the labels of several dimensions."""
     return frozenset(label for dimension in dimensions for label in dimension.labels)
+
+
+def traits_of(dimensions: Iterable[Dimension]) -> frozenset[Trait]:
+    """Return the traits of several dimensions."""
+    return frozenset(trait for dimension in dimensions for trait in dimension.traits)
 
 
 def origins_of(labels: Iterable[Label]) -> frozenset[Origin]:
@@ -123,18 +170,30 @@ def factors_of(
     return [(axis.size, axis.dimension) for axis in sorted(walked, key=lambda axis: -axis.stride)]
 
 
-def parts_of(view: torch.Tensor, axes: Sequence[MemoryAxis]) -> Iterator[tuple[Origin, Part]]:
-    """Yield the parameters' dimensions of which a view sees a part only, and that part."""
+def parts_of(
+    view: torch.Tensor, axes: Sequence[MemoryAxis], picked: Mapping[int, Sequence[int]]
+) -> Iterator[tuple[Origin, Part]]:
+    """Yield the parameters' dimensions of which a view sees a part only, and that part.
+
+    Arguments:
+        view: A tensor.
+        axes: The axes of its memory.
+        picked: The indices that are read, for the dimensions of which not all are.
+    """
     walks = _walks(view, axes)
     for index, axis in enumerate(axes):
         dims = [dim for dim, walked in enumerate(walks) if index in walked]
-        if any(len(walks[dim]) > 1 for dim in dims):
+        reads = {dim: picked.get(dim, range(view.shape[dim])) for dim in dims}
+        is_alone = all(len(walks[dim]) == 1 for dim in dims)
+        if not (axis.dimension.origins and is_alone):
             continue
-        size = math.prod(view.shape[dim] for dim in dims)
-        if size < axis.size:
-            contiguous = all(_stride(view, dim) == axis.stride for dim in dims)
+        if math.prod(len(set(indices)) for indices in reads.values()) < axis.size:
+            entries = {_start(view, axis)}
+            for dim, indices in reads.items():
+                step = _stride(view, dim) // axis.stride
+                entries = {entry + i * step for entry in entries for i in indices}
             for origin in axis.dimension.origins:
-                yield origin, Part(origin.start + _start(view, axis), size, contiguous)
+                yield origin, part_of(origin.start + entry for entry in entries)
 
 
 def _walks(view: torch.Tensor, axes: Sequence[MemoryAxis]) -> list[set[int]]:
@@ -157,14 +216,16 @@ def _does_walk(view: torch.Tensor, dim: int, axis: MemoryAxis) -> bool:
 def _dimension(
     view: torch.Tensor, dim: int, axes: Sequence[MemoryAxis], walks: Sequence[set[int]]
 ) -> Dimension:
-    labels = labels_of(axes[index].dimension for index in walks[dim])
-    alone = [index for index in walks[dim] if sum(index in walked for walked in walks) == 1]
+    walked = [axes[index].dimension for index in walks[dim]]
+    labels, traits = labels_of(walked), traits_of(walked)
+    alone = [index for index in walks[dim] if sum(index in others for others in walks) == 1]
     if len(walks[dim]) != 1 or not alone or _stride(view, dim) != axes[alone[0]].stride:
-        return Dimension(labels)
+        return Dimension(labels, traits=traits)
     axis = axes[alone[0]]
     start = _start(view, axis)
     origins = frozenset(o._replace(start=o.start + start) for o in axis.dimension.origins)
-    return Dimension(labels, origins, axis.dimension.pieces if view.shape[dim] == axis.size else ())
+    pieces = axis.dimension.pieces if view.shape[dim] == axis.size else ()
+    return Dimension(labels, origins, pieces, traits)
 
 
 def _start(view: torch.Tensor, axis: MemoryAxis) -> int:

@@ -11,6 +11,7 @@ import torch
 
 from .aten_call import AtenCall, is_view
 from .attention import attend, take_softmax
+from .constants import SHAPED_LIKE
 from .contractions import convolve, multiply_three, recur
 from .defaults import mark_unread, use_as_table
 from .graph import Graph
@@ -23,18 +24,11 @@ from .shaping import concatenate, make_diagonal, rearrange, transform
 
 Handler = Callable[[Graph, AtenCall], None]
 _READS_ONLY = {"_local_scalar_dense", "equal", "is_nonzero", "is_same_size", "_assert_async"}
-_SHAPED_LIKE = {
-    *("empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"),
-    *("new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided"),
-}
-_CONSTANTS = {"full", "scalar_tensor", "full_like"}
 
 
 def observe(graph: Graph, call: AtenCall) -> None:
     """Write into the graph what one operation did."""
-    if call.name in _CONSTANTS:
-        _observe_constant(graph, call)
-    if call.name in _READS_ONLY | _SHAPED_LIKE or not any(graph.node(t) for t in call.tensors):
+    if call.name in _READS_ONLY | SHAPED_LIKE or not any(graph.node(t) for t in call.tensors):
         return
     if not call.is_inplace and is_view(call):
         return
@@ -65,12 +59,6 @@ def as_activation(graph: Graph, tensor: torch.Tensor) -> torch.Tensor:
     return copy
 
 
-def _observe_constant(graph: Graph, call: AtenCall) -> None:
-    value = call.arguments.get("fill_value", call.arguments.get("s"))
-    if isinstance(value, int | float) and call.outs[0].numel() == 1:
-        graph.put_number(call.outs[0], float(value))
-
-
 def _handlers(handler: Handler, names: str) -> dict[str, Handler]:
     return dict.fromkeys(names.split(), handler)
 
@@ -85,7 +73,9 @@ _HANDLERS: dict[str, Handler] = {
     **_handlers(concatenate, "cat stack"),
     **_handlers(transform, "_fft_r2c _fft_c2r _fft_c2c"),
     **_handlers(take_softmax, "_softmax _safe_softmax"),
-    **_handlers(reduce, "sum mean linalg_vector_norm norm amax amin prod var std"),
+    **_handlers(
+        reduce, "sum mean linalg_vector_norm norm amax amin prod var std var_mean std_mean"
+    ),
     **_handlers(
         rearrange,
         "_log_softmax repeat flip roll tril triu cumsum constant_pad_nd tile",

@@ -1,9 +1,11 @@
 """Sums, means and norms over dimensions: a sum after a product is a contraction."""
 
+import math
 from dataclasses import replace
 
 from .aten_call import AtenCall
 from .defaults import derive
+from .derivations import derive_statistic
 from .graph import Graph
 from .memory import Dimension
 
@@ -12,7 +14,7 @@ _SUMS = {"sum", "mean"}
 
 def reduce(graph: Graph, call: AtenCall) -> None:
     """Record a reduction; a sum settles the products before it."""
-    source, out = call.tensors[0], call.outs[0]
+    source = call.tensors[0]
     node = graph.node(source)
     if node is None:
         derive(graph, call)
@@ -25,14 +27,18 @@ def reduce(graph: Graph, call: AtenCall) -> None:
         for d, dimension in enumerate(dimensions)
         if d not in dims or call.arguments.get("keepdim")
     ]
+    count = math.prod(source.shape[d] for d in dims)
+    derivation = derive_statistic(graph, call, node, count)
     if node.is_weight:
         graph.consume(source)
-        graph.put_weight(out, left, [node])
+        for result in call.outs:
+            graph.put_weight(result, left, [node], derivation=derivation)
         return
     graph.consume(source, dims if call.name in _SUMS else ())
     if call.name not in _SUMS:
         left = [dimension.drop_labels() for dimension in left]
-    graph.put_activation(out, [node], left)
+    for result in call.outs:
+        graph.put_activation(result, [node], left, derivation=derivation)
 
 
 def _find_reduced(call: AtenCall, ndim: int) -> set[int]:

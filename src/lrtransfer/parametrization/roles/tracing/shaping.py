@@ -14,7 +14,11 @@ def rearrange(graph: Graph, call: AtenCall) -> None:
     source, out = call.tensors[0], call.outs[0]
     node = graph.node(source)
     if node is None or not node.is_weight:
-        derive(graph, call, graph.dimensions(source) if source.shape == out.shape else None)
+        dimensions = list(graph.dimensions(source))
+        if source.shape != out.shape:
+            kept = [Dimension(traits=dimension.traits) for dimension in dimensions]
+            dimensions = [Dimension()] * (out.ndim - source.ndim) + kept[-out.ndim :]
+        derive(graph, call, dimensions if len(dimensions) == out.ndim else None)
         return
     graph.consume(source)
     labels = [Dimension(dimension.labels) for dimension in graph.dimensions(source)]
@@ -25,7 +29,7 @@ def rearrange(graph: Graph, call: AtenCall) -> None:
 def transform(graph: Graph, call: AtenCall) -> None:
     """Record a Fourier transform: linear along its dimensions, so a sum after it still is one."""
     source, out = call.tensors[0], call.outs[0]
-    dimensions = [Dimension(dimension.labels) for dimension in graph.dimensions(source)]
+    dimensions = [Dimension(d.labels, traits=d.traits) for d in graph.dimensions(source)]
     node = graph.node(source)
     graph.note_parts(source)
     if node is not None and node.is_weight:
@@ -55,7 +59,8 @@ def concatenate(graph: Graph, call: AtenCall) -> None:
         if node.is_weight:
             makers |= use_as_table(graph, node, graph.dimensions(tensor))
     merged = [dimension.drop_labels() for dimension in merge_dimensions(rows, out.ndim)]
-    merged[axis] = Dimension(pieces=_pieces(graph, call, axis) if call.name == "cat" else ())
+    pieces = _pieces(graph, call, axis) if call.name == "cat" else ()
+    merged[axis] = Dimension(pieces=pieces, traits=merged[axis].traits)
     activations = [n for _, n in operands if not n.is_weight]
     scale = activations[0].scale if activations else 1.0
     logits = next((n.logits for n in activations if n.logits), None)

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ....errors import ParametrizationError
 from .aten_call import describe_call
+from .constants import SHAPED_LIKE, Constants, ConstantsObserver, DataObserver
 from .graph import Graph
 from .operations import as_activation, observe, observe_input
 
@@ -40,7 +41,10 @@ class _Observer(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        observe(self.graph, describe_call(func, args, kwargs or {}, result))
+        call = describe_call(func, args, kwargs or {}, result)
+        if call.name in SHAPED_LIKE or not any(self.graph.node(t) for t in call.tensors):
+            self.graph.constants.observe(func, args, kwargs or {}, result)
+        observe(self.graph, call)
         return result
 
 
@@ -111,11 +115,11 @@ def trace(make: Callable[[str], nn.Module], inputs: Inputs, *, width: int) -> Gr
         ParametrizationError: If the forward runs neither on the meta device nor on the CPU.
     """
     try:
-        return _run(make("meta"), inputs.to("meta"), "meta")
+        return _run(make, inputs.to("meta"), "meta")
     except Exception:  # whatever a model raises without values: the CPU decides
         pass
     try:
-        return _run(make("cpu"), inputs.to("cpu"), "cpu")
+        return _run(make, inputs.to("cpu"), "cpu")
     except Exception as error:
         raise ParametrizationError(
             f"parametrize: got {type(error).__name__} from the forward of build({width}) on the "
@@ -124,9 +128,12 @@ def trace(make: Callable[[str], nn.Module], inputs: Inputs, *, width: int) -> Gr
         ) from error
 
 
-def _run(model: nn.Module, inputs: Inputs, device: str) -> Graph:
+def _run(make: Callable[[str], nn.Module], inputs: Inputs, device: str) -> Graph:
+    constants = Constants()
+    with DataObserver(constants), ConstantsObserver(constants):
+        model = make(device)
     model.eval()
-    graph = Graph(model)
+    graph = Graph(model, constants)
     for tensor in pytree.tree_leaves((inputs.args, inputs.kwargs)):
         if isinstance(tensor, torch.Tensor):
             observe_input(graph, tensor)
@@ -138,7 +145,7 @@ def _run(model: nn.Module, inputs: Inputs, device: str) -> Graph:
 @contextmanager
 def watch(graph: Graph) -> Generator[None, None, None]:
     """Write every operation that PyTorch executes meanwhile into a graph."""
-    with torch.no_grad(), _InputObserver(graph), _Observer(graph):
+    with torch.no_grad(), _InputObserver(graph), DataObserver(graph.constants), _Observer(graph):
         yield
 
 

@@ -29,6 +29,8 @@ class Use:
         stretches: Dimensions of which one sum takes a stretch only, with its length, and along the
             rest of which the operation is repeated: a matrix of several heads.
         is_composed: Whether the parameter was multiplied with other weights before.
+        features: Of what is added, the dimensions along which a weight produced what it is added
+            to; None where it is not added to anything.
     """
 
     kind: UseKind
@@ -38,6 +40,7 @@ class Use:
     module: str = ""
     stretches: frozenset[tuple[int, int]] = frozenset()
     is_composed: bool = False
+    features: frozenset[int] | None = None
 
     @property
     def dims(self) -> frozenset[int]:
@@ -71,7 +74,13 @@ class LabelledSides:
 
 
 def use_by_sides(
-    kind: UseKind, sides: LabelledSides, *, stretch: int, module: str, is_composed: bool
+    kind: UseKind,
+    sides: LabelledSides,
+    *,
+    stretch: int,
+    module: str,
+    is_composed: bool,
+    features: frozenset[int] | None,
 ) -> Use:
     """Return the use of a parameter by an operation on a weight computed from it.
 
@@ -81,6 +90,7 @@ def use_by_sides(
         stretch: Number of entries that one sum takes, to tell heads apart; 0 where there are none.
         module: Name of the module that runs.
         is_composed: Whether the weight is a product of weights.
+        features: As in a use.
     """
     contracted, produced, batch = (
         frozenset(label.dim for label in side)
@@ -90,7 +100,7 @@ def use_by_sides(
         return Use(UseKind.SCALED, produced=contracted | produced | batch, module=module)
     split = contracted & (produced | batch) if stretch else frozenset()
     stretches = frozenset((dim, stretch) for dim in split)
-    return Use(kind, contracted, produced, batch, module, stretches, is_composed)
+    return Use(kind, contracted, produced, batch, module, stretches, is_composed, features)
 
 
 @dataclass
@@ -105,6 +115,7 @@ class Product:
         expands: Whether the activation was repeated along some of the dimensions.
         repeats: Numbers of the uses that repeat along `dims`, if this is no product but the batch
             of a matrix product: a sum may follow there as well.
+        is_gated: Whether a gate weighs what is repeated.
         sums: For every kind of consumer, the dimensions that it sums over.
     """
 
@@ -114,6 +125,7 @@ class Product:
     is_composed: bool = False
     expands: bool = True
     repeats: frozenset[int] = frozenset()
+    is_gated: bool = False
     sums: set[frozenset[int]] = field(default_factory=set)
 
     @property
