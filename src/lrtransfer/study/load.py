@@ -19,6 +19,11 @@ from .study import Study
 
 # Keys that files and stores of earlier development versions hold, with their present names.
 _FORMER_KEYS = {"until": "stopping_rule"}
+# Ways to say one thing: an override in one way goes before what a file says in another.
+_ALTERNATIVES = {
+    "tolerance_regret": ("tolerance_regret_abs",),
+    "tolerance_regret_abs": ("tolerance_regret",),
+}
 
 
 def load(path: Path | None, overrides: Mapping[str, Any]) -> Study:
@@ -77,8 +82,11 @@ def merge(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
     Example:
         >>> merge({"grid": {"low": 1, "high": 2}}, {"grid": {"low": 0}})
         {'grid': {'low': 0, 'high': 2}}
+        >>> merge({"tolerance_regret": 0.01}, {"tolerance_regret_abs": 0.5})
+        {'tolerance_regret_abs': 0.5}
     """
-    result = dict(settings)
+    replaced = {other for key in overrides for other in _ALTERNATIVES.get(key, ())}
+    result = {key: value for key, value in settings.items() if key not in replaced}
     for key, value in overrides.items():
         if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
             value = {**result[key], **value}

@@ -24,6 +24,7 @@ from ..study.study import Study
 from .confirm import Confirmation, confirm, plan_target, write_predictions
 from .designs.design import Proposal
 from .execute import Listener, execute
+from .judgeable import require_judgeable, require_judgeable_runs
 from .result import StudyResult, count_runs
 from .state import Train, train_plan
 from .store import Store, open_store, read_store
@@ -54,12 +55,14 @@ def run_study(
     sweep = prepare_sweep(study)
     with open_store(directory) as store, LocalProcesses(workers) as executor:
         store.begin_study(study.to_json(), sweep.digests.to_json())
+        require_judgeable_runs(sweep, store.rows())
         train = partial(
             execute,
             store=store,
             trainer=_make_trainer(study, directory),
             executor=executor,
             listener=listener,
+            check=partial(require_judgeable, study),
         )
         return _carry_out(sweep, store, train, partial(write_predictions, directory=directory))
 
