@@ -16,10 +16,7 @@ from .options import Json
 
 _SCHEMA = "study.schema.json"
 _TEMPLATES = {"model": ("study.toml", "model.py"), "trainer": ("study.toml", "train.py")}
-_COMMANDS = {
-    "model": "lrtransfer tune study.toml --allow-code",
-    "trainer": "lrtransfer tune study.toml",
-}
+_COMMAND = "lrtransfer tune study.toml --allow-code"  # it is the user's own file
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class InitCommand(Command):
             print_json({"files": written})
             return 0
         print(f"Wrote {', '.join(written)}.")
-        print(f"They run as they stand: in that folder, `{_COMMANDS[kind]}`.")
+        print(f"They run as they stand: in that folder, `{_COMMAND}`.")
         return 0
 
 

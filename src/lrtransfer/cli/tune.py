@@ -39,7 +39,7 @@ class TuneCommand(Command):
     dry_run: bool = False
     """Print what the study would cost, beside tuning the target directly; train nothing."""
     allow_code: bool = False
-    """Run code that the study file names as pkg.module:function."""
+    """Run what the study file names: code as pkg.module:function, or the command of its trainer."""
     workers: Annotated[str | None, option("N")] = None
     """Number of processes, one thread each; by default one per core, one for a command."""
 
@@ -50,8 +50,9 @@ class TuneCommand(Command):
         from .present import present
         from .progress import show_progress
 
-        study = load(self.study, self.overrides())
-        require_consent(study, allow_code=self.allow_code)
+        typed = self.overrides()
+        study = load(self.study, typed)
+        require_consent(study, allow_code=self.allow_code, typed=typed, estimate_only=self.dry_run)
         workers = None if self.workers is None else read_whole("workers", self.workers)
         workers = count_workers(study, workers)
         _require_folder(self.out)

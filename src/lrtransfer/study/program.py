@@ -65,6 +65,11 @@ class Program(Settings):
         """None: it is never imported here, but runs in processes of its own."""
         return {}
 
+    @property
+    def executed(self) -> dict[str, str]:
+        """What the settings name that a study executes, by key: the command."""
+        return {"trainer.command": self.command}
+
 
 def list_program_problems(
     program: Program, *, varying: Sequence[str], placeholders: Sequence[str]

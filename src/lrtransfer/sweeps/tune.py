@@ -4,10 +4,12 @@ The result is a function of the study alone. What the store holds is only a memo
 that need not be computed again, so interruptions, and runs of other plans, change nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from ..errors import ConfigError, StoreError
 from ..executors.engines import Engines
@@ -94,18 +96,42 @@ def count_workers(study: Study, requested: int | None) -> int:
     return requested
 
 
-def require_consent(study: Study, *, allow_code: bool) -> None:
-    """Refuse to run code that a file names, unless its user said that it may.
+def require_consent(
+    study: Study,
+    *,
+    allow_code: bool,
+    typed: Mapping[str, Any] = MappingProxyType({}),
+    estimate_only: bool = False,
+) -> None:
+    """Refuse to execute code, or a command, that a file names, unless its user said that it may.
+
+    Arguments:
+        study: The settings, those of its file among them.
+        allow_code: Whether the user said so.
+        typed: Settings that the user gave by hand: what they name is executed anyway.
+        estimate_only: Whether nothing but the cost is asked for, for which no command is called.
 
     Raises:
         ConfigError: If it was not said.
     """
-    if study.work.user_code and not allow_code:
-        key, text = next(iter(study.work.user_code.items()))
+    executed = study.work.user_code if estimate_only else study.work.executed
+    for key, text in executed.items():
+        if allow_code or _holds(typed, key):
+            continue
+        kind = "code" if key in study.work.user_code else "a command"
         raise ConfigError(
-            f"{key}: got {text!r}, code that is named inside a file, wanted your consent to run "
+            f"{key}: got {text!r}, {kind} that is named inside a file, wanted your consent to run "
             "it. Read it, then give --allow-code (from Python: allow_code=True)."
         )
+
+
+def _holds(settings: Mapping[str, Any], path: str) -> bool:
+    """Tell whether settings hold a value at a path such as `trainer.command`."""
+    head, _, rest = path.partition(".")
+    if not rest:
+        return head in settings
+    inner = settings.get(head)
+    return isinstance(inner, Mapping) and _holds(inner, rest)
 
 
 def _make_trainer(study: Study, directory: Path) -> Trainer:
