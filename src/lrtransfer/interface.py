@@ -125,7 +125,7 @@ def tune(
         raise ConfigError(f"study: got {study!r}, wanted a file, a mapping of settings, or None.")
     require_consent(complete, allow_code=allow_code, typed=typed)
     count = count_workers(complete, workers)
-    if not isinstance(out, (str, PathLike)):
+    if not isinstance(out, (str, PathLike)) or not str(out).strip() or "\0" in str(out):
         raise ConfigError(f"out: got {out!r}, wanted the path of a folder.")
     result = run_study(complete, Path(out), workers=count)
     warnings = tuple(list_warnings(result))

@@ -13,7 +13,7 @@ import tyro
 from .. import __version__
 from ..errors import UserError
 from .command import Command, print_json
-from .options import Json
+from .options import Json, path_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class DoctorCommand(Command):
     Example: lrtransfer doctor
     """
 
-    out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path()
+    out: Annotated[Path, path_of("out"), tyro.conf.arg(metavar="DIR")] = Path()
     """Folder on the disk that is examined."""
     json: Json = False
 

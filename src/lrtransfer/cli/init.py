@@ -12,7 +12,7 @@ import tyro
 
 from ..errors import ConfigError
 from .command import Command, print_json
-from .options import Json
+from .options import Json, path_of
 
 _SCHEMA = "study.schema.json"
 _TEMPLATES = {"model": ("study.toml", "model.py"), "trainer": ("study.toml", "train.py")}
@@ -26,7 +26,9 @@ class InitCommand(Command):
     Example: lrtransfer init my-study
     """
 
-    directory: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = Path()
+    directory: Annotated[
+        tyro.conf.Positional[Path], path_of("directory"), tyro.conf.arg(metavar="[DIR]")
+    ] = Path()
     """Folder to write them into."""
     trainer: bool = False
     """Write a study of your own training script instead; it is called once per run."""

@@ -17,6 +17,7 @@ from ..errors import UserError
 from .check import CheckCommand
 from .doctor import DoctorCommand
 from .init import InitCommand
+from .options import OptionError
 from .recipe import RecipeCommand
 from .report import ReportCommand
 from .schema import SchemaCommand
@@ -54,7 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130: interrupted.
     """
     try:
-        return _run(parse(arguments))
+        command = parse(arguments)
+    except OptionError as error:
+        print(f"lrtransfer: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    try:
+        return _run(command)
     except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE

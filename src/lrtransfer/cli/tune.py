@@ -10,7 +10,7 @@ import tyro
 from ..defaults import STUDY_FOLDER
 from ..errors import ConfigError
 from .command import Command, print_json, wide_console
-from .options import Json, option, read_whole
+from .options import Json, option, path_of, read_whole
 from .study_options import STUDY_ARGUMENTS, read_settings
 
 
@@ -30,7 +30,7 @@ class TuneCommand(Command):
 
     study: Annotated[tyro.conf.Positional[Path | None], option("[STUDY.toml]")] = None
     """Study file; it states what differs from the built-in study."""
-    out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = STUDY_FOLDER
+    out: Annotated[Path, path_of("out"), tyro.conf.arg(metavar="DIR")] = STUDY_FOLDER
     """Folder of the runs and the report."""
     json: Json = False
     settings: Annotated[Any, STUDY_ARGUMENTS, tyro.conf.OmitArgPrefixes]

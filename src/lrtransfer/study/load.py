@@ -144,3 +144,7 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: got text that is not TOML ({error}). Mend that line.") from None
+    except RecursionError:
+        raise ConfigError(
+            f"{path}: got lists or tables nested beyond reading, wanted a study file. Mend it."
+        ) from None

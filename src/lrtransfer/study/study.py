@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ..data.configs import StandardLibraryConfig
 from ..models.configs import TransformerConfig
-from ..settings import Count, Option, Positive, Settings
+from ..settings import Count, Name, Option, Positive, Settings
 from ..statistics.axis import AxisName
 from .grid import GridConfig
 from .model_work import DEPTH_PATHS, DataSection, ModelSection, ModelWork
@@ -26,7 +26,7 @@ from .variants import Number, Variant, list_variants
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 # TOML and JSON know arrays only; their entries stay strict.
 Sizes = Annotated[tuple[Count, ...], Field(strict=False)]
-Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+Names = Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
 Values = Annotated[tuple[Number, ...], Field(strict=False, min_length=1)]
 Device = Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")]
 
@@ -34,7 +34,7 @@ Device = Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")]
 class Study(Settings):
     """Everything that determines a study; the defaults are the built-in one."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)] = "quickstart"
+    name: Name = "quickstart"
     widths: Annotated[Sizes, Option("Widths to train, such as 32,64,128.")] = (32, 64, 96, 128)
     base_width: Annotated[
         Count, Option("Width at which all schemes are the same; one of the widths.")
