@@ -107,7 +107,8 @@ def test_an_exponent_that_is_no_sensible_number_is_one_error(
     monkeypatch.syspath_prepend(str(tmp_path))
     Path("rows.toml").write_text(f"[hidden]\nb = {value}\n")
     Path("odd_model.py").write_text(
-        "from torch import nn\ndef build(n): return nn.Sequential(nn.Linear(4, n), nn.Linear(n, n))\n"
+        "from torch import nn\n"
+        "def build(n): return nn.Sequential(nn.Linear(4, n), nn.Linear(n, n))\n"
     )
     arguments = {
         "recipe": [

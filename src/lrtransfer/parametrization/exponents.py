@@ -1,8 +1,9 @@
 """Schemes given by exponents of width, as the abc-parametrizations of the literature are."""
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from ..errors import ParametrizationError
 from .powers import Power
@@ -10,7 +11,7 @@ from .rules import PowersByRole, Role, Scheme, powers_by_role
 
 Rows = Mapping[str, Mapping[str, float]]
 
-LARGEST = 10  # exponent: a factor of 64 in width is 1e18 then
+STEEPEST_POWER = 10  # exponent: a factor of 64 in width is 1e18 then
 
 
 def make_abc_scheme(rows: Rows) -> Scheme:
@@ -82,9 +83,10 @@ def _check_rows(rows: Rows) -> None:
             if not _is_exponent(value):
                 raise ParametrizationError(
                     f"scheme: got {role}.{name} = {value!r}, wanted a number between "
-                    f"{-LARGEST} and {LARGEST}, without quotes."
+                    f"{-STEEPEST_POWER} and {STEEPEST_POWER}, without quotes."
                 )
 
 
 def _is_exponent(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(abs(value) <= LARGEST)
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return is_number and bool(abs(value) <= STEEPEST_POWER)

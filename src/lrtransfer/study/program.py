@@ -152,8 +152,9 @@ def find_program_problem(program: Program, schemes: Sequence[str]) -> str | None
         name = fill_in(shlex.split(program.command)[0], {"scheme": scheme})
         if shutil.which(name) is None and not _PLACEHOLDER.search(name):
             return (
-                f"command: got {program.command!r} ({name!r} is not found, or may not be executed), "
-                "wanted a program that can be started. Check its name and the folder you are in."
+                f"command: got {program.command!r} ({name!r} is not found, or may not be "
+                "executed), wanted a program that can be started. Check its name, and the folder "
+                "you are in."
             )
     return None
 

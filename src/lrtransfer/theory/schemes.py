@@ -12,9 +12,10 @@ References:
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from ..errors import UserError
 
@@ -114,4 +115,5 @@ def scheme_of(scheme: str | AbcScheme | Mapping[str, Mapping[str, float]]) -> Ab
 
 
 def _is_exponent(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(abs(value) < 100)
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return is_number and bool(abs(value) < 100)
