@@ -1,6 +1,7 @@
 """`lrtransfer init`: a study file to begin with, and a module for the user's model."""
 
 import json
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import tyro
 from ..errors import ConfigError
 from .command import Command, print_json
 from .options import Json, path_of
+from .plain_text import print_line
 
 _SCHEMA = "study.schema.json"
 _TEMPLATES = {"model": ("study.toml", "model.py"), "trainer": ("study.toml", "train.py")}
@@ -39,7 +41,7 @@ class InitCommand(Command):
         kind = "trainer" if self.trainer else "model"
         texts = {name: _read_template(kind, name) for name in _TEMPLATES[kind]}
         texts[_SCHEMA] = _format_schema()
-        present = [name for name in texts if (self.directory / name).exists()]
+        present = [name for name in texts if os.path.lexists(self.directory / name)]
         if present:
             raise ConfigError(
                 f"{self.directory / present[0]}: got a file that is there already, wanted to write "
@@ -48,7 +50,8 @@ class InitCommand(Command):
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             for name, text in texts.items():
-                (self.directory / name).write_text(text, encoding="utf-8")
+                with (self.directory / name).open("x", encoding="utf-8") as file:  # follows no link
+                    file.write(text)
         except OSError as error:
             raise ConfigError(
                 f"{self.directory}: got '{error.strerror}', wanted a folder to write into. Name "
@@ -58,7 +61,7 @@ class InitCommand(Command):
         if self.json:
             print_json({"files": written})
             return 0
-        print(f"Wrote {', '.join(written)}.")
+        print_line(f"Wrote {', '.join(written)}.")
         print(f"They run as they stand: in that folder, `{_COMMAND}`.")
         return 0
 

@@ -18,6 +18,7 @@ from .check import CheckCommand
 from .doctor import DoctorCommand
 from .init import InitCommand
 from .options import OptionError
+from .plain_text import print_line
 from .recipe import RecipeCommand
 from .report import ReportCommand
 from .schema import SchemaCommand
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command = parse(arguments)
     except OptionError as error:
-        print(f"lrtransfer: {error}", file=sys.stderr)
+        print_line(f"lrtransfer: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     try:
         return _run(command)
@@ -71,15 +72,15 @@ def _run(command: Subcommand) -> int:
     try:
         return command.run()
     except UserError as error:
-        print(f"lrtransfer: {error}", file=sys.stderr)
+        print_line(f"lrtransfer: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
-        print(f"\nlrtransfer: interrupted. {command.resume_hint()}", file=sys.stderr)
+        print_line(f"\nlrtransfer: interrupted. {command.resume_hint()}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception:
-        traceback.print_exc()
+        print_line(traceback.format_exc(), file=sys.stderr)
         print(
             "lrtransfer: this is a defect of lrtransfer, not of your input. Please report the "
             "lines above with the output of `lrtransfer doctor`.",

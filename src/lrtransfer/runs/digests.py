@@ -35,8 +35,15 @@ class Digests:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the digests that `to_json` wrote down."""
-        return cls(**json.loads(text))
+        """Return the digests that `to_json` wrote down.
+
+        Raises:
+            ValueError: If the text is anything else.
+        """
+        document = json.loads(text)
+        if not isinstance(document, dict) or not all(isinstance(v, str) for v in document.values()):
+            raise ValueError(f"digests: got {text[:40]!r}, wanted a hash for data and for code")
+        return cls(**document)
 
 
 def compute_digests(study: Study) -> Digests:

@@ -190,7 +190,7 @@ def parse_identity(text: str) -> RunSpec:
             raise ValueError(f"got semantics {document['semantics']}, wanted {SEMANTICS}")
         settings = _parse_settings(document["settings"])
         run = {key: document[key] for key in ("scheme", "width", "lr", "seed")}
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"identity: got {text[:80]!r}…, wanted one of this version") from error
     return RunSpec(settings, **run)
 

@@ -57,7 +57,15 @@ def parse_study(text: str) -> Study:
     Raises:
         ValueError: If the text is not JSON, or a setting is wrong.
     """
-    return make_study(json.loads(text))
+    try:
+        settings = json.loads(text)
+    except RecursionError:
+        raise ValueError(
+            "got values nested beyond reading, wanted the settings of a study"
+        ) from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"got {text[:40]!r}, wanted the settings of a study")
+    return make_study(settings)
 
 
 def make_study(settings: Mapping[str, Any]) -> Study:

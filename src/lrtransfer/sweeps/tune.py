@@ -149,7 +149,7 @@ def _read_latest(store: Store) -> Sweep:
     settings, digests = latest
     try:
         return Sweep(parse_study(settings), Digests.from_json(digests))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(
             f"{store.path}: got a study that another version of lrtransfer wrote, wanted one of "
             "this version. Use that version, or run `lrtransfer tune` again."
