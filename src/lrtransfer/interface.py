@@ -99,8 +99,8 @@ def tune(
         study: Study file, or its settings as a mapping; None for the built-in study.
         out: Folder of the runs; finished ones are never trained again.
         workers: Number of processes; by default one per core, of a command one.
-        allow_code: Run code that a study file names as `pkg.module:function`; named in settings
-            given here it is run anyway.
+        allow_code: Run what a study file names: code as `pkg.module:function`, or the command of
+            its trainer. What settings given here name is run anyway.
         **settings: Settings that go before those of the study, such as `seeds=5`.
 
     Raises:
@@ -116,15 +116,16 @@ def tune(
         (0, {'all': 'inconclusive'})
     """
     if study is None or isinstance(study, Mapping):
-        complete = load(None, merge(study or {}, settings))
+        typed = merge(study or {}, settings)
+        complete = load(None, typed)
     elif isinstance(study, (str, PathLike)):
-        complete = load(Path(study), settings)
+        typed = settings
+        complete = load(Path(study), typed)
     else:
         raise ConfigError(f"study: got {study!r}, wanted a file, a mapping of settings, or None.")
-    is_file = isinstance(study, (str, PathLike))
-    require_consent(complete, allow_code=allow_code or not is_file)
+    require_consent(complete, allow_code=allow_code, typed=typed)
     count = count_workers(complete, workers)
-    if not isinstance(out, (str, PathLike)):
+    if not isinstance(out, (str, PathLike)) or not str(out).strip() or "\0" in str(out):
         raise ConfigError(f"out: got {out!r}, wanted the path of a folder.")
     result = run_study(complete, Path(out), workers=count)
     warnings = tuple(list_warnings(result))

@@ -17,6 +17,16 @@ OBJECT_REFERENCE = r"^[A-Za-z_]\w*(\.\w+)*:\w+(\.\w+)*$"
 ObjectReference = Annotated[str, Field(pattern=OBJECT_REFERENCE)]
 
 
+def _require_name(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError(f"got {value!r}, wanted a name: printable text")
+    return value
+
+
+# What people call something, on a terminal, too: no line ends, no control characters.
+Name = Annotated[str, Field(max_length=100), AfterValidator(_require_name)]
+
+
 def _require_finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         for inner in value.values():

@@ -1,5 +1,7 @@
 """The composed rules against the published tables, by value."""
 
+from typing import Any
+
 import pytest
 
 from lrtransfer.errors import ParametrizationError
@@ -204,11 +206,20 @@ def test_rows_of_ones_own() -> None:
         ({"readout": {"a": 1}}, r"rows for \['readout'\], wanted roles: input"),
         ({"hidden": {"d": 1}}, r"got \['d'\] for hidden, wanted the exponents a"),
         ({"vector": {"a": 1}}, "got a multiplier for vectors"),
+        ({"hidden": {"b": "0.5"}}, r"got hidden.b = '0.5', wanted a number .* without quotes"),
+        ({"hidden": {"b": float("nan")}}, "got hidden.b = nan, wanted a number"),
+        ({"hidden": {"b": float("-inf")}}, "got hidden.b = -inf, wanted a number"),
+        ({"hidden": {"c": 1e300}}, r"got hidden.c = 1e\+300, wanted a number between -10 and 10"),
+        ({"hidden": {"c": 10**400}}, "got hidden.c = 1000"),
+        ({"hidden": {"a": True}}, "got hidden.a = True, wanted a number"),
+        ({"hidden": {"a": None}}, "got hidden.a = None, wanted a number"),
+        ({"hidden": {"a": [1]}}, r"got hidden.a = \[1\], wanted a number"),
+        ({"hidden": 1}, "got hidden = 1, wanted exponents for it, such as hidden = "),
+        ({"hidden": "b"}, "got hidden = 'b', wanted exponents for it"),
+        ({}, "got no exponents"),
     ],
 )
-def test_rows_that_mean_nothing_are_refused(
-    rows: dict[str, dict[str, float]], message: str
-) -> None:
+def test_rows_that_mean_nothing_are_refused(rows: Any, message: str) -> None:
     with pytest.raises(ParametrizationError, match=message):
         make_abc_scheme(rows)
 

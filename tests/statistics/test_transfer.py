@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lrtransfer.errors import TableError
-from lrtransfer.statistics.answer import CurveFit, SchemeAnswer
+from lrtransfer.statistics.answer import CurveFit, Regret, SchemeAnswer
 from lrtransfer.statistics.evidence import open_edges
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import judge
@@ -262,3 +262,74 @@ def test_nothing_trains() -> None:
     answer = judge(table(rows), target=128)["sp"]
     assert answer.verdict == "inconclusive"
     assert open_edges(answer) == ((64, "low"), (128, "low"))
+
+
+def shifted(rows: RunTable, by: float) -> RunTable:
+    """Add a constant to every finite loss."""
+    return RunTable(
+        tuple(replace(r, loss=None if r.loss is None else r.loss + by) for r in rows.observations)
+    )
+
+
+# 3 is about the lowest loss: shifted by it, best losses lie on both sides of 0 and near it.
+@pytest.mark.parametrize(
+    ("by", "tolerance", "verdicts"),
+    [
+        (-3.005, 0.05, ("transfers", "does not transfer")),
+        (-1e4, 0.05, ("transfers", "does not transfer")),
+        (-3.0, 1.0, ("transfers", "transfers")),
+        (-10.0, 0.275, ("transfers", "inconclusive")),
+        (-2.9, 0.275, ("transfers", "inconclusive")),
+        (7.0, 0.275, ("transfers", "inconclusive")),
+    ],
+)
+def test_an_absolute_verdict_does_not_depend_on_a_constant_in_the_loss(
+    by: float, tolerance: float, verdicts: tuple[str, str]
+) -> None:
+    plain = table(runs("mup", still), runs("sp", moving))
+    before, after = (
+        judge(some, target=4096, absolute_tolerance=tolerance)
+        for some in (plain, shifted(plain, by))
+    )
+    assert tuple(answer.verdict for answer in before.values()) == verdicts
+
+    def numbers(regret: Regret | None) -> list[float]:
+        assert regret is not None
+        unit = 1.0 if regret.in_loss_units else regret.best_loss
+        ends = (regret.estimate, regret.low, regret.high, regret.tolerance)
+        return [unit * end for end in ends if end is not None]
+
+    for name in ("mup", "sp"):
+        one, other = before[name], after[name]
+        assert other.verdict == one.verdict
+        assert numbers(other.regret) == pytest.approx(numbers(one.regret), rel=1e-6, abs=1e-6)
+        pairs = zip(one.regrets, other.regrets, strict=True)
+        assert all(numbers(b) == pytest.approx(numbers(a), rel=1e-6, abs=1e-6) for a, b in pairs)
+        rates = [[o.log2_lr for o in answer.optima] for answer in (one, other)]
+        assert rates[1] == pytest.approx(rates[0], abs=1e-6)
+        for a, b in (
+            (one.quality.extrapolation, other.quality.extrapolation),
+            (one.quality.penalty, other.quality.penalty),
+        ):
+            assert numbers(b) == pytest.approx(numbers(a), rel=1e-6, abs=1e-6)
+
+
+def test_a_cost_in_units_of_the_loss_is_written_as_one() -> None:
+    low = shifted(table(runs("mup", still), runs("sp", moving)), -10)
+    judgement = judge(low, target=4096, absolute_tolerance=0.05)
+    for name, least in (("mup", 0.0), ("sp", 0.2)):
+        regret = judgement[name].regret
+        assert regret is not None
+        assert (regret.in_loss_units, regret.tolerance) == (True, 0.05)
+        assert regret.amount == regret.estimate >= least
+        assert "in units of the loss at width 512" in judgement[name].reason
+        assert judgement[name].reason.endswith("0.05 is allowed.")
+    (comparison,) = judgement.comparisons
+    assert comparison.in_loss_units
+    assert comparison.regret is not None
+    assert 0.2 < comparison.regret.estimate < 0.4  # (0.7 * 3)² / 16 = 0.28
+
+
+def test_a_share_of_no_positive_loss_is_refused_with_the_way_out() -> None:
+    with pytest.raises(TableError, match=r"wanted a positive loss.*--tolerance-regret-abs"):
+        judge(shifted(table(runs("mup", still)), -4), target=4096)

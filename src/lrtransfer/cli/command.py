@@ -28,10 +28,10 @@ class Command:
 
 def wide_console() -> "Console":
     """Return a console for tables of tensors: wide where no terminal limits it."""
-    from rich.console import Console
+    from .console import PlainConsole
 
     is_limited = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, width=None if is_limited else 160)
+    return PlainConsole(highlight=False, width=None if is_limited else 160)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

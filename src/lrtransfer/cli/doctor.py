@@ -13,7 +13,8 @@ import tyro
 from .. import __version__
 from ..errors import UserError
 from .command import Command, print_json
-from .options import Json
+from .options import Json, path_of
+from .plain_text import print_line
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class DoctorCommand(Command):
     Example: lrtransfer doctor
     """
 
-    out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path()
+    out: Annotated[Path, path_of("out"), tyro.conf.arg(metavar="DIR")] = Path()
     """Folder on the disk that is examined."""
     json: Json = False
 
@@ -35,9 +36,9 @@ class DoctorCommand(Command):
             return 0
         for key, value in facts.items():
             if key != "problems":
-                print(f"{key:>12}  {value}")
+                print_line(f"{key:>12}  {value}")
         for problem in facts["problems"]:
-            print(f"     problem  {problem}")
+            print_line(f"     problem  {problem}")
         return 0
 
 

@@ -1,6 +1,7 @@
 """`lrtransfer init`: a study file to begin with, and a module for the user's model."""
 
 import json
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ import tyro
 
 from ..errors import ConfigError
 from .command import Command, print_json
-from .options import Json
+from .options import Json, path_of
+from .plain_text import print_line
 
 _SCHEMA = "study.schema.json"
 _TEMPLATES = {"model": ("study.toml", "model.py"), "trainer": ("study.toml", "train.py")}
-_TUNE = {"model": "tune study.toml --allow-code", "trainer": "tune study.toml"}
+_TUNE = "tune study.toml --allow-code"  # it is the user's own file
 _MODULES = {"model": "model", "trainer": "train"}
 
 
@@ -27,7 +29,9 @@ class InitCommand(Command):
     Example: lrtransfer init my-study
     """
 
-    directory: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = Path()
+    directory: Annotated[
+        tyro.conf.Positional[Path], path_of("directory"), tyro.conf.arg(metavar="[DIR]")
+    ] = Path()
     """Folder to write them into."""
     trainer: bool = False
     """Write a study of your own training script instead; it is called once per run."""
@@ -38,7 +42,7 @@ class InitCommand(Command):
         kind = "trainer" if self.trainer else "model"
         texts = {name: _read_template(kind, name) for name in _TEMPLATES[kind]}
         texts[_SCHEMA] = _format_schema()
-        present = [name for name in texts if (self.directory / name).exists()]
+        present = [name for name in texts if os.path.lexists(self.directory / name)]
         if present:
             raise ConfigError(
                 f"{self.directory / present[0]}: got a file that is there already, wanted to write "
@@ -47,7 +51,8 @@ class InitCommand(Command):
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             for name, text in texts.items():
-                (self.directory / name).write_text(text, encoding="utf-8")
+                with (self.directory / name).open("x", encoding="utf-8") as file:  # follows no link
+                    file.write(text)
         except OSError as error:
             raise ConfigError(
                 f"{self.directory}: got '{error.strerror}', wanted a folder to write into. Name "
@@ -57,7 +62,7 @@ class InitCommand(Command):
         if self.json:
             print_json({"files": written})
             return 0
-        print(f"Wrote {', '.join(written)}.")
+        print_line(f"Wrote {', '.join(written)}.")
         print("They run as they stand. In that folder,")
         for command, what in _list_commands(kind):
             print(f"    lrtransfer {command:<67}  # {what}")
@@ -70,7 +75,7 @@ def _list_commands(kind: str) -> tuple[tuple[str, str], ...]:
     return (
         (f"recipe {batch} --width 256 --base-width 64", "what each tensor gets"),
         (f"check {batch}", "whether widths learn alike"),
-        (_TUNE[kind], "which rate to train with"),
+        (_TUNE, "which rate to train with"),
     )
 
 

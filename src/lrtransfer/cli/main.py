@@ -17,6 +17,8 @@ from ..errors import Terminated, UserError
 from .check import CheckCommand
 from .doctor import DoctorCommand
 from .init import InitCommand
+from .options import OptionError
+from .plain_text import print_line
 from .recipe import RecipeCommand
 from .report import ReportCommand
 from .schema import SchemaCommand
@@ -54,7 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130: interrupted.
     """
     try:
-        return _run(parse(arguments))
+        command = parse(arguments)
+    except OptionError as error:
+        print_line(f"lrtransfer: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    try:
+        return _run(command)
     except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
@@ -65,15 +72,15 @@ def _run(command: Subcommand) -> int:
     try:
         return command.run()
     except UserError as error:
-        print(f"lrtransfer: {error}", file=sys.stderr)
+        print_line(f"lrtransfer: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
-        print(f"\nlrtransfer: interrupted. {command.resume_hint()}", file=sys.stderr)
+        print_line(f"\nlrtransfer: interrupted. {command.resume_hint()}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception:
-        traceback.print_exc()
+        print_line(traceback.format_exc(), file=sys.stderr)
         print(
             "lrtransfer: this is a defect of lrtransfer, not of your input. Please report the "
             "lines above with the output of `lrtransfer doctor`.",

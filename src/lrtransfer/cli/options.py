@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
 
 from ..errors import ConfigError, UserError
 
@@ -18,6 +19,34 @@ if TYPE_CHECKING:
     from ..parametrization.choices import Choices
 
 Value = TypeVar("Value")
+
+
+class OptionError(Exception):
+    """An option that cannot be read at all; no ValueError, which tyro would explain at length."""
+
+
+def path_of(name: str) -> Any:
+    """Declare a path that must not be empty: that of an unset variable would be the present folder.
+
+    Arguments:
+        name: The option's.
+    """
+
+    def read(texts: list[str]) -> Path:
+        (text,) = texts
+        if not text.strip():
+            raise OptionError(f"{name}: got {text!r}, wanted a path; `.` is the present folder.")
+        return Path(text)
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda path: [str(path)],
+    )
+
+
 Json = Annotated[bool, tyro.conf.arg(help="Print one JSON document and nothing else on stdout.")]
 
 
@@ -93,7 +122,7 @@ def read_rows(key: str, path: Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{key}: got {path} ({error}), wanted a readable TOML file with a table per role."
         ) from None

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from ..sweeps.execute import Listener, Progress
+from .plain_text import print_line
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -16,9 +17,10 @@ def show_progress(stream: TextIO) -> Generator[Listener, None, None]:
     if not stream.isatty():
         yield _Lines(stream)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+
+    from .console import PlainConsole
 
     columns = (
         TextColumn("{task.description}"),
@@ -27,9 +29,9 @@ def show_progress(stream: TextIO) -> Generator[Listener, None, None]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[last]}"),
+        TextColumn("{task.fields[last]}", markup=False),
     )
-    with Bar(*columns, console=Console(file=stream), transient=True) as bar:
+    with Bar(*columns, console=PlainConsole(file=stream), transient=True) as bar:
         task = bar.add_task("training", total=1.0, runs="starting workers", last="")
 
         def show(now: Progress) -> None:
@@ -60,11 +62,10 @@ class _Lines:
             return
         self._printed = elapsed
         left = elapsed * (1 - now.share) / now.share
-        print(
+        print_line(
             f"{now.done}/{now.total} runs, {elapsed:.0f} s, about {left:.0f} s left "
             f"({_describe(now)})",
             file=self._stream,
-            flush=True,
         )
 
 

@@ -8,7 +8,7 @@ import tyro
 
 from ..defaults import STUDY_FOLDER
 from .command import Command
-from .options import Json
+from .options import Json, path_of
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,9 @@ class ReportCommand(Command):
     Example: lrtransfer report lrtransfer-out
     """
 
-    study: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = STUDY_FOLDER
+    study: Annotated[
+        tyro.conf.Positional[Path], path_of("study"), tyro.conf.arg(metavar="[DIR]")
+    ] = STUDY_FOLDER
     """Folder of the study."""
     json: Json = False
 

@@ -8,7 +8,8 @@ import tyro
 
 from ..defaults import STUDY_FOLDER
 from .command import Command, print_json
-from .options import Json
+from .options import Json, path_of
+from .plain_text import print_line
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,9 @@ class StatusCommand(Command):
     Example: lrtransfer status lrtransfer-out
     """
 
-    study: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[DIR]")] = STUDY_FOLDER
+    study: Annotated[
+        tyro.conf.Positional[Path], path_of("study"), tyro.conf.arg(metavar="[DIR]")
+    ] = STUDY_FOLDER
     """Folder of the study."""
     json: Json = False
 
@@ -39,9 +42,9 @@ class StatusCommand(Command):
                 "warnings": list_warnings(result),
             })
             return 0
-        print(f"{result.study.name}: {describe_counts(counts)}")
+        print_line(f"{result.study.name}: {describe_counts(counts)}")
         for name, answer in result.answers.items():
-            print(f"  {name}: {answer.verdict}" + (" so far" if list_warnings(result) else ""))
+            print_line(f"  {name}: {answer.verdict}" + (" so far" if list_warnings(result) else ""))
         for note in list_warnings(result):
-            print(f"  {note}")
+            print_line(f"  {note}")
         return 0

@@ -10,7 +10,7 @@ import tyro
 from ..defaults import STUDY_FOLDER
 from ..errors import ConfigError
 from .command import Command, print_json, wide_console
-from .options import Json, option, read_whole
+from .options import Json, option, path_of, read_whole
 from .study_options import STUDY_ARGUMENTS, read_settings
 
 
@@ -30,7 +30,7 @@ class TuneCommand(Command):
 
     study: Annotated[tyro.conf.Positional[Path | None], option("[STUDY.toml]")] = None
     """Study file; it states what differs from the built-in study."""
-    out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = STUDY_FOLDER
+    out: Annotated[Path, path_of("out"), tyro.conf.arg(metavar="DIR")] = STUDY_FOLDER
     """Folder of the runs and the report."""
     json: Json = False
     settings: Annotated[Any, STUDY_ARGUMENTS, tyro.conf.OmitArgPrefixes]
@@ -39,7 +39,7 @@ class TuneCommand(Command):
     dry_run: bool = False
     """Print what the study would cost, beside tuning the target directly; train nothing."""
     allow_code: bool = False
-    """Run code that the study file names as pkg.module:function."""
+    """Run what the study file names: code as pkg.module:function, or the command of its trainer."""
     workers: Annotated[str | None, option("N")] = None
     """Number of processes, one thread each; by default one per core, one for a command."""
 
@@ -50,8 +50,9 @@ class TuneCommand(Command):
         from .present import present
         from .progress import show_progress
 
-        study = load(self.study, self.overrides())
-        require_consent(study, allow_code=self.allow_code)
+        typed = self.overrides()
+        study = load(self.study, typed)
+        require_consent(study, allow_code=self.allow_code, typed=typed, estimate_only=self.dry_run)
         workers = None if self.workers is None else read_whole("workers", self.workers)
         workers = count_workers(study, workers)
         _require_folder(self.out)

@@ -24,12 +24,19 @@ class TextConfig(Settings):
     held_out_tokens: Count = 65_536
 
 
+TokenFormat = Literal["raw", "llm.c", "megatron", "npy", "litdata"]
+
+
 class TokensConfig(Settings):
-    """Settings of a file of tokens: whole numbers, one after the other without a header."""
+    """Settings of a file of tokens: whole numbers, one after the other.
+
+    `format` is `raw` for numbers without a header, whose type is `dtype`; the others say their own.
+    """
 
     source: Literal["tokens"] = "tokens"
     path: PathText
-    dtype: Literal["uint16", "uint32"] = "uint16"
+    format: TokenFormat = "raw"
+    dtype: Literal["uint8", "uint16", "uint32", "int32", "int64"] = "uint16"
     held_out_tokens: Count = 65_536
 
 

@@ -55,6 +55,12 @@ class Corpus:
                 digest.update(block.tobytes())
         return digest.hexdigest()
 
+    @cached_property
+    def largest(self) -> int:
+        """The largest id, as far as the digest reads the tokens."""
+        parts = (self.train, self.held_out)
+        return max((int(block.max()) for p in parts for block in _blocks(p) if len(p)), default=0)
+
 
 def _blocks(tokens: Tokens) -> Iterable[Tokens]:
     if tokens.nbytes <= _LARGEST_HASHED:

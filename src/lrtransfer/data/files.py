@@ -8,6 +8,8 @@ import numpy as np
 from ..errors import ConfigError
 from .configs import TextConfig, TokensConfig
 from .corpus import HELD_OUT_SHARE, SEPARATOR, Corpus, Tokens, tokens_of
+from .token_formats import find_megatron_type, read_formatted, recognise_format
+from .token_types import require_type
 
 
 def read_text_files(config: TextConfig) -> Corpus:
@@ -42,27 +44,45 @@ def read_token_file(config: TokensConfig) -> Corpus:
     """Return the tokens of a file, mapped into memory instead of read.
 
     Arguments:
-        config: Path and type of the numbers.
+        config: Path, format and type of the numbers.
 
     Returns:
         The corpus, backed by the file.
 
     Raises:
-        ConfigError: If there is no such file, or its size is not a multiple of that of a number.
+        ConfigError: If there is no such file, or it is of another format or type than is said.
     """
-    path, size = Path(config.path), np.dtype(config.dtype).itemsize
+    path = Path(config.path)
     try:
-        length = path.stat().st_size
-        if length == 0 or length % size:
-            raise ConfigError(
-                f"data.path: got {path} of {length:,} bytes, wanted {config.dtype} numbers of "
-                f"{size} bytes each. Give the data.dtype it was written with."
-            )
-        tokens: Tokens = np.memmap(path, dtype=np.dtype(config.dtype).newbyteorder("<"), mode="r")
+        tokens = _read_plain(config) if config.format == "raw" else read_formatted(config)
     except OSError as error:
-        raise ConfigError(_unreadable(path, error)) from None
+        where = path if error.filename is None else Path(error.filename)
+        raise ConfigError(_unreadable(where, error)) from None
     cut = len(tokens) - round(HELD_OUT_SHARE * len(tokens))
     return Corpus(path.name, tokens[:cut], tokens[cut:])
+
+
+def _read_plain(config: TokensConfig) -> Tokens:
+    """Return numbers without a header, unless the file says, or looks like, something else."""
+    path, dtype = Path(config.path), np.dtype(config.dtype).newbyteorder("<")
+    known = recognise_format(path)
+    beside = find_megatron_type(path)
+    if known is None and beside and beside.removeprefix("u") != config.dtype.removeprefix("u"):
+        known = "megatron"
+    if known is not None:
+        raise ConfigError(
+            f"data.format: got 'raw' with {path}, which is of the format {known!r} and would be "
+            f"read wrongly, wanted it named. Give data.format = {known!r}, without data.dtype."
+        )
+    length, size = path.stat().st_size, dtype.itemsize
+    if length == 0 or length % size:
+        raise ConfigError(
+            f"data.path: got {path} of {length:,} bytes, wanted {config.dtype} numbers of "
+            f"{size} bytes each. Give the data.dtype it was written with."
+        )
+    require_type(path, config.dtype)
+    tokens: Tokens = np.memmap(path, dtype=dtype.str.replace("i", "u"), mode="r")
+    return tokens
 
 
 def _files(folder: Path) -> Iterable[Path]:

@@ -22,11 +22,11 @@ from ..sweeps.result import Counts, StudyResult
 from .notation import (
     LOSS_UNIT,
     compute_log2,
+    format_cost,
     format_interval,
     format_optimum,
     format_optimum_range,
     format_rate,
-    format_share,
 )
 
 
@@ -91,7 +91,8 @@ def describe_confirmation(confirmation: Confirmation) -> str:
         line += f", the optimum at the edge of what was tried: {format_optimum(optimum)}"
     if regret is None:
         return line
-    return f"{line}; the rate used costs {least}{format_share(regret.estimate)} of the best loss"
+    cost = format_cost(regret, regret.estimate, unit=LOSS_UNIT)
+    return f"{line}; the rate used costs {least}{cost}"
 
 
 def list_facts(result: StudyResult) -> Iterator[tuple[str, str]]:

@@ -233,18 +233,37 @@ def format_regret(regret: Regret, *, unit: str) -> str:
         >>> format_regret(regret, unit="nats")
         '0.004 % of the best loss (94 % CI 0 to 0.11 %), that is 0.0001 nats'
     """
-    amount = format_amount(regret.estimate * regret.best_loss)
-    return (
-        f"{format_share(regret.estimate)} of the best loss {_format_regret_interval(regret)}, "
-        f"that is {amount} {unit}"
-    )
+    written = f"{format_cost(regret, regret.estimate, unit=unit)} {_format_regret_interval(regret)}"
+    if regret.in_loss_units:
+        return written
+    return f"{written}, that is {format_amount(regret.amount)} {unit}"
+
+
+def format_cost(regret: Regret, number: float, *, unit: str) -> str:
+    """Return one of the numbers of a regret: a share of the best loss, or an amount of loss.
+
+    Arguments:
+        regret: The regret, which says which of the two it is.
+        number: Its estimate, or its tolerance.
+        unit: Unit of the loss, such as "nats".
+
+    Example:
+        >>> regret = Regret(size=128, measured=True, estimate=0.031, low=0.0, high=0.05,
+        ...                 tolerance=0.02, log2_lr=-6.0, best_loss=-1.0, in_loss_units=True)
+        >>> format_cost(regret, regret.tolerance, unit="nats")
+        '0.020 nats'
+    """
+    if regret.in_loss_units:
+        return f"{format_amount(number)} {unit}"
+    return f"{format_share(number)} of the best loss"
 
 
 def _format_regret_interval(regret: Regret) -> str:
     """Write the interval with the level that its quantiles give it."""
     if regret.high is None and not regret.low:
         return "(not bounded above)"
-    low, high = (None if end is None else format_share(end) for end in (regret.low, regret.high))
+    write = format_amount if regret.in_loss_units else format_share
+    low, high = (None if end is None else write(end) for end in (regret.low, regret.high))
     if low is not None and high is not None:
         low = low.removesuffix(" %")
     level = 1 if high is None else regret.high_quantile
@@ -301,9 +320,12 @@ def format_comparison(comparison: Comparison, axis: Axis, *, unit: str) -> str:
         (simultaneous 95 % CI −1.90 to 0.06)'
     """
     at = f"at {axis.name} {comparison.size}"
+    regret_form: tuple[_Write, str] = (_format_points, " percentage points")
+    if comparison.in_loss_units:
+        regret_form = (format_amount, f" {unit}")
     differences = (
         ("drift", comparison.drift, format_slope, f" octaves per doubling of {axis.name}"),
-        (f"regret {at}", comparison.regret, _format_points, " percentage points"),
+        (f"regret {at}", comparison.regret, *regret_form),
         (f"best loss {at}", comparison.best_loss, format_amount, f" {unit}"),
     )
     written = [

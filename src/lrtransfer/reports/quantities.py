@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from ..statistics.answer import OptimumStatus, Quality, SchemeAnswer
 from ..statistics.axis import AXES, Axis
 from .notation import (
+    format_cost,
     format_drift,
     format_prediction,
     format_regret,
     format_scatter,
-    format_share,
 )
 
 # What people read of the status of an optimum.
@@ -36,11 +36,11 @@ def list_quantities(answer: SchemeAnswer, *, target: int, unit: str) -> Iterator
     for regret in answer.regrets or decisive:
         name = "regret" if regret.measured else "regret expected"
         yield f"{name} at {axis.name} {regret.size}", format_regret(regret, unit=unit)
-    if quality := "; ".join(_describe(answer.quality, axis)):
+    if quality := "; ".join(_describe(answer.quality, axis, unit)):
         yield "quality", quality
 
 
-def _describe(quality: Quality, axis: Axis) -> Iterator[str]:
+def _describe(quality: Quality, axis: Axis, unit: str) -> Iterator[str]:
     """Yield the three axes of quality as far as they are known."""
     if quality.scatter is not None:
         yield format_scatter(quality.scatter)
@@ -49,5 +49,5 @@ def _describe(quality: Quality, axis: Axis) -> Iterator[str]:
         (quality.penalty, "the base's rate is expected to cost"),
     ):
         if regret is not None:
-            share = format_share(regret.estimate)
-            yield f"{what} {share} of the best loss at {axis.name} {regret.size}"
+            cost = format_cost(regret, regret.estimate, unit=unit)
+            yield f"{what} {cost} at {axis.name} {regret.size}"

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..statistics.answer import Optimum, SchemeAnswer, VerdictName
+from ..statistics.answer import Optimum, Regret, SchemeAnswer, VerdictName
 from ..statistics.table import RunTable
 from .notation import (
     NOTHING,
     compute_log2,
+    format_cost,
     format_interval,
     format_loss,
     format_optimum,
     format_optimum_range,
     format_prediction_range,
     format_rate,
-    format_share,
 )
 from .quantities import STATUSES, list_quantities
 from .rate_runs import RateRuns, group_by_rate
@@ -141,7 +141,7 @@ def compare_answers(
     columns = [
         {
             "rate carried over": NOTHING if regret is None else format_rate(regret.log2_lr),
-            "tolerance": NOTHING if regret is None else format_share(regret.tolerance),
+            "tolerance": NOTHING if regret is None else _format_tolerance(regret, unit),
             **dict(list_quantities(answer, target=target, unit=unit)),
         }
         for answer in answers
@@ -152,6 +152,10 @@ def compare_answers(
         ComparisonRow(label, tuple(column.get(label, NOTHING) for column in columns))
         for label in labels
     )
+
+
+def _format_tolerance(regret: Regret, unit: str) -> str:
+    return format_cost(regret, regret.tolerance, unit=unit).removesuffix(" of the best loss")
 
 
 def make_optimum_table(table: RunTable, answer: SchemeAnswer) -> OptimumTable:

@@ -4,8 +4,8 @@ A run is named by the hash of all that determines its result, never by the study
 a size, rate or seed added later leaves finished runs valid. The name is identity alone; no random
 stream is derived from it.
 
-What stands in `RunSettings` and `ProgramSettings` is identity, but for where data lie and how long
-a program may take. A setting that names no run stays in the study.
+What stands in `RunSettings` and `ProgramSettings` is identity, but for where and how data lie and
+how long a program may take. A setting that names no run stays in the study.
 """
 
 import hashlib
@@ -26,7 +26,8 @@ SEMANTICS = 2
 # Where every relative scheme is the same model and optimizer, it is trained once for all.
 SHARED_SCHEME = "base"
 
-_WHERE_DATA_ARE = "path"  # their digest says what they are
+_WHERE_DATA_ARE = "path"  # their digest says what they are,
+_HOW_DATA_LIE = "format"  # in whatever file
 _SOURCES_WITH_PATH = ("text", "tokens")
 
 
@@ -84,7 +85,8 @@ class RunSettings(CurveSettings):
     def document(self) -> dict[str, Any]:
         """The settings as JSON values, as they stand in an identity."""
         sections = self.work.model_dump(mode="json")
-        sections["data"].pop(_WHERE_DATA_ARE, None)
+        for key in (_WHERE_DATA_ARE, _HOW_DATA_LIE):
+            sections["data"].pop(key, None)
         return sections | {key: getattr(self, key) for key in _BESIDE_WORK}
 
     @property
@@ -188,7 +190,7 @@ def parse_identity(text: str) -> RunSpec:
             raise ValueError(f"got semantics {document['semantics']}, wanted {SEMANTICS}")
         settings = _parse_settings(document["settings"])
         run = {key: document[key] for key in ("scheme", "width", "lr", "seed")}
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"identity: got {text[:80]!r}…, wanted one of this version") from error
     return RunSpec(settings, **run)
 

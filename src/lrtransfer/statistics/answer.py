@@ -73,6 +73,9 @@ class CurveFit:
 class Regret:
     """Cost of using the base size's optimum at a larger size, as a share of the best loss there.
 
+    Where the tolerance was given in units of the loss and the best loss is no larger than it, a
+    share of that loss would mean nothing: then all numbers are in units of the loss.
+
     The interval of a measured regret runs from its 1 % to its 95 % quantile, not over the middle
     95 %: these two decide the verdict. Where several looks at a growing table share the error of
     one, both go outwards. That of an expected regret runs from 2.5 % to 97.5 %.
@@ -91,6 +94,7 @@ class Regret:
             then `estimate` is the regret of the nearest rate tried.
         low_quantile: Quantile of the regret at which the interval begins, as a share.
         high_quantile: Quantile at which it ends.
+        in_loss_units: Whether `estimate`, `low`, `high` and `tolerance` are in units of the loss.
     """
 
     size: int
@@ -104,6 +108,12 @@ class Regret:
     outside: Side | None = None
     low_quantile: float = LOW_QUANTILE
     high_quantile: float = HIGH_QUANTILE
+    in_loss_units: bool = False
+
+    @property
+    def amount(self) -> float:
+        """The estimate in units of the loss."""
+        return self.estimate if self.in_loss_units else self.estimate * self.best_loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +235,7 @@ class Comparison:
         drift: Difference of the drifts, in octaves per doubling, from sizes that both have.
         regret: Difference of the zero-shot regrets, as shares of the best losses.
         best_loss: Difference of the losses at the best rates, from seeds that both have.
+        in_loss_units: Whether `regret` is in units of the loss, as in a `Regret`.
     """
 
     scheme: str
@@ -233,3 +244,4 @@ class Comparison:
     drift: Interval | None
     regret: Interval | None
     best_loss: Interval | None
+    in_loss_units: bool = False

@@ -20,7 +20,7 @@ from ..scaling import FloatArray, fit_line
 from .answer import Comparison, Interval, Optimum
 from .curves.optimum import SizeFit
 from .drift import NORMAL
-from .regret import carry_over, draw_regrets, may_be_best
+from .regret import carry_over, counts_in_loss, draw_regrets, may_be_best
 from .table import LossCurve
 
 QUANTITIES = 3  # drift, regret, best loss
@@ -36,11 +36,15 @@ class SchemeFits:
     base: int
 
 
-def compare(schemes: Mapping[str, SchemeFits]) -> tuple[Comparison, ...]:
+def compare(
+    schemes: Mapping[str, SchemeFits], *, absolute_tolerance: float | None = None
+) -> tuple[Comparison, ...]:
     """Compare every scheme with the first.
 
     Arguments:
         schemes: Fits by scheme.
+        absolute_tolerance: Largest regret of a rate that transfers, where it is in units of the
+            loss: then the difference of two regrets is, too, if one of them is.
 
     Returns:
         One comparison per further scheme that shares a size with the first. A difference that the
@@ -48,24 +52,36 @@ def compare(schemes: Mapping[str, SchemeFits]) -> tuple[Comparison, ...]:
     """
     names = list(schemes)
     level = 1 - (1 - JOINT_LEVEL) / max(1, QUANTITIES * (len(names) - 1))
-    comparisons = (_compare(name, names[0], schemes, level) for name in names[1:])
+    comparisons = (
+        _compare(name, names[0], schemes, level, absolute_tolerance) for name in names[1:]
+    )
     return tuple(comparison for comparison in comparisons if comparison is not None)
 
 
 def _compare(
-    name: str, reference: str, schemes: Mapping[str, SchemeFits], level: float
+    name: str,
+    reference: str,
+    schemes: Mapping[str, SchemeFits],
+    level: float,
+    absolute_tolerance: float | None,
 ) -> Comparison | None:
     one, other = schemes[name], schemes[reference]
     shared = sorted(_list_sizes(one) & _list_sizes(other))
     if not shared:
         return None
+    in_loss_units = absolute_tolerance is not None and any(
+        counts_in_loss(fit.columns, absolute_tolerance, absolute=True)
+        for scheme in (one, other)
+        if (fit := _find_fit(scheme, shared[-1]))
+    )
     return Comparison(
         scheme=name,
         reference=reference,
         size=shared[-1],
         drift=_subtract_drifts(one, other, level),
-        regret=_subtract_regrets(one, other, shared[-1], level),
+        regret=_subtract_regrets(one, other, shared[-1], level, in_loss_units=in_loss_units),
         best_loss=_subtract_losses(one, other, shared[-1], level),
+        in_loss_units=in_loss_units,
     )
 
 
@@ -103,16 +119,21 @@ def _take_estimate(optimum: Optimum) -> tuple[float, float] | None:
 
 
 def _subtract_regrets(
-    one: SchemeFits, other: SchemeFits, size: int, level: float
+    one: SchemeFits, other: SchemeFits, size: int, level: float, *, in_loss_units: bool
 ) -> Interval | None:
     """Subtract the intervals of both regrets, each at half the error."""
-    this, that = (_bound_regret(scheme, size, (1 - level) / 4) for scheme in (one, other))
+    this, that = (
+        _bound_regret(scheme, size, (1 - level) / 4, in_loss_units=in_loss_units)
+        for scheme in (one, other)
+    )
     if this is None or that is None:
         return None
     return Interval(this[1] - that[1], this[0] - that[2], this[2] - that[0])
 
 
-def _bound_regret(scheme: SchemeFits, size: int, tail: float) -> tuple[float, float, float] | None:
+def _bound_regret(
+    scheme: SchemeFits, size: int, tail: float, *, in_loss_units: bool
+) -> tuple[float, float, float] | None:
     """Return a regret with its interval, from 0 where the rate used may itself be the best."""
     base, destination = _find_fit(scheme, scheme.base), _find_fit(scheme, size)
     if base is None or destination is None or base is destination or destination.draws is None:
@@ -120,7 +141,7 @@ def _bound_regret(scheme: SchemeFits, size: int, tail: float) -> tuple[float, fl
     used, x = carry_over(base.optimum), destination.columns.log2_lr
     if used is None or not used.exact or not x[0] <= used.log2_lr <= x[-1]:
         return None
-    draws = draw_regrets(used, destination.draws)
+    draws = draw_regrets(used, destination.draws, in_loss_units=in_loss_units)
     if not np.isfinite(draws).all():
         return None
     low, middle, high = (float(q) for q in np.quantile(draws, (tail, 0.5, 1 - tail)))

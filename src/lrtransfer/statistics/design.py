@@ -93,6 +93,7 @@ class RegretCriterion:
     base: CurveKey
     destination: CurveKey
     tolerance: float
+    absolute: bool = False  # in units of the loss
 
     @property
     def keys(self) -> tuple[CurveKey, ...]:
@@ -102,7 +103,8 @@ class RegretCriterion:
     def spread(self, curves: DrawnCurves) -> float:
         """Return its standard deviation in tolerances."""
         destination = curves[self.destination]
-        rise = rise_at(destination, find_minima(curves[self.base])) / destination.columns.best_loss
+        unit = 1.0 if self.absolute else destination.columns.best_loss
+        rise = rise_at(destination, find_minima(curves[self.base])) / unit
         worst = WORST * self.tolerance
         regret = np.minimum(np.nan_to_num(rise, nan=worst, posinf=worst), worst)
         return float(regret.std()) / self.tolerance

@@ -9,6 +9,7 @@ with :math:`\hat x` the rate used, :math:`x_0` the target's optimum (drawn from 
 :math:`x_g` the minimum of g, L = log2 size, and c the change of log2 curvature per doubling. The
 curvature of a size is what its curve rises by one octave beside the minimum, as a share of the
 best loss; c has the prior N(0, 0.25²). Shares are of the best loss of the largest measured size.
+With a tolerance in units of the loss, curvatures are in these units, too.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from ..scaling import FloatArray
 from .answer import TAIL, Regret
 from .curves.optimum import SizeFit, find_minima, rise_at
 from .drift import draw_optima
-from .regret import RateUsed
+from .regret import RateUsed, counts_in_loss
 
 CHANGE = 0.25  # prior standard deviation of c
 
@@ -31,6 +32,7 @@ def expected_regret(
     size: int,
     tolerance: float,
     rng: np.random.Generator,
+    absolute: bool = False,
 ) -> Regret | None:
     """Return the regret to be expected at a size that was not measured.
 
@@ -40,6 +42,7 @@ def expected_regret(
         size: The target.
         tolerance: Largest regret of a rate that transfers, for the result to name.
         rng: Source of the draws.
+        absolute: Whether the tolerance is in units of the loss.
 
     Returns:
         The regret, its interval open above where the rate may lie beyond the rates tried, and from
@@ -55,9 +58,11 @@ def expected_regret(
     if at is None:
         return None
     doublings = np.log2(size / largest.columns.size)
-    scale = 2.0 ** (doublings * _draw_curvature_trend(fits, count, rng))
+    scale = 2.0 ** (doublings * _draw_curvature_trend(fits, count, rng, absolute=absolute))
     excess = scale * rise_at(curves, find_minima(curves) + used.log2_lr - at)
-    regrets = np.where(np.isnan(excess), np.inf, excess) / largest.columns.best_loss
+    in_loss_units = counts_in_loss(largest.columns, tolerance, absolute=absolute)
+    unit = 1.0 if in_loss_units else largest.columns.best_loss
+    regrets = np.where(np.isnan(excess), np.inf, excess) / unit
     low, estimate, high = (
         float(q) for q in np.quantile(regrets, (TAIL, 0.5, 1 - TAIL), method="inverted_cdf")
     )
@@ -71,19 +76,21 @@ def expected_regret(
         estimate=estimate,
         low=0.0 if may_be_best else low,
         high=high if np.isfinite(high) else None,
-        tolerance=tolerance,
+        tolerance=tolerance / unit if absolute else tolerance,
         log2_lr=used.log2_lr,
         best_loss=largest.columns.best_loss,
         low_quantile=TAIL,
         high_quantile=1 - TAIL,
+        in_loss_units=in_loss_units,
     )
 
 
 def _draw_curvature_trend(
-    fits: Sequence[SizeFit], count: int, rng: np.random.Generator
+    fits: Sequence[SizeFit], count: int, rng: np.random.Generator, *, absolute: bool
 ) -> FloatArray:
     """Draw c from its prior and the curvatures of the sizes."""
-    rises = [(np.log2(fit.columns.size), *r) for fit in fits if (r := _measure_rise(fit))]
+    measured = ((fit.columns.size, _measure_rise(fit, absolute=absolute)) for fit in fits)
+    rises = [(np.log2(size), *rise) for size, rise in measured if rise is not None]
     if len(rises) < 2:
         return rng.normal(0, CHANGE, count)
     x, y, sd = np.array(rises).T
@@ -94,7 +101,7 @@ def _draw_curvature_trend(
     return rng.normal(weights @ (centred * y) / precision, precision**-0.5, count)
 
 
-def _measure_rise(fit: SizeFit) -> tuple[float, float] | None:
+def _measure_rise(fit: SizeFit, *, absolute: bool) -> tuple[float, float] | None:
     """Return log2 of what the curve rises in an octave, with its standard deviation."""
     if fit.draws is None or fit.optimum.status != "ok":
         return None
@@ -102,7 +109,7 @@ def _measure_rise(fit: SizeFit) -> tuple[float, float] | None:
     sides = np.array([rise_at(fit.draws, minima + side) for side in (-1.0, 1.0)])
     usable = np.isfinite(sides)
     rise = np.where(usable, sides, 0).sum(axis=0) / np.maximum(usable.sum(axis=0), 1)
-    rise = rise[rise > 0] / fit.columns.best_loss
+    rise = rise[rise > 0] / (1.0 if absolute else fit.columns.best_loss)
     if len(rise) < len(minima) / 2:
         return None
     low, middle, high = np.quantile(np.log2(rise), (0.16, 0.5, 0.84))

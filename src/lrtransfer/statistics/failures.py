@@ -18,6 +18,9 @@ from .table import LossCurve
 # to before it, and by more than LEAST_SHARE of the lowest. A steep but real wall rises in steps: on
 # 1,500 runs of public sweeps, up to 170 times the best loss, none was marked.
 JUMP, LEAST_SHARE = 8.0, 0.3
+# With a tolerance in units of the loss, whose zero means nothing then, LEAST_SHARE is as many
+# tolerances as it is of the usual one, 1 %.
+LEAST_TOLERANCES = 30.0
 # So many rates must show how far the curve rises before a jump can be told from a slope.
 LEAST_RATES = 3
 NEARBY = 1.0  # octaves
@@ -43,13 +46,15 @@ class FailedRuns:
 
 
 def exclude_failures(
-    scheme: str, curves: Iterable[LossCurve]
+    scheme: str, curves: Iterable[LossCurve], *, absolute_tolerance: float | None = None
 ) -> tuple[tuple[LossCurve, ...], tuple[FailedRuns, ...]]:
     """Take the failed runs of a scheme out of its curves.
 
     Arguments:
         scheme: Name of the scheme.
         curves: One loss curve per size.
+        absolute_tolerance: Largest regret of a rate that transfers, where it is in units of the
+            loss: then losses may have any sign.
 
     Returns:
         The curves with failed runs as diverged (+inf), or, at rates below the lowest loss, where a
@@ -65,7 +70,7 @@ def exclude_failures(
     """
     cleaned, failures = [], []
     for curve in curves:
-        off = find_failures(curve)
+        off = find_failures(curve, absolute_tolerance=absolute_tolerance)
         if off.any():
             failures.append(_describe(scheme, curve, off))
             best = np.nanargmin(_typical_losses(curve.loss, off))
@@ -75,7 +80,7 @@ def exclude_failures(
     return tuple(cleaned), tuple(failures)
 
 
-def find_failures(curve: LossCurve) -> BoolArray:
+def find_failures(curve: LossCurve, *, absolute_tolerance: float | None = None) -> BoolArray:
     r"""Find the finite losses that lie on no curve through the others.
 
     With :math:`m_k` the median loss at rate k, b the rate of the lowest, and U the rates passed so
@@ -93,6 +98,8 @@ def find_failures(curve: LossCurve) -> BoolArray:
 
     Arguments:
         curve: Losses of one size, shape (S, K).
+        absolute_tolerance: The tolerance, where it is in units of the loss: 30 of it take the place
+            of :math:`0.3\, |m_b|`.
 
     Returns:
         Which runs failed, shape (S, K).
@@ -108,7 +115,11 @@ def find_failures(curve: LossCurve) -> BoolArray:
     rates = np.flatnonzero(np.isfinite(typical))
     if len(rates) <= LEAST_RATES:
         return np.zeros_like(finite)
-    valley = _Valley(curve.log2_lr, typical, int(rates[typical[rates].argmin()]))
+    best = int(rates[typical[rates].argmin()])
+    least = LEAST_SHARE * abs(float(typical[best]))
+    if absolute_tolerance is not None:
+        least = LEAST_TOLERANCES * absolute_tolerance
+    valley = _Valley(curve.log2_lr, typical, best, least)
     left = [int(k) for k in rates[::-1] if k < valley.best]
     right = [int(k) for k in rates if k > valley.best]
     above = valley.walk(right, passed=[*left, valley.best])
@@ -162,11 +173,13 @@ class _Valley:
         log2_lr: Learning rates, increasing, shape (K,).
         loss: Median losses, shape (K,); NaN where there is none.
         best: Index of the lowest.
+        least: What a loss off the curve exceeds the lowest by, at least.
     """
 
     log2_lr: FloatArray
     loss: FloatArray
     best: int
+    least: float
 
     @property
     def excess(self) -> FloatArray:
@@ -177,7 +190,7 @@ class _Valley:
     def is_off(self, loss: FloatArray, rise: float) -> BoolArray:
         """Return which losses are off a curve that rises so far above its lowest point."""
         lowest = self.loss[self.best]
-        off: BoolArray = loss - lowest > max(JUMP * rise, LEAST_SHARE * abs(lowest))
+        off: BoolArray = loss - lowest > max(JUMP * rise, self.least)
         return off
 
     def walk(self, outward: Sequence[int], *, passed: Sequence[int]) -> set[int]:

@@ -24,7 +24,12 @@ PENALTY_DOUBLINGS = 3  # beyond the largest size
 
 
 def rate_quality(
-    used: RateUsed | None, fits: Sequence[SizeFit], *, tolerance: float, rng: np.random.Generator
+    used: RateUsed | None,
+    fits: Sequence[SizeFit],
+    *,
+    tolerance: float,
+    rng: np.random.Generator,
+    absolute: bool = False,
 ) -> Quality:
     """Rate the transfer of one scheme.
 
@@ -33,6 +38,7 @@ def rate_quality(
         fits: Fits of all sizes, by increasing size.
         tolerance: Largest regret of a rate that transfers, for the results to name.
         rng: Source of draws.
+        absolute: Whether the tolerance is in units of the loss.
 
     Returns:
         The three axes.
@@ -41,19 +47,24 @@ def rate_quality(
     far = largest * 2**PENALTY_DOUBLINGS
     penalty = None
     if used is not None:
-        penalty = expected_regret(used, fits, size=far, tolerance=tolerance, rng=rng)
+        penalty = expected_regret(
+            used, fits, size=far, tolerance=tolerance, rng=rng, absolute=absolute
+        )
     return Quality(
         scatter=fit_scatter([fit.optimum for fit in fits]),
-        extrapolation=_extrapolate(fits, tolerance),
+        extrapolation=_extrapolate(fits, tolerance, absolute=absolute),
         penalty=penalty,
     )
 
 
-def _extrapolate(fits: Sequence[SizeFit], tolerance: float) -> Regret | None:
+def _extrapolate(fits: Sequence[SizeFit], tolerance: float, *, absolute: bool) -> Regret | None:
     """Return the regret at the largest size of what the smaller sizes predict for it."""
     *smaller, largest = fits
     prediction = predict([fit.optimum for fit in smaller], size=largest.columns.size)
     if prediction is None:
         return None
     used = RateUsed.exactly(smaller[-1].columns.size, float(np.log2(prediction.lr)))
-    return decide_transfer(used, largest, tolerance=tolerance, at_target=True).regret
+    decision = decide_transfer(
+        used, largest, tolerance=tolerance, at_target=True, absolute=absolute
+    )
+    return decision.regret

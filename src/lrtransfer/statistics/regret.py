@@ -4,10 +4,13 @@ With :math:`\hat x` the optimum of the base size and f a loss curve drawn for th
 
 .. math:: r = \frac{f(\hat x) - \min_x f(x)}{\ell_{best}}, \qquad p = P(r \le \text{tolerance}),
 
-where :math:`\ell_{best}` is the lowest mean loss measured at the large size. "Transfers" needs
-p >= .95, "does not transfer" p <= .01: the minimum of a wiggly curve lies too low, which inflates
-the regret of a flat valley, so that the bad news needs the stronger evidence. The interval of the
-regret ends at these two quantiles, so that verdict and interval never disagree.
+where :math:`\ell_{best}` is the lowest mean loss measured at the large size. With a tolerance in
+units of the loss the verdict is that on :math:`r\,\ell_{best}`, a difference, so that losses may
+have any sign and a constant added to all of them changes nothing.
+
+"Transfers" needs p >= .95, "does not transfer" p <= .01: the minimum of a wiggly curve lies too
+low, which inflates the regret of a flat valley, so that the bad news needs the stronger evidence.
+The interval of the regret ends at these two quantiles, so that verdict and interval never disagree.
 
 A table that grows is judged several times. Its *looks*, as group-sequential analysis calls them,
 share the error of one verdict: with k looks the quantiles are .01 / k and 1 - .05 / k (Bonferroni).
@@ -96,6 +99,7 @@ def decide_transfer(
     *,
     tolerance: float,
     at_target: bool,
+    absolute: bool = False,
     looks: int = 1,
     axis: AxisName = "width",
 ) -> Decision:
@@ -108,6 +112,7 @@ def decide_transfer(
         destination: Fit of the size where it would be used.
         tolerance: Largest regret, as a share of the best loss, of a rate that transfers.
         at_target: Whether `destination` is the target itself.
+        absolute: Whether the tolerance is in units of the loss.
         looks: How many verdicts on growing tables share the error of one.
         axis: What is varied, for the reason's words.
 
@@ -123,9 +128,11 @@ def decide_transfer(
     if destination.draws is None:
         return Decision("inconclusive", f"Fewer than 3 learning rates gave a finite loss {where}.")
     low, high = LOW_QUANTILE / looks, 1 - (1 - HIGH_QUANTILE) / looks
-    quantiles = np.quantile(
-        draw_regrets(used, destination.draws), (low, 0.5, high), method="inverted_cdf"
-    )
+    in_loss_units = counts_in_loss(destination.columns, tolerance, absolute=absolute)
+    if absolute and not in_loss_units:
+        tolerance /= destination.columns.best_loss
+    regrets = draw_regrets(used, destination.draws, in_loss_units=in_loss_units)
+    quantiles = np.quantile(regrets, (low, 0.5, high), method="inverted_cdf")
     least, estimate, most = map(float, quantiles)
     if not np.isfinite(estimate):
         gap = f"lies between the last rate that trained and the first that diverged {where}"
@@ -146,10 +153,22 @@ def decide_transfer(
         outside=outside,
         low_quantile=low,
         high_quantile=high,
+        in_loss_units=in_loss_units,
     )
     verdict, reason = _state_verdict(regret, least)
-    allowed = f"{format_percent(tolerance)} is allowed"
+    allowed = f"{_format_number(tolerance, regret)} is allowed"
     return Decision(verdict, f"{rate} {reason} {where}; {allowed}.", regret)
+
+
+def counts_in_loss(columns: Columns, tolerance: float, *, absolute: bool) -> bool:
+    """Tell whether regrets at a size are counted in units of the loss, not as shares of the best.
+
+    Arguments:
+        columns: Runs of the size.
+        tolerance: Largest regret of a rate that transfers.
+        absolute: Whether it is in units of the loss: then losses may have any sign.
+    """
+    return absolute and columns.best_loss <= tolerance
 
 
 def _bounds_regret(used: RateUsed, destination: SizeFit, high: float) -> bool:
@@ -161,14 +180,20 @@ def _bounds_regret(used: RateUsed, destination: SizeFit, high: float) -> bool:
 def _state_verdict(regret: Regret, low: float) -> tuple[VerdictName, str]:
     if regret.outside is not None:
         return "inconclusive", "lies outside the learning rates tried"
+    unit = "in units of the loss" if regret.in_loss_units else "of the best loss"
     if low > regret.tolerance:
-        return "does not transfer", f"costs at least {format_percent(low)} of the best loss"
+        return "does not transfer", f"costs at least {_format_number(low, regret)} {unit}"
     if regret.high is None:
-        return "inconclusive", f"costs {format_percent(regret.estimate)} of the best loss, or more,"
+        cost = _format_number(regret.estimate, regret)
+        return "inconclusive", f"costs {cost} {unit}, or more,"
+    high = _format_number(regret.high, regret)
     if regret.high <= regret.tolerance:
-        return "transfers", f"costs at most {format_percent(regret.high)} of the best loss"
-    ends = f"between {format_percent(low)} and {format_percent(regret.high)}"
-    return "inconclusive", f"costs {ends} of the best loss"
+        return "transfers", f"costs at most {high} {unit}"
+    return "inconclusive", f"costs between {_format_number(low, regret)} and {high} {unit}"
+
+
+def _format_number(number: float, regret: Regret) -> str:
+    return f"{number:.3g}" if regret.in_loss_units else format_percent(number)
 
 
 def may_be_best(used: RateUsed, optimum: Optimum) -> bool:
@@ -177,13 +202,14 @@ def may_be_best(used: RateUsed, optimum: Optimum) -> bool:
     return (low is None or used.high >= low) and (high is None or used.low <= high)
 
 
-def draw_regrets(used: RateUsed, draws: CurveDraws) -> FloatArray:
+def draw_regrets(used: RateUsed, draws: CurveDraws, *, in_loss_units: bool = False) -> FloatArray:
     """Return the regret on each drawn curve.
 
     Arguments:
         used: The rate; where it is only bounded, the cheapest within the bound. Beyond the points
             drawn, the nearest one stands for it.
         draws: Curves of the size where it would be used.
+        in_loss_units: Return them in units of the loss instead.
 
     Returns:
         Regrets as shares of the best loss measured, shape (D,); +inf beyond a drawn cliff.
@@ -194,7 +220,8 @@ def draw_regrets(used: RateUsed, draws: CurveDraws) -> FloatArray:
         at_rate = _interpolate(low, x, loss)
     else:
         at_rate = loss[:, (x >= low) & (x <= high)].min(axis=1)
-    regrets: FloatArray = (at_rate - loss.min(axis=1)) / draws.columns.best_loss
+    unit = 1.0 if in_loss_units else draws.columns.best_loss
+    regrets: FloatArray = (at_rate - loss.min(axis=1)) / unit
     return regrets
 
 

@@ -77,7 +77,8 @@ def judge(
         target: Size the learning rate is for.
         base: Size whose optimum would be used; None for the smallest measured.
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
-        absolute_tolerance: The same in units of the loss; if given, it takes the share's place.
+        absolute_tolerance: The same in units of the loss; if given, it takes the share's place, and
+            losses may have any sign.
         conditions: What all runs have in common, such as "200 steps of 1,024 tokens, AdamW".
         looks: How often a growing table is judged at most before it is taken as settled: the error
             of the verdict is shared between the looks (Bonferroni), so that all of them together
@@ -102,25 +103,26 @@ def judge(
     question = _Question(
         target=target,
         base=base,
-        tolerance=tolerance,
-        absolute_tolerance=absolute_tolerance,
+        tolerance=tolerance if absolute_tolerance is None else absolute_tolerance,
+        absolute=absolute_tolerance is not None,
         conditions=conditions,
         looks=looks,
         seed=seed,
         axis=check_axis(axis, "judge, axis"),
     )
     _check_options(question)
-    _check_rows(table.observations, question.words)
+    _check_rows(table.observations, question)
     _check_sizes(table, question)
     # One thread, for equal bits: sums split over threads differ in their last digits.
     with threadpool_limits(limits=1, user_api="blas"):
-        curves, failures = _read_curves(table)
+        curves, failures = _read_curves(table, absolute_tolerance)
         fits = {scheme: fit_sizes(curves[scheme], seed=seed) for scheme in curves}
         answers = {scheme: _answer(question, scheme, fits[scheme]) for scheme in fits}
-        comparisons = compare({
+        of_schemes = {
             scheme: SchemeFits(curves[scheme], fits[scheme], question.find_base(fits[scheme]))
             for scheme in curves
-        })
+        }
+        comparisons = compare(of_schemes, absolute_tolerance=absolute_tolerance)
     return Judgement(answers, comparisons, fits, failures)
 
 
@@ -131,7 +133,7 @@ class _Question:
     target: int
     base: int | None
     tolerance: float
-    absolute_tolerance: float | None
+    absolute: bool
     conditions: str
     looks: int
     seed: int
@@ -146,20 +148,16 @@ class _Question:
         """Return the base size of a scheme."""
         return self.base or min(fit.columns.size for fit in fits)
 
-    def share_at(self, destination: SizeFit) -> float:
-        """Return the tolerance as a share of the best loss at a size."""
-        if self.absolute_tolerance is None:
-            return self.tolerance
-        return self.absolute_tolerance / destination.columns.best_loss
-
 
 def _read_curves(
-    table: RunTable,
+    table: RunTable, absolute_tolerance: float | None
 ) -> tuple[dict[str, tuple[LossCurve, ...]], tuple[FailedRuns, ...]]:
     """Return the curves of every scheme without their failed runs, and these."""
     curves, failures = dict[str, tuple[LossCurve, ...]](), list[FailedRuns]()
     for scheme in table.schemes:
-        curves[scheme], failed = exclude_failures(scheme, table.curves(scheme))
+        curves[scheme], failed = exclude_failures(
+            scheme, table.curves(scheme), absolute_tolerance=absolute_tolerance
+        )
         failures += failed
     return curves, tuple(failures)
 
@@ -180,7 +178,9 @@ def _answer(question: _Question, scheme: str, fits: tuple[SizeFit, ...]) -> Sche
         covers=_describe_coverage(sorted(by_size), question),
         regret=decision.regret,
         regrets=_list_regrets(base, fits, question),
-        quality=rate_quality(used, fits, tolerance=question.tolerance, rng=rng),
+        quality=rate_quality(
+            used, fits, tolerance=question.tolerance, rng=rng, absolute=question.absolute
+        ),
         drift=fit_drift(optima),
         optima=optima,
         prediction=prediction,
@@ -222,8 +222,9 @@ def _list_regrets(
         used,
         fits,
         size=question.target,
-        tolerance=question.share_at(largest),
+        tolerance=question.tolerance,
         rng=np.random.default_rng([question.seed, question.target]),
+        absolute=question.absolute,
     )
     return regrets if expected is None else (*regrets, expected)
 
@@ -251,8 +252,9 @@ def _decide_pair(base: SizeFit, destination: SizeFit, question: _Question) -> De
     return decide_transfer(
         used,
         destination,
-        tolerance=question.share_at(destination),
+        tolerance=question.tolerance,
         at_target=destination.columns.size == question.target,
+        absolute=question.absolute,
         looks=question.looks,
         axis=question.axis,
     )
@@ -286,20 +288,21 @@ def _check_options(question: _Question) -> None:
             f"judge: got target={target}, wanted a positive {words.name}. "
             f"Give the {words.described} that the learning rate is for."
         )
-    if not 0 < question.tolerance < math.inf:
+    if 0 < question.tolerance < math.inf:
+        return
+    if question.absolute:
         raise TableError(
-            f"judge: got tolerance={question.tolerance}, wanted a positive share of the best loss. "
-            "Give 0.01 for 1 %."
+            f"judge: got absolute_tolerance={question.tolerance}, wanted a positive number in "
+            "units of the loss, such as 0.02."
         )
-    absolute = question.absolute_tolerance
-    if absolute is not None and not 0 < absolute < math.inf:
-        raise TableError(
-            f"judge: got absolute_tolerance={absolute}, wanted a positive number in units of the "
-            "loss, such as 0.02."
-        )
+    raise TableError(
+        f"judge: got tolerance={question.tolerance}, wanted a positive share of the best loss. "
+        "Give 0.01 for 1 %."
+    )
 
 
-def _check_rows(rows: Sequence[Observation], axis: Axis) -> None:
+def _check_rows(rows: Sequence[Observation], question: _Question) -> None:
+    axis = question.words
     if not rows:
         raise TableError(
             f"judge: got a table without runs, wanted runs at two or more {axis.plural}. Add some."
@@ -313,10 +316,12 @@ def _check_rows(rows: Sequence[Observation], axis: Axis) -> None:
                 "learning rate (not its logarithm). Correct or remove the row."
             )
         loss = None if row.diverged or row.loss is None or not math.isfinite(row.loss) else row.loss
-        if loss is not None and loss <= 0:
+        if loss is not None and loss <= 0 and not question.absolute:
             raise TableError(
                 f"judge: got loss {loss} in the run of {where}, wanted a positive loss: regret is "
-                "a share of the best one. Give a loss such as cross-entropy, not a score."
+                "a share of the best one. Give a loss such as cross-entropy, not a score; or a "
+                "tolerance in units of the loss, which judges losses of any sign "
+                "(--tolerance-regret-abs; from Python: absolute_tolerance)."
             )
         key = (row.scheme, row.size, row.lr, row.seed)
         if seen.setdefault(key, loss) != loss:

@@ -39,6 +39,7 @@ def list_problems(study: Study) -> Iterator[str]:
     except ValueError as problem:
         yield str(problem)
         return
+    yield from _list_tolerance_problems(study, search)
     yield from _list_axis_problems(study)
     for key, values in _list_settings(study).items():
         if len(set(values)) != len(values):
@@ -72,6 +73,23 @@ def _name_sizes(study: Study) -> str:
 def _list_settings(study: Study) -> dict[str, tuple[object, ...]]:
     varied = {f"vary.{path}": values for path, values in study.vary.items()}
     return {_name_sizes(study): study.measured_sizes, "schemes": study.schemes, **varied}
+
+
+def _list_tolerance_problems(study: Study, search: GridSearch | AdaptiveSearch) -> Iterator[str]:
+    if not search.absolute:
+        return
+    if "tolerance_regret" in study.model_fields_set:
+        yield (
+            f"tolerance_regret_abs: got {study.tolerance_regret_abs:g} beside tolerance_regret = "
+            f"{study.tolerance_regret:g}, wanted one of them"
+        )
+    match search:
+        case AdaptiveSearch(stopping_rule=rule) if study.stopping_rule and rule.kind == "regret":
+            yield (
+                f"stopping_rule: got {study.stopping_rule!r}, a share of the best loss, beside "
+                "tolerance_regret_abs, wanted octaves=NUMBER, or none: the study then stops when "
+                "the verdicts at tolerance_regret_abs are settled"
+            )
 
 
 def _list_axis_problems(study: Study) -> Iterator[str]:

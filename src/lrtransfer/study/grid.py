@@ -3,12 +3,22 @@
 import math
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ..settings import Option, Positive, Settings
 
 FINENESS = 4  # rates that an adaptive design may choose from, per rate of the grid
+LOWEST, HIGHEST = 1e-20, 1e20  # rates of any trainer lie within; they are numbers of float32
 _SLACK = 1e-9  # so that a rate written as a rounded decimal is the lattice's own
+
+
+def _require_rate(rate: float) -> float:
+    if not LOWEST <= rate <= HIGHEST:
+        raise ValueError(f"got {rate:g}, wanted a learning rate from {LOWEST:g} to {HIGHEST:g}")
+    return rate
+
+
+Rate = Annotated[Positive, AfterValidator(_require_rate)]
 
 
 class GridConfig(Settings):
@@ -19,11 +29,11 @@ class GridConfig(Settings):
     """
 
     low: Annotated[
-        Positive,
+        Rate,
         Option("Lowest learning rate of the first grid, such as 2^-8.", "LR", name="lr_low"),
     ] = 2.0**-9
     high: Annotated[
-        Positive, Option("Highest learning rate of the first grid.", "LR", name="lr_high")
+        Rate, Option("Highest learning rate of the first grid.", "LR", name="lr_high")
     ] = 2.0**-3
     per_octave: Annotated[int, Field(ge=1, le=16), Option("Learning rates per factor of two.")] = 1
 

@@ -19,6 +19,11 @@ from .study import Study
 
 # Keys that files and stores of earlier development versions hold, with their present names.
 _FORMER_KEYS = {"until": "stopping_rule"}
+# Ways to say one thing: an override in one way goes before what a file says in another.
+_ALTERNATIVES = {
+    "tolerance_regret": ("tolerance_regret_abs",),
+    "tolerance_regret_abs": ("tolerance_regret",),
+}
 
 
 def load(path: Path | None, overrides: Mapping[str, Any]) -> Study:
@@ -52,7 +57,15 @@ def parse_study(text: str) -> Study:
     Raises:
         ValueError: If the text is not JSON, or a setting is wrong.
     """
-    return make_study(json.loads(text))
+    try:
+        settings = json.loads(text)
+    except RecursionError:
+        raise ValueError(
+            "got values nested beyond reading, wanted the settings of a study"
+        ) from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"got {text[:40]!r}, wanted the settings of a study")
+    return make_study(settings)
 
 
 def make_study(settings: Mapping[str, Any]) -> Study:
@@ -77,8 +90,11 @@ def merge(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
     Example:
         >>> merge({"grid": {"low": 1, "high": 2}}, {"grid": {"low": 0}})
         {'grid': {'low': 0, 'high': 2}}
+        >>> merge({"tolerance_regret": 0.01}, {"tolerance_regret_abs": 0.5})
+        {'tolerance_regret_abs': 0.5}
     """
-    result = dict(settings)
+    replaced = {other for key in overrides for other in _ALTERNATIVES.get(key, ())}
+    result = {key: value for key, value in settings.items() if key not in replaced}
     for key, value in overrides.items():
         if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
             value = {**result[key], **value}
@@ -136,3 +152,7 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: got text that is not TOML ({error}). Mend that line.") from None
+    except RecursionError:
+        raise ConfigError(
+            f"{path}: got lists or tables nested beyond reading, wanted a study file. Mend it."
+        ) from None

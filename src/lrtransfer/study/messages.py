@@ -25,7 +25,7 @@ def _explain(error: ErrorDetails, settings: type[BaseModel]) -> str:
     path, model = _strip_tags([str(part) for part in error["loc"] if part != "[key]"], settings)
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
-        if key in {"data.path", "data.dtype"}:
+        if key in {"data.path", "data.dtype", "data.format"}:
             return f"{key}: got a value, wanted data.source = 'text' or 'tokens' beside it."
         keys = list(model.model_fields) if model else []
         close = difflib.get_close_matches(path[-1], keys, n=1)

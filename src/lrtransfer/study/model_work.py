@@ -108,6 +108,11 @@ class ModelWork(Settings):
             named["training.loss"] = self.training.loss
         return named
 
+    @property
+    def executed(self) -> dict[str, str]:
+        """What the settings name that a study executes, by key: the user's own code."""
+        return self.user_code
+
     def training_flops(self, width: int) -> float | None:
         """Return the floating-point operations of a run of our transformer; None of another."""
         if not isinstance(self.model, TransformerConfig):

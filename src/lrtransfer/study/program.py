@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,6 +65,11 @@ class Program(Settings):
     def user_code(self) -> dict[str, str]:
         """None: it is never imported here, but runs in processes of its own."""
         return {}
+
+    @property
+    def executed(self) -> dict[str, str]:
+        """What the settings name that a study executes, by key: the command."""
+        return {"trainer.command": self.command}
 
 
 def list_program_problems(
@@ -129,6 +135,28 @@ def _list_loss_problems(program: Program, varying: Sequence[str]) -> list[str]:
     except re.error as error:
         return [f"trainer.loss_from: got {pattern!r} ({error}), wanted a regular expression"]
     return []
+
+
+def find_program_problem(program: Program, schemes: Sequence[str]) -> str | None:
+    """Return why a program could not be started from here; None where nothing speaks against it.
+
+    A shell finds out itself. A name that differs between the runs is filled in for each scheme.
+
+    Arguments:
+        program: How it is called.
+        schemes: What {scheme} stands for.
+    """
+    if program.shell:
+        return None
+    for scheme in schemes:
+        name = fill_in(shlex.split(program.command)[0], {"scheme": scheme})
+        if shutil.which(name) is None and not _PLACEHOLDER.search(name):
+            return (
+                f"command: got {program.command!r} ({name!r} is not found, or may not be "
+                "executed), wanted a program that can be started. Check its name, and the folder "
+                "you are in."
+            )
+    return None
 
 
 def fill_command(program: Program, values: Mapping[str, str]) -> list[str]:

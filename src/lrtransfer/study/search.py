@@ -17,12 +17,14 @@ class GridSearch:
     Attributes:
         lattice: The rates that may be tried.
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
+        absolute: Whether the tolerance is in units of the loss instead.
     """
 
     adds_seeds: ClassVar[bool] = False
 
     lattice: GridConfig
     tolerance: float
+    absolute: bool
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class AdaptiveSearch:
     Attributes:
         lattice: The rates that may be tried, finer than the grid's.
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
+        absolute: Whether the tolerance is in units of the loss instead.
         stopping_rule: What is to be reached.
         budget: What may be spent.
     """
@@ -40,5 +43,6 @@ class AdaptiveSearch:
 
     lattice: GridConfig
     tolerance: float
+    absolute: bool
     stopping_rule: StoppingRule
     budget: Budget

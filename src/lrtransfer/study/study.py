@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ..data.configs import StandardLibraryConfig
 from ..models.configs import TransformerConfig
-from ..settings import Count, Option, Settings
+from ..settings import Count, Name, Option, Positive, Settings
 from ..statistics.axis import AxisName
 from .grid import GridConfig
 from .model_work import DEPTH_PATHS, DataSection, ModelSection, ModelWork
@@ -26,7 +26,7 @@ from .variants import Number, Variant, list_variants
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 # TOML and JSON know arrays only; their entries stay strict.
 Sizes = Annotated[tuple[Count, ...], Field(strict=False)]
-Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+Names = Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
 Values = Annotated[tuple[Number, ...], Field(strict=False, min_length=1)]
 Device = Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")]
 
@@ -34,7 +34,7 @@ Device = Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")]
 class Study(Settings):
     """Everything that determines a study; the defaults are the built-in one."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)] = "quickstart"
+    name: Name = "quickstart"
     widths: Annotated[Sizes, Option("Widths to train, such as 32,64,128.")] = (32, 64, 96, 128)
     base_width: Annotated[
         Count, Option("Width at which all schemes are the same; one of the widths.")
@@ -65,6 +65,10 @@ class Study(Settings):
         Field(gt=0, lt=1),
         Option("Share of the best loss up to which the rate is said to transfer.", "SHARE"),
     ] = 0.01
+    tolerance_regret_abs: Annotated[
+        Positive | None,
+        Option("The same in units of the loss, which may then have any sign.", "LOSS"),
+    ] = None
     design: Annotated[
         Literal["grid", "adaptive"],
         Option("Train the whole grid, or choose the runs that narrow the answer most."),
@@ -110,16 +114,18 @@ class Study(Settings):
         Raises:
             ValueError: If the stopping rule or the budget is none.
         """
+        absolute = self.tolerance_regret_abs is not None
+        tolerance = self.tolerance_regret_abs or self.tolerance_regret
         if self.design == "grid":
-            return GridSearch(self.grid, self.tolerance_regret)
-        rule = StoppingRule("regret", self.tolerance_regret)
-        if self.stopping_rule:
+            return GridSearch(self.grid, tolerance, absolute)
+        rule = StoppingRule("regret", tolerance)
+        if self.stopping_rule is not None:
             rule = read_stopping_rule(self.stopping_rule)
-        tolerance = rule.value if rule.kind == "regret" else self.tolerance_regret
+        tolerance = rule.value if rule.kind == "regret" else tolerance
         budget = Budget(self.grid_runs, "runs")
         if self.budget is not None:
             budget = read_budget(self.budget)
-        return AdaptiveSearch(self.grid.refined(), tolerance, rule, budget)
+        return AdaptiveSearch(self.grid.refined(), tolerance, absolute, rule, budget)
 
     @property
     def measured_sizes(self) -> tuple[int, ...]:
@@ -177,6 +183,8 @@ class Study(Settings):
         unused = set() if isinstance(self.work, ModelWork) else set(MODEL_SECTIONS)
         if self.along != "width":
             unused.add("widths")
+        is_relative = self.tolerance_regret_abs is None
+        unused.add("tolerance_regret_abs" if is_relative else "tolerance_regret")
         return self.model_dump_json(exclude=unused)
 
 

@@ -98,7 +98,8 @@ def write_predictions(answers: Mapping[str, SchemeAnswer], directory: Path) -> N
     }
     temporary = directory / f".{PREDICTION_NAME}.tmp"
     try:
-        with temporary.open("w", encoding="utf-8") as file:
+        temporary.unlink(missing_ok=True)  # of a study that was killed while it wrote
+        with temporary.open("x", encoding="utf-8") as file:
             json.dump(predictions, file, indent=2)
             file.flush()
             os.fsync(file.fileno())

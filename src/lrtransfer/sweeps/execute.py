@@ -8,6 +8,7 @@ from ..executors.executor import Executor, Trainer
 from ..runs.failure import Failure
 from ..runs.result import TrainedRun
 from ..runs.run import RunSpec
+from ..training.outcome import Outcome
 from .store import Store
 
 
@@ -31,6 +32,7 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+Check = Callable[[RunSpec, Outcome], None]
 
 
 def execute(
@@ -40,6 +42,7 @@ def execute(
     trainer: Trainer,
     executor: Executor,
     listener: Listener,
+    check: Check = lambda run, outcome: None,
 ) -> tuple[Failure, ...]:
     """Train runs, store their results, and return those that gave none.
 
@@ -49,6 +52,7 @@ def execute(
         trainer: What trains them.
         executor: Where, and how many at once.
         listener: Called after every run.
+        check: Called with every result once it is kept; may refuse to go on.
     """
     failures, spent = [], 0.0
     total = sum(run.relative_cost for run in runs)
@@ -56,6 +60,7 @@ def execute(
     for done, (run, result) in enumerate(results, start=1):
         if isinstance(result, TrainedRun):
             store.add([result])
+            check(run, result.outcome)
         else:
             failures.append(result)
         spent += run.relative_cost

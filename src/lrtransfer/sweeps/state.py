@@ -10,6 +10,7 @@ from ..runs.run import RunSpec
 from ..statistics.table import Observation, RunTable
 from ..statistics.transfer import Judgement, judge
 from ..study.describe import describe_conditions
+from ..study.search import AdaptiveSearch, GridSearch
 from .plan import Plan, PlannedRun, list_unique_runs
 from .store import Store
 from .sweep import Sweep
@@ -95,7 +96,7 @@ def _judge(sweep: Sweep, table: RunTable, *, is_complete: bool) -> Judgement:
             table,
             target=study.target,
             base=study.base_size,
-            tolerance=study.search.tolerance,
+            **_name_tolerance(study.search),
             looks=sweep.design.looks,
             conditions=describe_conditions(study),
             seed=study.study_seed,
@@ -105,6 +106,10 @@ def _judge(sweep: Sweep, table: RunTable, *, is_complete: bool) -> Judgement:
         if is_complete:
             raise
         return Judgement({}, (), {})  # the runs so far allow no conclusion yet
+
+
+def _name_tolerance(search: GridSearch | AdaptiveSearch) -> dict[str, float]:
+    return {"absolute_tolerance" if search.absolute else "tolerance": search.tolerance}
 
 
 def _make_table(planned: Sequence[PlannedRun], present: Mapping[str, TrainedRun]) -> RunTable:

@@ -6,24 +6,27 @@ checksum, because SQLite's own check does not see a flipped bit in a value.
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import socket
 import sqlite3
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Self
 
 from ..errors import StoreError
-from ..runs.result import Provenance, TrainedRun
+from ..runs.result import TrainedRun
 from ..runs.run import to_canonical_json
-from ..training.outcome import Outcome
+from .own_files import open_own, require_own_files
+from .rows import read_outcome, read_provenance
 
 SCHEMA_VERSION = 1
 STORE_NAME = "runs.sqlite"
 LOCK_NAME = "runs.lock"
+
+_WRITTEN = ("prediction.json", ".prediction.json.tmp")
+_CUT_SHORT = (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY)
 
 _SCHEMA = """
 CREATE TABLE runs (
@@ -130,18 +133,18 @@ class Store:
         identifier, identity, result, provenance, checksum = record
         if _compute_checksum(identifier, identity, result, provenance) != checksum:
             raise self._describe_damage(f"run {identifier}")
-        values = json.loads(result)
-        return TrainedRun(
-            identifier,
-            identity,
-            Outcome(values["status"], values["loss"], tuple(values["curve"])),
-            Provenance.from_document(json.loads(provenance)),
-        )
+        try:
+            outcome, made = read_outcome(result), read_provenance(provenance)
+        except ValueError as error:
+            raise self._describe_damage(
+                f"run {identifier}", f"no result of one ({error})"
+            ) from None
+        return TrainedRun(identifier, identity, outcome, made)
 
-    def _describe_damage(self, what: str) -> StoreError:
+    def _describe_damage(self, what: str, got: str = "a wrong checksum") -> StoreError:
         return StoreError(
-            f"{self.path}: got a wrong checksum for {what}, wanted the bytes once written: the "
-            "file is damaged. Restore it from a copy, or move it away to train again."
+            f"{self.path}: got {got} for {what}, wanted the bytes once written: the file is "
+            "damaged. Restore it from a copy, or move it away to train again."
         )
 
     @contextmanager
@@ -175,7 +178,8 @@ def open_store(directory: Path) -> Generator[Store, None, None]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / LOCK_NAME).open("a+", encoding="utf-8")
+        require_own_files(directory, LOCK_NAME, STORE_NAME, *_beside(STORE_NAME), *_WRITTEN)
+        lock = os.fdopen(open_own(directory / LOCK_NAME), "r+", encoding="utf-8")
     except OSError as error:
         raise StoreError(_describe_unwritable(directory, error)) from None
     with lock:
@@ -207,20 +211,37 @@ def _lock(lock: IO[str], directory: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.seek(0)
         raise StoreError(
-            f"{directory}: got a study in use by {lock.read().strip() or 'another process'}, "
+            f"{directory}: got a study in use by {_read_holder(lock) or 'another process'}, "
             "wanted one writer at a time. Wait for it, or choose another --out."
         ) from None
     except OSError as error:
         raise StoreError(_describe_unwritable(directory, error)) from None
+    holder = _read_holder(lock)
+    if holder and not holder.startswith("process "):
+        raise StoreError(
+            f"{directory / LOCK_NAME}: got a file of something else, wanted the lock of a study. "
+            "Move it away, or choose another --out."
+        )
+    lock.seek(0)
     lock.truncate(0)
     lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     lock.flush()
 
 
+def _read_holder(lock: IO[str]) -> str:
+    """Return the process that a lock names; what else the file begins with, if it is none."""
+    lock.seek(0)
+    try:
+        return lock.read(200).strip()
+    except UnicodeDecodeError:
+        return "bytes"
+
+
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     try:
+        if not read_only:
+            _inspect(path)
         connection = sqlite3.connect(_make_uri(path, read_only=read_only), uri=True)
         connection.isolation_level = None
         try:
@@ -244,21 +265,89 @@ def _make_uri(path: Path, *, read_only: bool) -> str:
     return f"{path.resolve().as_uri()}?{mode}"
 
 
+def _inspect(path: Path) -> None:
+    """Refuse a database of another program before it is opened for writing, which changes it.
+
+    Raises:
+        StoreError: If it is one.
+    """
+    if not _is_file(path) or not path.stat().st_size:
+        return
+    # Without a write-ahead log the file alone tells all, and reading leaves nothing beside it.
+    has_log = path.with_name(f"{STORE_NAME}-wal").exists()
+    mode = "mode=ro" if has_log else "immutable=1"
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)) as connection:
+        try:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            _require_schema(path, connection, may_be_empty=True)
+        except sqlite3.OperationalError as error:
+            # Of a store whose making was cut short, which opening it for writing undoes.
+            if error.sqlite_errorcode in _CUT_SHORT:
+                return
+            raise StoreError(_describe_unusable(path, error)) from None
+
+
 def _prepare(path: Path, connection: sqlite3.Connection, *, read_only: bool) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    is_new = _require_schema(path, connection, may_be_empty=not read_only)
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-    if version == 0 and not read_only:
+    if is_new:
         connection.executescript(
             f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
-    elif version != SCHEMA_VERSION:
+
+
+def _require_schema(path: Path, connection: sqlite3.Connection, *, may_be_empty: bool) -> bool:
+    """Return whether a database is empty; refuse one that holds anything but our tables.
+
+    A view in the place of a table may compute for ever; a trigger writes what nobody asked for.
+
+    Raises:
+        StoreError: If it is no run store, or one of another version or form.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    objects = _list_objects(connection)
+    if may_be_empty and not objects and not version:
+        return True
+    with closing(sqlite3.connect(":memory:")) as memory:
+        memory.executescript(_SCHEMA)
+        expected = _list_objects(memory)
+    foreign = [f"{kind} {name}" for kind, name in objects if (kind, name) not in expected]
+    if not expected.keys() <= objects.keys():
+        what = f"{(foreign or [' '.join(key) for key in objects] or ['nothing'])[0]} already exists"
+        raise StoreError(
+            f"{path}: got a database in which {what}, which is not a run store's, wanted one that "
+            "lrtransfer made. Choose another --out."
+        )
+    if version != SCHEMA_VERSION:
         raise StoreError(
             f"{path}: got a run store of version {version}, wanted version {SCHEMA_VERSION}. "
             "Use the release of lrtransfer that wrote it."
         )
+    if objects != expected:
+        what = foreign[0] if foreign else "a table of another form"
+        raise StoreError(
+            f"{path}: got a run store with {what}, wanted its two tables as lrtransfer makes them. "
+            "Restore it from a copy, or choose another --out."
+        )
+    return False
+
+
+def _list_objects(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """Return tables, views, triggers and indices by kind and name, as they were made."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    return {
+        (kind, name): " ".join(str(sql).split())
+        for kind, name, sql in rows
+        if not name.startswith("sqlite_")  # SQLite's own
+    }
+
+
+def _beside(name: str) -> tuple[str, ...]:
+    """Return the names of the files that SQLite writes beside a database."""
+    return tuple(f"{name}-{end}" for end in ("wal", "shm", "journal"))
 
 
 def _is_file(path: Path) -> bool:

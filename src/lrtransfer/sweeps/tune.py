@@ -4,10 +4,12 @@ The result is a function of the study alone. What the store holds is only a memo
 that need not be computed again, so interruptions, and runs of other plans, change nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from ..errors import ConfigError, StoreError
 from ..executors.engines import Engines
@@ -24,6 +26,7 @@ from ..study.study import Study
 from .confirm import Confirmation, confirm, plan_target, write_predictions
 from .designs.design import Proposal
 from .execute import Listener, execute
+from .judgeable import require_judgeable, require_judgeable_runs
 from .result import StudyResult, count_runs
 from .state import Train, train_plan
 from .store import Store, open_store, read_store
@@ -54,12 +57,14 @@ def run_study(
     sweep = prepare_sweep(study)
     with open_store(directory) as store, LocalProcesses(workers) as executor:
         store.begin_study(study.to_json(), sweep.digests.to_json())
+        require_judgeable_runs(sweep, store.rows())
         train = partial(
             execute,
             store=store,
             trainer=_make_trainer(study, directory),
             executor=executor,
             listener=listener,
+            check=partial(require_judgeable, study),
         )
         return _carry_out(sweep, store, train, partial(write_predictions, directory=directory))
 
@@ -91,18 +96,42 @@ def count_workers(study: Study, requested: int | None) -> int:
     return requested
 
 
-def require_consent(study: Study, *, allow_code: bool) -> None:
-    """Refuse to run code that a file names, unless its user said that it may.
+def require_consent(
+    study: Study,
+    *,
+    allow_code: bool,
+    typed: Mapping[str, Any] = MappingProxyType({}),
+    estimate_only: bool = False,
+) -> None:
+    """Refuse to execute code, or a command, that a file names, unless its user said that it may.
+
+    Arguments:
+        study: The settings, those of its file among them.
+        allow_code: Whether the user said so.
+        typed: Settings that the user gave by hand: what they name is executed anyway.
+        estimate_only: Whether nothing but the cost is asked for, for which no command is called.
 
     Raises:
         ConfigError: If it was not said.
     """
-    if study.work.user_code and not allow_code:
-        key, text = next(iter(study.work.user_code.items()))
+    executed = study.work.user_code if estimate_only else study.work.executed
+    for key, text in executed.items():
+        if allow_code or _holds(typed, key):
+            continue
+        kind = "code" if key in study.work.user_code else "a command"
         raise ConfigError(
-            f"{key}: got {text!r}, code that is named inside a file, wanted your consent to run "
+            f"{key}: got {text!r}, {kind} that is named inside a file, wanted your consent to run "
             "it. Read it, then give --allow-code (from Python: allow_code=True)."
         )
+
+
+def _holds(settings: Mapping[str, Any], path: str) -> bool:
+    """Tell whether settings hold a value at a path such as `trainer.command`."""
+    head, _, rest = path.partition(".")
+    if not rest:
+        return head in settings
+    inner = settings.get(head)
+    return isinstance(inner, Mapping) and _holds(inner, rest)
 
 
 def _make_trainer(study: Study, directory: Path) -> Trainer:
@@ -120,7 +149,7 @@ def _read_latest(store: Store) -> Sweep:
     settings, digests = latest
     try:
         return Sweep(parse_study(settings), Digests.from_json(digests))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(
             f"{store.path}: got a study that another version of lrtransfer wrote, wanted one of "
             "this version. Use that version, or run `lrtransfer tune` again."

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ..errors import UserError
 from ..scaling import FloatArray
+from .largest import require_bearable
 
 Numbers = npt.NDArray[Any]  # floats, complex numbers, or objects that add and multiply
 
@@ -241,6 +242,7 @@ def shuffle_batches(
     Raises:
         UserError: If the size is not between 1 and the number of samples.
     """
+    require_bearable(steps=steps)
     if not 1 <= size <= data.count:
         raise UserError(f"batch_size: got {size}, wanted 1 to {data.count}, the number of samples.")
     rng, batches = np.random.default_rng(seed), list[npt.NDArray[np.intp]]()

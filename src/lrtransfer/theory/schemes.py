@@ -13,6 +13,9 @@ References:
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
+
+import numpy as np
 
 from ..errors import UserError
 
@@ -106,6 +109,11 @@ def scheme_of(scheme: str | AbcScheme | Mapping[str, Mapping[str, float]]) -> Ab
                 f"scheme: got {role} = {row!r}, wanted exponents a, b, c for each of "
                 f"{', '.join(ROLES)}, such as hidden = {{ a = 0, b = 0.5, c = 0 }}."
             )
-        if not all(isinstance(x, int | float) and abs(x) < 100 for x in row.values()):
+        if not all(_is_exponent(x) for x in row.values()):
             raise UserError(f"scheme: got {role} = {row!r}, wanted numbers between -100 and 100.")
     return AbcScheme(**{role: AbcExponents(**scheme.get(role, {})) for role in ROLES})
+
+
+def _is_exponent(value: Any) -> bool:
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return is_number and bool(abs(value) < 100)

@@ -194,7 +194,7 @@ class AdaptiveDesign:
         others = [size for size in study.measured_sizes if size != study.base_size]
         largest = study.target if study.target in others else max(others)
         base, wide = (self.curves[variant, n].shared_key for n in (study.base_size, largest))
-        return RegretCriterion(base, wide, self.search.tolerance)
+        return RegretCriterion(base, wide, self.search.tolerance, self.search.absolute)
 
     def _list_rates_by_seed(self, points: Sequence[GridPoint]) -> dict[int, frozenset[float]]:
         """Return the rates tried by each seed, as log2."""

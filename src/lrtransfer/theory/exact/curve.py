@@ -6,6 +6,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...scaling import FloatArray
+from ..largest import require_bearable
 from ..regression import Numbers
 from .deep_linear import Problem
 from .finite_width import draw_weights, finite_losses
@@ -50,6 +51,7 @@ def loss_curve(
         >>> loss_curve(problem, np.array([0.2]), steps=1).loss.round(12).tolist()
         [[5.0, 0.0]]
     """
+    require_bearable(steps=steps, seeds=seeds, width=width or 1)
     if steps < 0 or seeds < 1 or (width is not None and width < 1):
         raise UserError(
             f"curve: got steps={steps}, seeds={seeds}, width={width}, wanted steps >= 0, "

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..largest import require_bearable
 from ..regression import ReducedBatch, Regression
 from ..schemes import ROLES, AbcScheme, scheme_of
 
@@ -114,6 +115,7 @@ def _check(depth: int, trained: Sequence[str], momentum: float, weight_decay: fl
         raise UserError(
             f"depth: got {depth}, wanted at least 1: the number of hidden n×n matrices."
         )
+    require_bearable(depth=depth)
     if not trained or set(trained) - set(ROLES):
         raise UserError(
             f"trained: got {', '.join(trained) or 'nothing'}, wanted some of {', '.join(ROLES)}."

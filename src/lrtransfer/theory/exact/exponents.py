@@ -6,6 +6,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...scaling import FloatArray
+from ..largest import require_bearable
 from ..regression import Regression
 from .deep_linear import Problem
 from .kernel import kernel_optima, kernel_trajectory
@@ -64,6 +65,7 @@ def lr_scaling(problem: Problem, *, steps: int, draws: int = 1000, seed: int = 0
         sp -1.0 False 0.2
         ntp 0.0 False 0.2
     """
+    require_bearable(steps=steps, draws=draws)
     if steps < 1 or draws < 1:
         raise UserError(f"exponents: got {steps} steps, {draws} draws, wanted at least 1 of each.")
     regime = regime_of(problem)

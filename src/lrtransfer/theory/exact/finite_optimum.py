@@ -6,6 +6,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...scaling import FloatArray
+from ..largest import require_bearable
 from ..minima import LrInterval, Minimum
 from ..regression import Numbers
 from ..schemes import ABC_SCHEMES
@@ -72,6 +73,7 @@ def finite_optima(
         >>> round(optima.limit, 12), abs(optima.bias) < optima.sd < 0.05
         (0.2, True)
     """
+    require_bearable(width=width, steps=steps, seeds=seeds)
     if min(width, steps, seeds) < 1:
         raise UserError(
             f"optimum: got width={width}, steps={steps}, seeds={seeds}, wanted each at least 1."

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ...errors import UserError
 from ...randomness import seed_of
+from ..largest import require_bearable
 from ..regression import Numbers
 from .deep_linear import Problem
 from .descent import Descent, descend
@@ -103,6 +104,7 @@ def finite_losses(problem: Problem, weights: Weights, lrs: Numbers, *, steps: in
         >>> finite_losses(problem, weights, np.array([0.1, 0.2]), steps=3).shape
         (2, 4)
     """
+    require_bearable(steps=steps)
     if steps < 0:
         raise UserError(f"steps: got {steps}, wanted at least 0.")
     with np.errstate(over="ignore", invalid="ignore"):

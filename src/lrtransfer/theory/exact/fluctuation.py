@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...scaling import Exponent, FloatArray, fit_power_law, fit_signed_power_law
+from ..largest import require_bearable
 from ..minima import LrInterval
 from .deep_linear import Problem
 from .finite_optimum import draw_optimum
@@ -167,6 +168,7 @@ def fluctuation(
         >>> result.spread.low < -0.5 < result.spread.high
         True
     """
+    require_bearable(steps=steps, seeds=seeds, width=max(widths, default=1))
     if len(set(widths)) < 3 or min(widths) < 1 or seeds < 2:
         raise UserError(
             f"fluctuation: got widths {list(widths)} and {seeds} seeds, wanted at least three "

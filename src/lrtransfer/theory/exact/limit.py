@@ -36,6 +36,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...errors import UserError
+from ..largest import require_bearable
 from ..regression import Numbers
 from ..schemes import ABC_SCHEMES
 from .deep_linear import Problem
@@ -315,6 +316,7 @@ def limit_trajectory(
             "limit: got another scheme, wanted mup: the others have no such limit at a fixed "
             "learning rate. Give a width."
         )
+    require_bearable(steps=steps)
     if steps < 0:
         raise UserError(f"steps: got {steps}, wanted at least 0.")
     chain = chain_of(problem, features=problem.data.basis.shape[1], regime=regime)

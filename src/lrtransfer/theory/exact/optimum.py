@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import flint
 
 from ...errors import UserError
+from ..largest import require_bearable
 from ..minima import LrInterval, Minimum, check_interval
 from ..regression import Numbers
 from .budget import Deadline, OutOfBudgetError
@@ -91,6 +92,7 @@ def limit_optimum(
         Hayou (2025), Theorems 1 and 3. A Proof of Learning Rate Transfer under μP.
         https://arxiv.org/abs/2511.01734
     """
+    require_bearable(steps=steps)
     if steps < 1:
         raise UserError(f"steps: got {steps}, wanted at least 1: at step 0 every rate is as good.")
     if interval is not None:

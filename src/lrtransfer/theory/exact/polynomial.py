@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...scaling import FloatArray
+from ..largest import require_bearable
 from ..regression import Numbers
 from .budget import Deadline, OutOfBudgetError
 from .deep_linear import Problem
@@ -87,6 +88,7 @@ def loss_polynomial(
         Hayou (2025), proof of Theorem 3. A Proof of Learning Rate Transfer under μP.
         https://arxiv.org/abs/2511.01734
     """
+    require_bearable(steps=steps, width=width or 1)
     if steps < 0 or (width is not None and width < 1):
         raise UserError(
             f"polynomial: got steps={steps}, width={width}, wanted steps >= 0, width >= 1 or None."

@@ -1,7 +1,8 @@
 """Train one model at one width and learning rate, and write its held-out loss: a stub.
 
-Put your model into `build` and your data into `batches`; `lrtransfer tune study.toml` calls this
-file once per run. The recipe gives every parameter its initial values and its learning rate.
+Put your model into `build` and your data into `batches`; `lrtransfer tune study.toml --allow-code`
+calls this file once per run. The recipe gives every parameter its initial values and its learning
+rate.
 """
 
 import argparse
