@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .streams import make_console
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,10 +30,8 @@ class Command:
 
 def wide_console() -> "Console":
     """Return a console for tables of tensors: wide where no terminal limits it."""
-    from rich.console import Console
-
     is_limited = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, width=None if is_limited else 160)
+    return make_console(highlight=False, width=None if is_limited else 160)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

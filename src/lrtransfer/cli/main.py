@@ -3,13 +3,13 @@
 A command imports what it needs when it runs, so that `--help` comes at once.
 """
 
-import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import tyro
 
@@ -21,6 +21,7 @@ from .recipe import RecipeCommand
 from .report import ReportCommand
 from .schema import SchemaCommand
 from .status import StatusCommand
+from .streams import discard_unwritable, find_unwritable, flush_streams, open_closed_streams
 from .theory.group import TheoryCommand
 from .tune import TuneCommand
 from .verdict import VerdictCommand
@@ -50,29 +51,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0: an answer was computed, whatever it says; `check` alone returns 1 for "fail" and 3 for
-    "inconclusive". 2: bad input. 70: a defect of this program.
-    130: interrupted.
+    "inconclusive", `tune` 1 where too many runs failed for a verdict. 2: bad input, or an output
+    that cannot be written. 70: a defect of this program. 130: interrupted. 141: nobody reads the
+    output.
     """
+    open_closed_streams()
     try:
-        return _run(parse(arguments))
+        with _heed_signals():
+            try:
+                return _run(parse(arguments))
+            finally:
+                flush_streams()
     except BrokenPipeError:  # the reader of the output has closed it, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_unwritable()
         return EXIT_PIPE
+    except OSError as error:
+        return _refuse_output(error)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 def _run(command: Subcommand) -> int:
-    _exit_on_signals()
     try:
         return command.run()
     except UserError as error:
         print(f"lrtransfer: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except BrokenPipeError:
-        raise
     except KeyboardInterrupt:
-        print(f"\nlrtransfer: interrupted. {command.resume_hint()}", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return _say_interrupted(command)
     except Exception:
+        if find_unwritable():
+            raise
+        if _was_interrupted():  # an import that is interrupted may end in any error
+            return _say_interrupted(command)
         traceback.print_exc()
         print(
             "lrtransfer: this is a defect of lrtransfer, not of your input. Please report the "
@@ -80,6 +91,24 @@ def _run(command: Subcommand) -> int:
             file=sys.stderr,
         )
         return EXIT_INTERNAL
+
+
+def _say_interrupted(command: Subcommand) -> int:
+    print(f"\nlrtransfer: interrupted. {command.resume_hint()}", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+def _refuse_output(error: OSError) -> int:
+    """Say that an output cannot be written, as far as that can be said."""
+    if (unwritable := find_unwritable()) is None:
+        raise error
+    discard_unwritable()
+    print(
+        f"lrtransfer: {unwritable[0]}: got {unwritable[1].strerror!r}, wanted an output that can "
+        "be written to. Free some space or choose another; finished runs are kept.",
+        file=sys.stderr,
+    )
+    return EXIT_BAD_INPUT
 
 
 def parse(arguments: Sequence[str] | None = None) -> Subcommand:
@@ -93,12 +122,37 @@ def parse(arguments: Sequence[str] | None = None) -> Subcommand:
     )
 
 
-def _exit_on_signals() -> None:
-    """Turn a request to end into an exception, so that started processes are ended, too."""
+_interrupts: list[int] = []  # Ctrl-C of this command
+
+
+def _was_interrupted() -> bool:
+    return bool(_interrupts)
+
+
+@contextmanager
+def _heed_signals() -> Generator[None, None, None]:
+    """Turn a request to end into an exception, so that started processes are ended, too.
+
+    What is ignored stays ignored: `nohup` means it.
+    """
+    _interrupts.clear()
+    handlers: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            signal.signal(getattr(signal, name), _exit)
+        wanted = {signal.SIGTERM: _exit, signal.SIGHUP: _exit, signal.SIGINT: _interrupt}
+        for number, handler in wanted.items():
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                handlers[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _exit(number: int, frame: object) -> None:
     sys.exit(128 + number)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    _interrupts.append(number)
+    raise KeyboardInterrupt

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from ..errors import UserError
 from ..reports.document import study_document
 from ..reports.study_page import PAGE_NAME, write_page
 from ..reports.text import print_study
 from ..sweeps.result import StudyResult
 from .command import print_json
+from .streams import make_console
 
 
 def present(result: StudyResult, directory: Path, *, as_json: bool) -> None:
@@ -26,7 +25,7 @@ def present(result: StudyResult, directory: Path, *, as_json: bool) -> None:
         report = page.relative_to(directory).as_posix() if page else None
         print_json(study_document(result, report=report))
     else:
-        print_study(result, page, console=Console(highlight=False))
+        print_study(result, page, console=make_console(highlight=False))
     if problem:
         raise UserError(
             f"{directory / PAGE_NAME}: got '{problem.strerror}', wanted a file that can be "

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from ..sweeps.execute import Listener, Progress
+from .streams import make_console
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -16,7 +17,6 @@ def show_progress(stream: TextIO) -> Generator[Listener, None, None]:
     if not stream.isatty():
         yield _Lines(stream)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
@@ -29,7 +29,7 @@ def show_progress(stream: TextIO) -> Generator[Listener, None, None]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[last]}"),
     )
-    with Bar(*columns, console=Console(file=stream), transient=True) as bar:
+    with Bar(*columns, console=make_console(file=stream), transient=True) as bar:
         task = bar.add_task("training", total=1.0, runs="starting workers", last="")
 
         def show(now: Progress) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ..data.configs import StandardLibraryConfig
 from ..models.configs import TransformerConfig
-from ..settings import Count, Option, Settings
+from ..settings import Count, Option, Positive, Settings
 from ..statistics.axis import AxisName
 from .grid import GridConfig
 from .model_work import DEPTH_PATHS, DataSection, ModelSection, ModelWork
@@ -89,6 +89,14 @@ class Study(Settings):
             "neighbours, and compare with what was predicted."
         ),
     ] = False
+    timeout: Annotated[
+        Positive | None,
+        Option(
+            "How long a run may take. By default a command has no limit, and a model ten times as "
+            "long as others of its kind took, at least a minute.",
+            "SECONDS",
+        ),
+    ] = None
     device: Annotated[Device, Option("Where models are trained.", "cpu|cuda|mps")] = "cpu"
     grid: GridConfig = GridConfig()
     model: ModelSection = TransformerConfig()
