@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from lrtransfer.sweeps.store import read_store
 
@@ -46,7 +47,7 @@ SLOW = {
 }
 
 
-def commands() -> list[object]:
+def commands() -> list[ParameterSet]:
     slow = [pytest.param(line, id=name, marks=pytest.mark.slow) for name, line in SLOW.items()]
     return [pytest.param(line, id=name) for name, line in COMMANDS.items()] + slow
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ from .recipe import RecipeCommand
 from .report import ReportCommand
 from .schema import SchemaCommand
 from .status import StatusCommand
-from .streams import discard_unwritable, find_unwritable, flush_streams, open_closed_streams
+from .streams import Output, flush_streams, open_closed_streams, watch_streams
 from .theory.group import TheoryCommand
 from .tune import TuneCommand
 from .verdict import VerdictCommand
@@ -56,22 +56,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.
     """
     open_closed_streams()
-    try:
-        with _heed_signals():
-            try:
-                return _run(parse(arguments))
-            finally:
-                flush_streams()
-    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
-        discard_unwritable()
-        return EXIT_PIPE
-    except OSError as error:
-        return _refuse_output(error)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    with watch_streams() as outputs:
+        try:
+            with _heed_signals() as interrupts:
+                try:
+                    return _run(parse(arguments), interrupts, outputs)
+                finally:
+                    flush_streams()
+        except BrokenPipeError:  # the reader of the output has closed it, as `head` does
+            return EXIT_PIPE
+        except OSError as error:
+            return _refuse_output(error, outputs)
+        except KeyboardInterrupt:
+            return EXIT_INTERRUPTED
 
 
-def _run(command: Subcommand) -> int:
+def _run(command: Subcommand, interrupts: list[int], outputs: Mapping[str, Output]) -> int:
     try:
         return command.run()
     except UserError as error:
@@ -79,10 +79,10 @@ def _run(command: Subcommand) -> int:
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return _say_interrupted(command)
-    except Exception:
-        if find_unwritable():
+    except Exception as error:
+        if any(error is output.failure for output in outputs.values()):
             raise
-        if _was_interrupted():  # an import that is interrupted may end in any error
+        if interrupts:  # an import that is interrupted may end in any error
             return _say_interrupted(command)
         traceback.print_exc()
         print(
@@ -98,14 +98,14 @@ def _say_interrupted(command: Subcommand) -> int:
     return EXIT_INTERRUPTED
 
 
-def _refuse_output(error: OSError) -> int:
+def _refuse_output(error: OSError, outputs: Mapping[str, Output]) -> int:
     """Say that an output cannot be written, as far as that can be said."""
-    if (unwritable := find_unwritable()) is None:
+    names = [name for name, output in outputs.items() if output.failure is error]
+    if not names:
         raise error
-    discard_unwritable()
     print(
-        f"lrtransfer: {unwritable[0]}: got {unwritable[1].strerror!r}, wanted an output that can "
-        "be written to. Free some space or choose another; finished runs are kept.",
+        f"lrtransfer: {names[0]}: got {error.strerror!r}, wanted an output that can be written to. "
+        "Free some space or choose another; finished runs are kept.",
         file=sys.stderr,
     )
     return EXIT_BAD_INPUT
@@ -122,28 +122,27 @@ def parse(arguments: Sequence[str] | None = None) -> Subcommand:
     )
 
 
-_interrupts: list[int] = []  # Ctrl-C of this command
-
-
-def _was_interrupted() -> bool:
-    return bool(_interrupts)
-
-
 @contextmanager
-def _heed_signals() -> Generator[None, None, None]:
+def _heed_signals() -> Generator[list[int], None, None]:
     """Turn a request to end into an exception, so that started processes are ended, too.
 
-    What is ignored stays ignored: `nohup` means it.
+    What is ignored stays ignored: `nohup` means it. Yields a list that gets an entry for every
+    Ctrl-C.
     """
-    _interrupts.clear()
+    interrupts: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
     handlers: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        wanted = {signal.SIGTERM: _exit, signal.SIGHUP: _exit, signal.SIGINT: _interrupt}
+        wanted = {signal.SIGTERM: _exit, signal.SIGHUP: _exit, signal.SIGINT: interrupt}
         for number, handler in wanted.items():
             if signal.getsignal(number) is not signal.SIG_IGN:
                 handlers[number] = signal.signal(number, handler)
     try:
-        yield
+        yield interrupts
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -151,8 +150,3 @@ def _heed_signals() -> Generator[None, None, None]:
 
 def _exit(number: int, frame: object) -> None:
     sys.exit(128 + number)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    _interrupts.append(number)
-    raise KeyboardInterrupt

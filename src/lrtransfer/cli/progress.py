@@ -60,12 +60,19 @@ class _Lines:
             return
         self._printed = elapsed
         left = elapsed * (1 - now.share) / now.share
-        print(
+        self._print(
             f"{now.done}/{now.total} runs, {elapsed:.0f} s, about {left:.0f} s left "
-            f"({_describe(now)})",
-            file=self._stream,
-            flush=True,
+            f"({_describe(now)})"
         )
+
+    def _print(self, line: str) -> None:
+        """Print a line; a log that is full stops no training, a reader that is gone does."""
+        try:
+            print(line, file=self._stream, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError:  # `Output` takes in silence what follows
+            return
 
 
 def _describe(now: Progress) -> str:

@@ -1,7 +1,10 @@
 """The output of a command: what is closed, full or read by nobody ends it quietly."""
 
+import io
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +12,54 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _STDERR = 2  # the highest number of a standard stream
+
+
+class Output(io.FileIO):
+    """A standard stream that keeps why it could not be written, and takes in silence what follows.
+
+    The streams of Python lose what could not be written and say so once, anywhere: without this,
+    a full disk below stdout is not told from one below the store.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write bytes and return how many were."""
+        if self.failure is not None:
+            return len(data)
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            self.failure = error
+            raise
+
+
+@contextmanager
+def watch_streams() -> Generator[dict[str, Output], None, None]:
+    """Put streams that keep their failures in the place of stdout and stderr; yield them by name.
+
+    Streams that somebody else has put there, as tests do, stay.
+    """
+    watched, before = dict[str, Output](), dict[str, Any]()
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is getattr(sys, f"__{name}__"):
+            stream.flush()
+            watched[name], before[name] = Output(stream.fileno(), "w", closefd=False), stream
+            text = io.TextIOWrapper(
+                io.BufferedWriter(watched[name]),
+                encoding=stream.encoding,
+                errors=stream.errors,
+                line_buffering=stream.line_buffering or name == "stderr",
+            )
+            setattr(sys, name, text)
+    try:
+        yield watched
+    finally:
+        for name, stream in before.items():
+            with suppress(OSError):
+                getattr(sys, name).flush()
+            setattr(sys, name, stream)
 
 
 def open_closed_streams() -> None:
@@ -25,17 +76,6 @@ def open_closed_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
 
 
-def make_console(**options: Any) -> "Console":
-    """Return a console that says when nobody reads; rich's own ends the process with code 1."""
-    from rich.console import Console
-
-    class _Console(Console):
-        def on_broken_pipe(self) -> None:
-            raise  # the BrokenPipeError that is being handled
-
-    return _Console(**options)
-
-
 def flush_streams() -> None:
     """Write what is still to be written.
 
@@ -46,19 +86,12 @@ def flush_streams() -> None:
         stream.flush()
 
 
-def find_unwritable() -> tuple[str, OSError] | None:
-    """Return a stream that cannot be written, and why, if there is one."""
-    for name in ("stdout", "stderr"):
-        try:
-            getattr(sys, name).flush()  # what could not be written is still there to be written
-        except OSError as error:
-            return name, error
-    return None
+def make_console(**options: Any) -> "Console":
+    """Return a console that says when nobody reads; rich's own ends the process with code 1."""
+    from rich.console import Console
 
+    class _Console(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # the BrokenPipeError that is being handled
 
-def discard_unwritable() -> None:
-    """Let streams that cannot be written lead nowhere: the interpreter flushes them at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    while unwritable := find_unwritable():
-        os.dup2(nowhere, getattr(sys, unwritable[0]).fileno())
-    os.close(nowhere)
+    return _Console(**options)
