@@ -69,10 +69,13 @@ of `theory` under [theory commands](theory-commands.md).
 | exit code | meaning |
 |---|---|
 | 0 | an answer was computed, whatever it says; of `check`: pass |
-| 1, 3 | `check` only: fail, inconclusive |
-| 2 | bad input: the message says what was got, what was expected and what to do |
+| 1 | `check`: fail; `tune`: runs failed, and the others allow no verdict |
+| 3 | `check`: inconclusive |
+| 2 | bad input, or an output that cannot be written: the message says what was got, what was \
+expected and what to do |
 | 70 | a defect of lrtransfer |
 | 130 | interrupted |
+| 141 | nobody reads the output any more, as with `\\| head` |
 """
 
 STUDY_HEAD = f"""{_NOTE}

@@ -39,7 +39,10 @@ SPELLINGS: dict[str, dict[str, Any]] = {
     "--command 'x {lr}' --loss-from stdout:y": {
         "trainer": {"command": "x {lr}", "loss_from": "stdout:y"}
     },
-    "--timeout 1.5 --retries 0 --shell": {"trainer": {"timeout": 1.5, "retries": 0, "shell": True}},
+    "--timeout 1.5 --retries 0 --shell": {
+        "timeout": 1.5,
+        "trainer": {"retries": 0, "shell": True},
+    },
     "": {},
 }
 

@@ -217,7 +217,7 @@ def test_a_worker_that_cannot_be_started_leaves_no_pipe_open(
     monkeypatch.setattr(subprocess, "Popen", refuse)
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(OSError, match="no process"):
-        EngineWorker("cpu")
+        EngineWorker(Engines())
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

@@ -1,12 +1,8 @@
 """The executor of this machine with real worker processes, which fail, die and are killed."""
 
-import os
-import signal
 import subprocess
-import time
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,7 +14,7 @@ from lrtransfer.executors.executor import Result
 from lrtransfer.executors.local import LocalProcesses
 from lrtransfer.runs.failure import Failure
 from lrtransfer.runs.result import TrainedRun
-from lrtransfer.runs.run import RunSettings, RunSpec
+from lrtransfer.runs.run import RunSpec
 from lrtransfer.study.study import Study
 from lrtransfer.training.engines.loop import Loop
 from tests.studies import run_of
@@ -42,38 +38,6 @@ def test_a_failing_run_costs_that_run_only(run: RunSpec) -> None:
     assert "scheme: got 'no such scheme'" in failure.reason
     assert isinstance(trained, TrainedRun)
     assert trained.provenance.engine == Loop.name
-
-
-def test_a_killed_worker_costs_its_run_only_and_is_replaced(run: RunSpec) -> None:
-    long = with_steps(run, 100_000)
-
-    def kill_when_training() -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
-            for child in children.read_text().split():
-                if seconds_used(child) > 5:
-                    os.kill(int(child), signal.SIGKILL)
-                    return
-            time.sleep(0.1)
-
-    if not Path("/proc/self/task").exists():
-        pytest.skip("reads /proc to find the worker (Linux)")
-    Thread(target=kill_when_training, daemon=True).start()
-    results = dict(train(long, run))
-    assert results[long] == Failure(long, "its process ended with signal 9")
-    assert isinstance(results[run], TrainedRun)
-
-
-def with_steps(run: RunSpec, steps: int) -> RunSpec:
-    assert isinstance(run.settings, RunSettings)
-    work = run.settings.work.with_values({"training.steps": steps})
-    return replace(run, settings=replace(run.settings, work=work))
-
-
-def seconds_used(process: str) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_modules_in_the_users_folder_are_not_imported(

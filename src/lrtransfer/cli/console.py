@@ -1,4 +1,4 @@
-"""The console for people: text from files and stores cannot steer the terminal."""
+"""The console for people: no text steers the terminal, and a reader that is gone is told of."""
 
 from collections.abc import Iterable
 
@@ -20,3 +20,7 @@ class PlainConsole(Console):
         """Render something, its text escaped."""
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else escape_controls(text), style, control)
+
+    def on_broken_pipe(self) -> None:
+        """Pass on that nobody reads; rich's own would end the process with code 1."""
+        raise  # the BrokenPipeError that is being handled

@@ -62,11 +62,19 @@ class _Lines:
             return
         self._printed = elapsed
         left = elapsed * (1 - now.share) / now.share
-        print_line(
+        self._print(
             f"{now.done}/{now.total} runs, {elapsed:.0f} s, about {left:.0f} s left "
-            f"({_describe(now)})",
-            file=self._stream,
+            f"({_describe(now)})"
         )
+
+    def _print(self, line: str) -> None:
+        """Print a line; a log that is full stops no training, a reader that is gone does."""
+        try:
+            print_line(line, file=self._stream)
+        except BrokenPipeError:
+            raise
+        except OSError:  # `Output` takes in silence what follows
+            return
 
 
 def _describe(now: Progress) -> str:

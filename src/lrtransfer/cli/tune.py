@@ -13,6 +13,8 @@ from .command import Command, print_json, wide_console
 from .options import Json, option, path_of, read_whole
 from .study_options import STUDY_ARGUMENTS, read_settings
 
+EXIT_NO_ANSWER = 1  # runs failed, and the others allow no verdict
+
 
 @dataclass(frozen=True, kw_only=True)
 class TuneCommand(Command):
@@ -70,7 +72,7 @@ class TuneCommand(Command):
         with show_progress(sys.stderr) as listener:
             result = run_study(study, self.out, workers=workers, listener=listener)
         present(result, self.out, as_json=self.json)
-        return 0
+        return 0 if result.answers else EXIT_NO_ANSWER
 
     def resume_hint(self) -> str:
         """Return how to resume the study."""

@@ -12,7 +12,7 @@ the user's program. An *executor* is where, and how many at once. Any trainer ru
 The unit of both is a *block* (`blocks`): runs of one kind, one or many.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Protocol
 
@@ -79,11 +79,18 @@ class Trainer(Protocol):
 class Executor(Protocol):
     """A place for workers: this machine, or others."""
 
-    def map(self, trainer: Trainer, blocks: Iterable[Block]) -> Iterator[Result]:
+    def map(
+        self, trainer: Trainer, blocks: Iterable[Block], *, proven: Collection[object] = ()
+    ) -> Iterator[Result]:
         """Yield what came of the runs of all blocks as they end, in no fixed order.
 
         A worker that dies costs the block it was training; another takes its place. Workers of
         another trainer are ended first.
+
+        Arguments:
+            trainer: What trains them.
+            blocks: In the order in which they are to be trained.
+            proven: Kinds (`RunSpec.cost_class`) of which some run gave a result before.
 
         Raises:
             UserError: If no run can be trained at all.

@@ -1,15 +1,13 @@
 """The executor of this machine: so many workers at once. Loads no torch."""
 
-import math
 import os
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from multiprocessing.connection import wait
 from typing import Self
 
-from ..runs.failure import Failure
+from .agenda import Agenda
 from .blocks import Block
 from .executor import GRACE_SECONDS, Result, Trainer, Worker
 
@@ -41,12 +39,19 @@ class LocalProcesses:
         """End all processes, whatever they are doing."""
         self._end_workers()
 
-    def map(self, trainer: Trainer, blocks: Iterable[Block]) -> Iterator[Result]:
+    def map(
+        self, trainer: Trainer, blocks: Iterable[Block], *, proven: Collection[object] = ()
+    ) -> Iterator[Result]:
         """Yield what came of the runs of all blocks as they end, in no fixed order.
 
-        A worker that dies costs the block it was training; another takes its place. Where the
-        first runs of one kind all fail, the rest of that kind is not tried. Workers of another
-        trainer are ended first.
+        A worker that dies costs the block it was training; another takes its place. What is tried
+        again, and what is given up, is the agenda's to say. Workers of another trainer are ended
+        first.
+
+        Arguments:
+            trainer: What trains them.
+            blocks: In the order in which they are to be trained.
+            proven: Kinds (`RunSpec.cost_class`) of which some run gave a result before.
 
         Raises:
             UserError: If no run can be trained at all.
@@ -54,25 +59,14 @@ class LocalProcesses:
         if trainer != self._trainer:
             self._end_workers()
             self._trainer = trainer
-        waiting = deque(blocks)
-        retries, failures = Counter[str](), defaultdict[object, float](float)
-        self._engage(trainer, waiting)
+        agenda = Agenda(blocks, retries=trainer.retries, patience=trainer.patience, proven=proven)
+        self._engage(trainer, agenda)
         while self._busy:
             for worker in self._wait_for_ended():
                 results = worker.results()
                 self._release(worker)
-                final = []
-                for run, result in results:
-                    may_pass = isinstance(result, Failure) and result.may_pass
-                    if may_pass and retries[run.id] < trainer.retries:
-                        retries[run.id] += 1
-                        waiting.append((run,))
-                        continue
-                    final.append((run, result))
-                    failures[run.cost_class] += 1 if isinstance(result, Failure) else -math.inf
-                    if failures[run.cost_class] >= trainer.patience:
-                        waiting = _drop_cost_class(waiting, run.cost_class)
-                self._engage(trainer, waiting)
+                final = [(run, result) for run, result in results if agenda.settle(run, result)]
+                self._engage(trainer, agenda)
                 yield from final
 
     def _end_workers(self) -> None:
@@ -85,12 +79,12 @@ class LocalProcesses:
             for worker in workers:
                 closing.callback(worker.close, deadline)
 
-    def _engage(self, trainer: Trainer, waiting: deque[Block]) -> None:
+    def _engage(self, trainer: Trainer, agenda: Agenda) -> None:
         """Let idle workers, and new ones as far as there may be more, begin what waits."""
-        while waiting and len(self._busy) < self._count:
+        while len(self._busy) < self._count and (block := agenda.take()):
             worker = self._idle.pop() if self._idle else trainer.open()
             self._busy.append(worker)
-            worker.start(waiting.popleft())
+            worker.start(block)
 
     def _wait_for_ended(self) -> list[Worker]:
         """Return the workers whose blocks have ended, as soon as there are any."""
@@ -103,7 +97,3 @@ class LocalProcesses:
             self._idle.append(worker)
         else:
             worker.close(time.monotonic())
-
-
-def _drop_cost_class(waiting: deque[Block], cost_class: object) -> deque[Block]:
-    return deque(block for block in waiting if block[0].cost_class != cost_class)

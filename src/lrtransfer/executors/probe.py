@@ -5,19 +5,23 @@ answer as JSON.
 """
 
 import json
+import os
 import pickle
 import resource
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from statistics import mean
+from subprocess import PIPE
+from typing import IO, Any
 
 from ..errors import UserError
-from ..runs.failure import describe_error, format_failure
+from ..runs.failure import describe_error, describe_output, format_failure
 from ..runs.run import CurveSettings, RunSettings, RunSpec
+from .supervised import SupervisedProcess
 
 # Time per step is the difference of a long and a short run, so that fixed costs cancel.
 SHORT = 2  # steps of the short run
@@ -63,14 +67,7 @@ def probe_runs(
     """
     timed = sorted(timed, key=lambda run: (run.width, run.settings.canonical))
     request = pickle.dumps((timed, counted, device))
-    outputs, codes = _run_probes(request, workers if timed else 1)
-    if code := max(codes, key=abs):
-        raise UserError(
-            f"dry run: got exit code {code} from a few steps, wanted a model that trains. The "
-            "process's own message stands above."
-        )
-    # Whatever the user's own code printed stands before the last line.
-    answers = [json.loads(text.strip().splitlines()[-1]) for text in outputs]
+    answers = _run_probes(request, workers if timed else 1)
     for answer in answers:
         if "error" in answer:
             raise UserError(f"dry run: {format_failure(answer['error'])}")
@@ -81,24 +78,48 @@ def probe_runs(
     return {counted.cost_class: uncounted} | dict(zip(classes, combined, strict=True))
 
 
-def _run_probes(request: bytes, count: int) -> tuple[list[str], list[int]]:
-    """Return what so many processes print and their exit codes; they end with this call."""
+def _run_probes(request: bytes, count: int) -> list[dict[str, Any]]:
+    """Return the answers of so many processes, which end with this call."""
     command = [sys.executable, "-P", "-m", __spec__.name]
     with ExitStack() as ending:
+        printed = [ending.enter_context(tempfile.TemporaryFile()) for _ in range(count)]
         processes = []
-        for _ in range(count):
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            ending.enter_context(process)
-            ending.callback(process.kill)  # where an interrupt leaves it running
+        for output in printed:
+            process = SupervisedProcess(command, stdin=PIPE, stdout=PIPE, stderr=output)
+            ending.enter_context(process.supervisor)
+            ending.callback(process.end, 0.0)  # where an interrupt leaves it running
             processes.append(process)
         for process in processes:
-            assert process.stdin is not None
+            pipe = process.supervisor.stdin
+            assert pipe is not None
             with suppress(BrokenPipeError):  # one that ended already says so by its exit code
-                process.stdin.write(request)
-                process.stdin.close()
-            process.stdin = None
-        outputs = [process.communicate()[0].decode(errors="replace") for process in processes]
-    return outputs, [process.returncode for process in processes]
+                pipe.write(request)
+                pipe.close()
+            process.supervisor.stdin = None
+        outputs = [process.supervisor.communicate()[0] for process in processes]
+        codes = [process.wait() for process in processes]
+        return [*map(_read_answer, outputs, codes, printed)]
+
+
+def _read_answer(output: bytes, code: int, printed: IO[bytes]) -> dict[str, Any]:
+    """Return the answer that a process printed in its last line, after what the code printed.
+
+    Raises:
+        UserError: If there is none.
+    """
+    with suppress(ValueError, IndexError):
+        answer: Any = json.loads(output.decode(errors="replace").strip().splitlines()[-1])
+        if code == 0 and isinstance(answer, dict) and answer.keys() & {"timed", "error"}:
+            return answer
+    printed.seek(0)
+    said = output.decode(errors="replace") + printed.read().decode(errors="replace")
+    raise UserError(
+        "\n".join([
+            f"dry run: got exit code {code} and no answer from a few steps, wanted a model that "
+            "trains. What it printed last:",
+            *describe_output(said),
+        ])
+    )
 
 
 def _combine(probes: Sequence[Probe]) -> Probe:
@@ -118,10 +139,13 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
+    owner = os.getpid()
     try:
         answer = _answer(timed, counted, device, started)
-    except Exception as error:  # the driver raises it
+    except BaseException as error:  # the driver raises it
         answer = {"error": describe_error(error)}
+    if os.getpid() != owner:  # a forked child of the user's code, which returned or raised
+        os._exit(1)
     print("\n" + json.dumps(answer))  # what was printed before may lack the end of its line
 
 

@@ -6,44 +6,55 @@ the program's last words, and a loss that is not finite is divergence. Loads no 
 
 import math
 import os
-import signal
 import subprocess
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
 from ..errors import UserError
-from ..runs.failure import Failure
+from ..runs.failure import Failure, describe_output, shorten_line
 from ..runs.result import Provenance, TrainedRun
 from ..runs.run import ProgramSettings, RunSpec
-from ..study.program import Program, fill_command, locate_result, read_end, read_loss
+from ..study.program import (
+    Program,
+    describe_start_error,
+    fill_command,
+    find_start_error,
+    locate_result,
+    read_end,
+    read_loss,
+)
 from ..training.outcome import Outcome
 from .blocks import Block
 from .executor import GRACE_SECONDS, Result
+from .folders import locate_folder, locate_output, open_output
+from .leftovers import mark_study
+from .supervised import SupervisedProcess
 
 UNREADABLE = 3  # programs that may end well without a loss before any gave one
-TAIL_LINES = 15  # of a failed program's output that are shown
+ORPHAN_SECONDS = 3.0  # that a program has to end by itself when the driver is gone
 
 
 class Programs:
-    """The user's program.
-
-    Attributes:
-        program: How it is called.
-        directory: Holds the runs' folders.
-    """
+    """The user's program."""
 
     name: ClassVar[str] = "command"
     patience: ClassVar[float] = math.inf
 
-    def __init__(self, program: Program, directory: Path) -> None:
-        """Start nothing yet."""
+    def __init__(self, program: Program, directory: Path, *, timeout: float | None = None) -> None:
+        """Start nothing yet.
+
+        Arguments:
+            program: How it is called.
+            directory: Holds the runs' folders.
+            timeout: Seconds that a run may take; None for what the program's settings say.
+        """
         self.program = program
         self.directory = directory
+        self.timeout = timeout or program.timeout
         self._without_loss = 0
         self._has_loss = False
 
@@ -55,6 +66,15 @@ class Programs:
     def open(self) -> "ProgramWorker":
         """Return a worker that starts a process for each run."""
         return ProgramWorker(self)
+
+    def require_usable(self) -> None:
+        """Refuse a program that cannot be started, before anything is written.
+
+        Raises:
+            UserError: If it cannot.
+        """
+        if error := find_start_error(self.program):
+            raise UserError(describe_start_error(self.program, error))
 
     def take_note(self, result: TrainedRun | Failure) -> None:
         """Count the programs that end well and leave no loss.
@@ -111,18 +131,17 @@ class ProgramWorker:
     def terminate(self) -> None:
         """Ask the process and what it started to end."""
         if self._process is not None:
-            self._process.send(signal.SIGTERM)
+            self._process.process.terminate()
 
     def close(self, deadline: float) -> None:
         """End the process and what it started."""
         if self._process is not None:
-            self._process.end(deadline)
+            self._process.process.end(deadline)
 
     def _start_next(self) -> None:
         self._process = None
         if self._waiting:
-            run, trainer = self._waiting.popleft(), self._trainer
-            self._process = _Process.start(run, trainer.program, trainer.directory)
+            self._process = _Process.start(self._waiting.popleft(), self._trainer)
 
 
 @dataclass
@@ -132,79 +151,69 @@ class _Process:
     run: RunSpec
     program: Program
     values: dict[str, str]
-    output: Path  # beside the run's folder, which the program may empty
-    process: "subprocess.Popen[bytes]"
+    output: Path
+    timeout: float | None
+    process: SupervisedProcess
     started: float = field(default_factory=time.monotonic)
-    timed_out: bool = False
+    forced_at: float | None = None  # when it is ended by force, where it took too long
 
     @classmethod
-    def start(cls, run: RunSpec, program: Program, directory: Path) -> Self:
+    def start(cls, run: RunSpec, trainer: Programs) -> Self:
         """Start the program in a session of its own, its output going to a file.
 
         Raises:
-            UserError: If it cannot be started.
+            UserError: If its files cannot be made.
         """
-        out = (directory / "runs" / run.id[:16]).absolute()
-        values, output = _list_values(run, out), out.with_suffix(".txt")
+        program, out = trainer.program, locate_folder(trainer.directory, run)
+        values, output = _list_values(run, out), locate_output(trainer.directory, run)
         try:
             out.mkdir(parents=True, exist_ok=True)
             # A result of an earlier attempt must not be taken for this one's.
             if file := locate_result(program.loss_from, values):
                 file.unlink(missing_ok=True)
-            writing = output.open("wb")
+            writing = open_output(output)
         except OSError as error:
             raise UserError(
                 f"{error.filename}: got '{error.strerror}', wanted a folder and a result file of "
                 "the run's own. Choose another --out or --loss-from."
             ) from None
-        with writing:
-            try:
-                process = subprocess.Popen(
-                    fill_command(program, values),
-                    stdin=subprocess.DEVNULL,
-                    stdout=writing,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise UserError(
-                    f"command: got {program.command!r} ({error.strerror}), wanted a program that "
-                    "can be started. Check its name and that it may be executed."
-                ) from None
-        return cls(run, program, values, output, process)
+        try:
+            process = SupervisedProcess(
+                fill_command(program, values),
+                grace=ORPHAN_SECONDS,
+                study=mark_study(trainer.directory),
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=subprocess.STDOUT,
+            )
+        finally:
+            os.close(writing)
+        return cls(run, program, values, output, trainer.timeout, process)
 
     def has_ended(self) -> bool:
-        """Tell whether the program has ended; end it if it took too long."""
+        """Tell whether the program has ended; end it if it takes too long."""
         if self.process.poll() is not None:
-            self.send(signal.SIGKILL)  # what it left running would hold memory from the next run
             return True
-        limit = self.program.timeout
-        if limit is not None and time.monotonic() - self.started > limit:
-            self.timed_out = True
-            self.send(signal.SIGTERM)
-            self.end(time.monotonic() + GRACE_SECONDS)
-        return self.timed_out
-
-    def send(self, sent: signal.Signals) -> None:
-        """Send a signal to the program and what it started."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, sent)
-
-    def end(self, deadline: float) -> None:
-        """End the program and what it started, by force once the deadline has passed."""
-        try:
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(max(0.0, deadline - time.monotonic()))
-        finally:  # even where a second interrupt ends the waiting
-            self.send(signal.SIGKILL)
-            self.process.wait()
+        now, limit = time.monotonic(), self.timeout
+        if self.forced_at is None and limit is not None and now - self.started > limit:
+            self.forced_at = now + GRACE_SECONDS
+            self.process.terminate()
+        if self.forced_at is not None and now > self.forced_at:
+            self.process.end(now)
+        return self.process.poll() is not None
 
     def read_result(self) -> TrainedRun | Failure:
-        """Return what came of the run, or why there is nothing."""
-        if self.timed_out:
-            why = f"took longer than {self.program.timeout:g} s and was ended"
+        """Return what came of the run, or why there is nothing.
+
+        Raises:
+            UserError: If the program could not be started.
+        """
+        if error := self.process.start_error:
+            raise UserError(describe_start_error(self.program, error))
+        if self.forced_at is not None:
+            why = f"took longer than {self.timeout:g} s and was ended"
             return self._describe_failure(why, may_pass=True)
-        code = self.process.returncode
+        code = self.process.wait()
         loss = read_loss(self.program.loss_from, self.values, self.output)
         diverged = isinstance(loss, float) and not math.isfinite(loss)
         if code != 0 and not diverged:
@@ -220,10 +229,10 @@ class _Process:
     def _describe_failure(self, why: str, *, may_pass: bool) -> Failure:
         """Return a failure whose last line sums it up, after the end of what was printed."""
         run, output = self.run, self.output
-        tail = [f"    {line}" for line in read_end(output).splitlines()[-TAIL_LINES:]]
+        tail, why = describe_output(read_end(output)), shorten_line(why)
         which = f"{run.scheme}, width {run.width}, lr {run.lr:.4g}, seed {run.seed}"
         reason = "\n".join([*tail, f"{which}: {why}; all it printed: {output}"])
-        return Failure(run, reason, may_pass)
+        return Failure(run, reason, may_pass, kind="\n".join([*tail, why]))
 
 
 def _list_values(run: RunSpec, out: Path) -> dict[str, str]:

@@ -39,7 +39,10 @@ def print_study(result: StudyResult, page: Path | None, *, console: "Console") -
         console: Where to print.
     """
     unit = name_loss_unit(result.study)
-    print_judgement(result.answers, target=result.study.target, unit=unit, console=console)
+    if result.answers:
+        print_judgement(result.answers, target=result.study.target, unit=unit, console=console)
+    else:
+        console.print("[bold]No verdict yet.[/]")
     for confirmation in result.confirmations:
         console.print(f"\nPredicted and measured, {escape(describe_confirmation(confirmation))}.")
     console.print(f"\n{describe_counts(result.counts)}, {result.counts.reused} reused.")

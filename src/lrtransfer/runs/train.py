@@ -6,7 +6,7 @@ This is where parametrization and training meet; nothing but the identity decide
 import platform
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -31,14 +31,23 @@ ENGINES: tuple[Engine, ...] = (Loop(),)  # the first that takes a block trains i
 
 
 def train_block(
-    block: Iterable[RunSpec], *, device: str = "cpu"
+    block: Iterable[RunSpec],
+    *,
+    device: str = "cpu",
+    on_step: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[RunSpec, TrainedRun | Failure]]:
-    """Yield what came of every run of a block, in order; one run's failure is its own."""
+    """Yield what came of every run of a block, in order; one run's failure is its own.
+
+    Arguments:
+        block: The runs.
+        device: Where they are trained.
+        on_step: Called before every step of any of them.
+    """
     remaining = deque(block)
     while remaining:
         started = time.monotonic()
         try:
-            jobs = [make_job(run, device=device) for run in remaining]
+            jobs = [make_job(run, device=device, on_step=on_step) for run in remaining]
             engine = _choose_engine(jobs)
             # strict: an engine that gives too few outcomes would be asked for them for ever.
             for run, outcome in zip(tuple(remaining), engine.train(jobs), strict=True):
@@ -46,9 +55,11 @@ def train_block(
                 provenance = _describe(run, engine, seconds=seconds, device=device)
                 remaining.popleft()
                 yield run, TrainedRun(run.id, run.identity, outcome, provenance)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # also an exit or an interrupt that the user's code raises
+            if isinstance(error, GeneratorExit):  # whoever reads the results has stopped
+                raise
             run = remaining.popleft()
-            yield run, Failure(run, describe_error(error))
+            yield run, Failure(run, describe_error(error), may_pass=_is_out_of_memory(error))
 
 
 def train_run(run: RunSpec, *, device: str = "cpu") -> Outcome:
@@ -63,7 +74,14 @@ def train_run(run: RunSpec, *, device: str = "cpu") -> Outcome:
     return outcome
 
 
-def make_job(run: RunSpec, *, device: str) -> TrainingJob:
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Return whether memory was missing, which other runs may have held."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
+def make_job(
+    run: RunSpec, *, device: str, on_step: Callable[[], None] = lambda: None
+) -> TrainingJob:
     """Return what an engine needs to train a run.
 
     Raises:
@@ -72,19 +90,25 @@ def make_job(run: RunSpec, *, device: str) -> TrainingJob:
     settings = require_model_settings(run)
     training = settings.work.training
     options = StepOptions(device, training.precision, training.accumulate, training.clip)
+    factor = partial(
+        schedule_factor,
+        steps=training.steps,
+        warmup_share=training.warmup_share,
+        final_factor=training.final_factor,
+        decay=training.schedule,
+        decay_share=training.decay_share,
+    )
+
+    def schedule(step: int) -> float:
+        on_step()
+        return factor(step)
+
     return TrainingJob(
         start=partial(_start, run, options),
         task=make_task(settings),
         steps=training.steps,
         seed=seed_of("data", settings.study_seed, run.seed),
-        schedule=partial(
-            schedule_factor,
-            steps=training.steps,
-            warmup_share=training.warmup_share,
-            final_factor=training.final_factor,
-            decay=training.schedule,
-            decay_share=training.decay_share,
-        ),
+        schedule=schedule,
         options=options,
     )
 

@@ -1,6 +1,7 @@
 """The user's own program: how it is called for a run, and where it leaves the loss."""
 
 import difflib
+import errno
 import json
 import math
 import os
@@ -13,11 +14,18 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ..settings import Option, Settings
+from ..settings import Option, Positive, Settings
 
 PLACEHOLDERS = ("width", "lr", "seed", "scheme", "out")
 LOSSES_IN_OUTPUT = 10_000_000  # bytes at the end of the output that are searched for a loss
+SHOWN = 200  # characters of a loss that is none
 PRINTED = "stdout:"  # begins a regular expression for what is printed
+
+# Interpreters whose options are known: some take the next word as their value, and the plain ones
+# leave the script, the first word that is no option, where it is (-c and -m do not).
+_INTERPRETER = re.compile(r"python[0-9.]*|pypy[0-9.]*|(ba|da|k|z)?sh")
+_WITH_VALUE = ("-X", "-W", "-o", "+o", "--check-hash-based-pycs")
+_PLAIN_OPTION = re.compile(r"-[bBdEiIOPqRsSuvxaefhkntC]+")
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -47,8 +55,7 @@ class Program(Settings):
     ]
     shell: Annotated[bool, Option("Give the command to a shell; otherwise none is used.")] = False
     timeout: Annotated[
-        Annotated[float, Field(gt=0)] | None,
-        Option("How long a run may take.", "SECONDS"),
+        Positive | None, Field(description="The study's `timeout`, under its earlier name.")
     ] = None
     retries: Annotated[
         int,
@@ -173,6 +180,51 @@ def fill_command(program: Program, values: Mapping[str, str]) -> list[str]:
     return [fill_in(part, values) for part in shlex.split(program.command)]
 
 
+def find_start_error(program: Program) -> OSError | None:
+    """Return what will keep a program from starting, as far as that is known before.
+
+    Looked for are the program and the script that is given to a Python or a shell; what a shell, a
+    container or another machine is to find is not.
+
+    Example:
+        >>> find_start_error(Program(command="python no.py {lr}", loss_from="stdout:(.*)"))
+        FileNotFoundError(2, 'No such file or directory', 'no.py')
+    """
+    if program.shell:
+        return None
+    words = shlex.split(program.command)
+    if not _PLACEHOLDER.search(words[0]) and shutil.which(words[0]) is None:
+        number = errno.ENOENT if shutil.which(words[0], os.F_OK) is None else errno.EACCES
+        return OSError(number, os.strerror(number), words[0])
+    script = _find_script(words)
+    if script is None or _PLACEHOLDER.search(script) or Path(script).exists():
+        return None
+    return OSError(errno.ENOENT, os.strerror(errno.ENOENT), script)
+
+
+def _find_script(words: Sequence[str]) -> str | None:
+    """Return the script that an interpreter is to run; None where that is not plain to see."""
+    interpreter = _INTERPRETER.fullmatch(Path(words[0]).name)
+    following = iter(words[1:])
+    for word in following if interpreter else ():
+        if not word.startswith(("-", "+")):
+            return word
+        if word in _WITH_VALUE:
+            next(following, None)
+        elif word == "-" or not _PLAIN_OPTION.fullmatch(word):
+            return None
+    return None
+
+
+def describe_start_error(program: Program, error: OSError) -> str:
+    """Return in words that a program cannot be started."""
+    what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return (
+        f"command: got {program.command!r} ({what}), wanted a program that can be started. Check "
+        "its name and that it may be executed."
+    )
+
+
 def fill_in(text: str, values: Mapping[str, str]) -> str:
     """Put values in the place of {width}, {lr} and the like; other braces stay.
 
@@ -211,7 +263,7 @@ def read_loss(loss_from: str, values: Mapping[str, str], output: Path) -> float 
         value: Any = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         return f"left no result: {file} ({error.strerror})"
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"left a result that is not JSON: {file} ({error})"
     try:
         for part in key.split("."):
@@ -226,7 +278,9 @@ def _read_number(value: Any) -> float | str:
     try:
         return math.nan if value is None else float(value)
     except (TypeError, ValueError, OverflowError):
-        return f"gave {value!r} as its loss, which is no number"
+        shown = repr(value)
+        shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
+        return f"gave {shown} as its loss, which is no number"
 
 
 def read_end(path: Path) -> str:

@@ -93,6 +93,14 @@ class Study(Settings):
             "neighbours, and compare with what was predicted."
         ),
     ] = False
+    timeout: Annotated[
+        Positive | None,
+        Option(
+            "How long a run may take. By default a command has no limit, and a model ten times as "
+            "long as others of its kind took, at least a minute.",
+            "SECONDS",
+        ),
+    ] = None
     device: Annotated[Device, Option("Where models are trained.", "cpu|cuda|mps")] = "cpu"
     grid: GridConfig = GridConfig()
     model: ModelSection = TransformerConfig()

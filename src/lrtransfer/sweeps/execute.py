@@ -1,6 +1,6 @@
 """Train a round of runs and keep each result the moment it is there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from ..executors.blocks import split_into_blocks
@@ -37,8 +37,9 @@ Check = Callable[[RunSpec, Outcome], None]
 
 def execute(
     runs: Sequence[RunSpec],
-    store: Store,
+    proven: Collection[object],
     *,
+    store: Store,
     trainer: Trainer,
     executor: Executor,
     listener: Listener,
@@ -48,6 +49,7 @@ def execute(
 
     Arguments:
         runs: Runs that the store does not hold.
+        proven: Kinds of runs (`RunSpec.cost_class`) of which it holds some.
         store: Receives every result as it comes.
         trainer: What trains them.
         executor: Where, and how many at once.
@@ -56,7 +58,7 @@ def execute(
     """
     failures, spent = [], 0.0
     total = sum(run.relative_cost for run in runs)
-    results = executor.map(trainer, split_into_blocks(runs))
+    results = executor.map(trainer, split_into_blocks(runs), proven=proven)
     for done, (run, result) in enumerate(results, start=1):
         if isinstance(result, TrainedRun):
             store.add([result])

@@ -1,6 +1,5 @@
 """What a study gave, and what must be known before believing it."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +48,7 @@ class StudyResult:
         confirmations: What was predicted for the target beside what was measured there, if it was.
         versions: What the finished runs were made with; more than one where they differ.
         failures: Runs that gave no result in this call.
+        obstacle: Why nothing is concluded; empty where something is.
     """
 
     study: Study
@@ -61,6 +61,7 @@ class StudyResult:
     confirmations: tuple[Confirmation, ...]
     versions: tuple[str, ...]
     failures: tuple[Failure, ...]
+    obstacle: str = ""
 
 
 def count_runs(
@@ -81,9 +82,39 @@ def count_runs(
     )
 
 
+def _describe_obstacle(result: StudyResult) -> str:
+    """Return in words why nothing is concluded yet."""
+    sizes = sorted({row.size for row in result.table.observations})
+    axis = AXES[result.study.along]
+    if len(sizes) > 1:
+        return result.obstacle
+    found = f"of {axis.name} {sizes[0]} alone" if sizes else "not there yet"
+    return f"the finished runs are {found}, and a verdict compares at least two {axis.plural}."
+
+
+def _list_missing(result: StudyResult) -> list[str]:
+    """Return a note for every way in which runs failed, the first such run standing for all."""
+    alike = dict[str, list[Failure]]()
+    for failure in result.failures:
+        last = failure.reason.strip().splitlines()[-1]
+        alike.setdefault(failure.kind or last, []).append(failure)
+    notes = []
+    for failures in alike.values():
+        count, reason = len(failures), failures[0].reason.strip()
+        if not isinstance(result.study.work, Program):
+            notes.append(f"{count} runs gave no result: {reason.splitlines()[-1]}")
+        elif count == 1:  # what a program printed says why it failed
+            notes.append(f"a run gave no result.\n{reason}")
+        else:
+            notes.append(f"{count} runs gave no result, all as this one.\n{reason}")
+    return notes
+
+
 def list_warnings(result: StudyResult) -> list[str]:
     """Return what a reader must know before believing the answer."""
     notes = []
+    if result.obstacle:
+        notes.append(f"no verdict yet: {_describe_obstacle(result)}")
     missing = result.counts.planned - result.counts.finished
     if missing:
         notes.append(
@@ -98,11 +129,7 @@ def list_warnings(result: StudyResult) -> list[str]:
             for scheme, answer in result.answers.items()
             if scheme not in confirmed
         ]
-    if isinstance(result.study.work, Program):  # what a program printed says why it failed
-        notes += [f"a run gave no result.\n{failure.reason}" for failure in result.failures]
-    else:
-        reasons = Counter(failure.reason.strip().splitlines()[-1] for failure in result.failures)
-        notes += [f"{count} runs gave no result: {reason}" for reason, count in reasons.items()]
+    notes += _list_missing(result)
     notes += describe_failures(result.answers.failures, axis=result.study.along)
     if len(result.versions) > 1:
         notes.append(

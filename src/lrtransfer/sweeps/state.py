@@ -1,6 +1,6 @@
 """What is known of a study once the runs of a plan were trained."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import TableError, UserError
@@ -15,8 +15,9 @@ from .plan import Plan, PlannedRun, list_unique_runs
 from .store import Store
 from .sweep import Sweep
 
-# Trains runs, puts their results in the store, and returns those that gave none.
-Train = Callable[[tuple[RunSpec, ...]], tuple[Failure, ...]]
+# Trains runs, puts their results in the store, and returns those that gave none. Beside the runs it
+# is told of which kinds there are results.
+Train = Callable[[tuple[RunSpec, ...], Collection[object]], tuple[Failure, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +31,7 @@ class State:
         failures: Those that gave none when they were trained now.
         table: The outcomes.
         answers: What is concluded; nothing while the runs allow no conclusion.
+        obstacle: Why nothing is concluded; empty where something is.
     """
 
     planned: tuple[PlannedRun, ...]
@@ -38,6 +40,7 @@ class State:
     failures: tuple[Failure, ...]
     table: RunTable
     answers: Judgement
+    obstacle: str
 
     @property
     def is_complete(self) -> bool:
@@ -63,13 +66,13 @@ def train_plan(sweep: Sweep, plan: Plan, store: Store, train: Train) -> State:
     planned = sweep.expand(plan)
     runs, present, failures = list_unique_runs(planned), store.rows(), tuple[Failure, ...]()
     if missing := tuple(run for run in runs if run.id not in present):
-        failures = train(missing)
+        failures = train(missing, {run.cost_class for run in runs if run.id in present})
         present = store.rows()
         if not any(run.id in present for run in runs):
-            _refuse_without_results(failures)
+            _refuse_without_results(failures, len(missing))
     trained = tuple(present[run.id] for run in runs if run.id in present)
     table = _make_table(planned, present)
-    answers = _judge(sweep, table, is_complete=len(trained) == len(runs))
+    answers, obstacle = _judge(sweep, table, is_complete=len(trained) == len(runs))
     return State(
         planned=planned,
         runs=runs,
@@ -77,22 +80,25 @@ def train_plan(sweep: Sweep, plan: Plan, store: Store, train: Train) -> State:
         failures=failures,
         table=table,
         answers=answers,
+        obstacle=obstacle,
     )
 
 
-def _refuse_without_results(failures: Sequence[Failure]) -> None:
+def _refuse_without_results(failures: Sequence[Failure], planned: int) -> None:
     """Refuse to answer when every run failed: the cause lies with the study, not with a run."""
     if failures:
+        tried = f" ({len(failures)} were tried)" if len(failures) < planned else ""
         raise UserError(
-            f"tune: got no result from any of {len(failures)} runs, wanted models that train. The "
+            f"tune: got no result from any of {planned} runs{tried}, wanted models that train. The "
             f"first one ended with: {format_failure(failures[0].reason)}"
         )
 
 
-def _judge(sweep: Sweep, table: RunTable, *, is_complete: bool) -> Judgement:
+def _judge(sweep: Sweep, table: RunTable, *, is_complete: bool) -> tuple[Judgement, str]:
+    """Return what is concluded from a table, and why nothing is where that is so."""
     study = sweep.study
     try:
-        return judge(
+        answers = judge(
             table,
             target=study.target,
             base=study.base_size,
@@ -102,10 +108,11 @@ def _judge(sweep: Sweep, table: RunTable, *, is_complete: bool) -> Judgement:
             seed=study.study_seed,
             axis=study.along,
         )
-    except TableError:
+    except TableError as error:
         if is_complete:
             raise
-        return Judgement({}, (), {})  # the runs so far allow no conclusion yet
+        return Judgement({}, (), {}), str(error)  # the runs so far allow no conclusion yet
+    return answers, ""
 
 
 def _name_tolerance(search: GridSearch | AdaptiveSearch) -> dict[str, float]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import ConfigError, StoreError
 from ..executors.engines import Engines
-from ..executors.executor import Trainer
+from ..executors.leftovers import end_leftovers, mark_study
 from ..executors.local import LocalProcesses, count_cores
 from ..executors.programs import Programs
 from ..runs.digests import Digests
@@ -54,14 +54,17 @@ def run_study(
     Raises:
         UserError: If the corpus or the folder cannot be used, or no worker can start.
     """
-    sweep = prepare_sweep(study)
+    sweep, trainer = prepare_sweep(study), _make_trainer(study, directory)
+    if not _is_finished(sweep, directory):
+        trainer.require_usable()
     with open_store(directory) as store, LocalProcesses(workers) as executor:
+        end_leftovers(mark_study(directory))
         store.begin_study(study.to_json(), sweep.digests.to_json())
         require_judgeable_runs(sweep, store.rows())
         train = partial(
             execute,
             store=store,
-            trainer=_make_trainer(study, directory),
+            trainer=trainer,
             executor=executor,
             listener=listener,
             check=partial(require_judgeable, study),
@@ -77,7 +80,7 @@ def review_study(directory: Path) -> StudyResult:
     """
     with read_store(directory) as store:
         sweep = _read_latest(store)
-        return _carry_out(sweep, store, lambda runs: (), lambda answers: None)
+        return _carry_out(sweep, store, lambda runs, proven: (), lambda answers: None)
 
 
 def count_workers(study: Study, requested: int | None) -> int:
@@ -134,12 +137,22 @@ def _holds(settings: Mapping[str, Any], path: str) -> bool:
     return isinstance(inner, Mapping) and _holds(inner, rest)
 
 
-def _make_trainer(study: Study, directory: Path) -> Trainer:
+def _make_trainer(study: Study, directory: Path) -> Engines | Programs:
     match study.work:
         case ModelWork():
-            return Engines(study.device)
+            return Engines(study.device, directory, timeout=study.timeout)
         case Program() as program:
-            return Programs(program, directory)
+            return Programs(program, directory, timeout=study.timeout)
+
+
+def _is_finished(sweep: Sweep, directory: Path) -> bool:
+    """Return whether a folder holds the first runs of a study, so that it may well be finished."""
+    try:
+        with read_store(directory) as store:
+            present = store.rows()
+    except StoreError:  # none yet, or it is refused once it is opened for writing
+        return False
+    return all(planned.run.id in present for planned in sweep.expand(sweep.design.first()))
 
 
 def _read_latest(store: Store) -> Sweep:
@@ -193,4 +206,5 @@ def _carry_out(
         confirmations=confirmations,
         versions=tuple(sorted({str(run.provenance) for run in state.trained})),
         failures=tuple(failures),
+        obstacle=state.obstacle,
     )
