@@ -55,9 +55,10 @@ def check_sizes(runs: RunColumns, axis: Axis, *, base: int | None) -> None:
     Raises:
         TableError: If it was not.
     """
-    measured = np.unique(runs.size).tolist()
-    pairs = np.unique(np.stack((runs.scheme, runs.size)), axis=1)
-    if np.unique(pairs[0], return_counts=True)[1].max() < 2:
+    sizes, size = np.unique(runs.size, return_inverse=True)
+    pairs = np.unique(runs.scheme * len(sizes) + size)
+    measured = sizes.tolist()
+    if np.bincount(pairs // len(sizes)).max() < 2:
         raise TableError(
             f"judge: got {axis.name} {', '.join(map(str, measured))} alone under every scheme, "
             f"wanted at least two {axis.plural}: transfer is between {axis.plural}. Add runs at "

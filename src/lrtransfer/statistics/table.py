@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import TableError
 from ..scaling import FloatArray
 
-IntArray = npt.NDArray[np.int64]
+Int64Array = npt.NDArray[np.int64]
 
 # No float32 is larger, and no bfloat16: whoever writes more means infinity, as MLflow does.
 LARGEST_LOSS = float(np.finfo(np.float32).max)
@@ -74,10 +74,10 @@ class RunColumns:
     """
 
     schemes: tuple[str, ...]
-    scheme: IntArray
-    size: IntArray
+    scheme: Int64Array
+    size: Int64Array
     lr: FloatArray
-    seed: IntArray
+    seed: Int64Array
     loss: FloatArray
 
     def __len__(self) -> int:
@@ -180,7 +180,7 @@ def _make_columns(runs: Sequence[Observation]) -> RunColumns:
     )
 
 
-def _make_curve(columns: RunColumns, rows: IntArray) -> LossCurve:
+def _make_curve(columns: RunColumns, rows: Int64Array) -> LossCurve:
     rates, rate = np.unique(columns.lr[rows], return_inverse=True)
     seeds, seed = np.unique(columns.seed[rows], return_inverse=True)
     loss = np.full((len(seeds), len(rates)), np.nan)
