@@ -27,3 +27,17 @@ import pytest
 def test_no_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", ["lrtransfer.interface", "lrtransfer.cli.verdict"])
+def test_no_library_for_tables_before_one_is_read(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_verdict_knows_no_studies() -> None:
+    code = (
+        "import sys, lrtransfer.integrations.tables.runs, lrtransfer.reports.judgement; "
+        "sys.exit('pydantic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

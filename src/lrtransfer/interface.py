@@ -1,7 +1,7 @@
 """Studies and verdicts from Python, as the commands `tune` and `verdict` give them."""
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from os import PathLike
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from .defaults import STUDY_FOLDER
 from .errors import ConfigError, TableError
-from .integrations.tables.runs import Runs, parse_runs, read_runs
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.axis import AxisName, check_axis
 from .statistics.failures import describe_failures
@@ -22,6 +21,8 @@ from .sweeps.tune import count_workers, require_consent, run_study
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from .integrations.tables.runs import Runs
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,7 +46,7 @@ class Answer:
     def __repr__(self) -> str:
         """Say the verdicts."""
         verdicts = ", ".join(f"{name}: {verdict}" for name, verdict in self.verdict.items())
-        return f"Answer({verdicts or 'nothing yet'}; {len(self.table.observations)} runs)"
+        return f"Answer({verdicts or 'nothing yet'}; {len(self.table)} runs)"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
@@ -141,6 +142,9 @@ def verdict(
     absolute_tolerance: float | None = None,
     columns: Mapping[str, str] | None = None,
     along: AxisName = "width",
+    where: Mapping[str, Any] | None = None,
+    group_by: str | Sequence[str] = (),
+    maximize: bool = False,
 ) -> Answer:
     """Judge runs made anywhere.
 
@@ -155,6 +159,11 @@ def verdict(
         columns: Names of columns by field, such as `{"loss": "val/loss"}`.
         along: What is varied: the field whose values are the sizes, "width", "depth", "batch" or
             "steps". A `RunTable` has its sizes already.
+        where: Values of the rows that count by column or field, such as `{"batch": 256}`: one, a
+            list of them, or "*" for all together.
+        group_by: Columns of settings, each of whose values is judged by itself as a scheme.
+        maximize: Whether the loss is a score between 0 and 1, or a percentage, of which more is
+            better: 1 minus the score is judged.
 
     Raises:
         TableError: If the runs or an option cannot be used.
@@ -166,10 +175,18 @@ def verdict(
         >>> answer.verdict, round(answer.suggestion()["all"].lr, 3)
         ({'all': 'transfers'}, 0.013)
     """
-    _require_mapping(columns)
+    _require_mapping("columns", columns)
+    _require_mapping("where", where)
     along = check_axis(along, "along")
-    source = _read_table(runs, columns, along)
-    largest = max((row.size for row in source.table.observations), default=1)
+    source = _read_table(
+        runs,
+        columns=columns,
+        along=along,
+        where=where,
+        group_by=(group_by,) if isinstance(group_by, str) else tuple(group_by),
+        maximize=maximize,
+    )
+    largest = int(source.table.columns.size.max(initial=1))
     target = largest if target is None else _read_whole("target", target)
     judgement = judge(
         source.table,
@@ -201,27 +218,19 @@ def _read_number(key: str, value: object) -> float:
     raise TableError(f"{key}: got {value!r}, wanted a number, such as 0.01.")
 
 
-def _require_mapping(columns: object) -> None:
-    if columns is not None and not isinstance(columns, Mapping):
-        raise TableError(
-            f"columns: got {columns!r}, wanted names by field, such as {{'loss': 'val_loss'}}."
+def _require_mapping(key: str, value: object) -> None:
+    if value is not None and not isinstance(value, Mapping):
+        example = {"columns": "names by field, such as {'loss': 'val_loss'}"}.get(
+            key, "values by column, such as {'batch': 256}"
         )
+        raise TableError(f"{key}: got {value!r}, wanted {example}.")
 
 
-def _read_table(runs: Any, columns: Mapping[str, str] | None, along: AxisName) -> Runs:
+def _read_table(runs: Any, **options: Any) -> "Runs":
+    from .integrations.tables.runs import Runs, parse_runs, read_runs
+
     if isinstance(runs, RunTable):
         return Runs(runs, "", ())
     if isinstance(runs, (str, PathLike)):
-        return read_runs(Path(runs), columns=columns, along=along)
-    if hasattr(runs, "to_dicts"):  # polars
-        runs = runs.to_dicts()
-    elif hasattr(runs, "to_dict"):  # pandas
-        runs = runs.to_dict("records")
-    rows = list(runs) if isinstance(runs, Iterable) else []
-    if not rows or not all(isinstance(row, Mapping) for row in rows):
-        raise TableError(
-            f"verdict: got {type(runs).__name__}, wanted a file, a data frame, a RunTable, or rows "
-            f"such as {{'{along}': 64, 'lr': 0.01, 'loss': 3.2}}."
-        )
-    cells = [{str(name): value for name, value in row.items()} for row in rows]
-    return parse_runs(cells, name="runs", columns=columns, along=along)
+        return read_runs(Path(runs), **options)
+    return parse_runs(runs, name="runs", **options)

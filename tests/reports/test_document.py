@@ -2,7 +2,7 @@
 
 import json
 
-from lrtransfer.reports.document import judgement_document
+from lrtransfer.reports.judgement import judgement_document
 from lrtransfer.reports.notation import format_drift
 from lrtransfer.statistics.answer import Interval
 from lrtransfer.statistics.axis import AXES

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from lrtransfer.reports.text import print_judgement
+from lrtransfer.reports.judgement import print_judgement
 from lrtransfer.statistics.answer import Quality, SchemeAnswer
 from lrtransfer.statistics.transfer import Judgement
 

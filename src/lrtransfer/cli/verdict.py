@@ -41,6 +41,12 @@ class VerdictCommand(Command):
     """The same in units of the loss."""
     columns: Annotated[str | None, option("FIELD=NAME,…")] = None
     """Names of columns, such as width=d_model,lr=learning_rate,loss=val_loss."""
+    where: Annotated[str | None, option("FIELD=VALUE,…")] = None
+    """Rows that count, by column or field, such as batch=256,optimizer=adamw; * is any value."""
+    group_by: Annotated[str | None, option("COLUMN,…")] = None
+    """Columns of settings whose values are judged one by one, each as a scheme."""
+    maximize: bool = False
+    """Take the loss for a score, of which more is better: 1 (or 100 %) minus it is judged."""
     json: Json = False
 
     def run(self) -> int:
@@ -64,19 +70,25 @@ class VerdictCommand(Command):
             options["absolute_tolerance"] = read_number(
                 "tolerance_regret_abs", self.tolerance_regret_abs
             )
-        runs = read_runs(self.runs, columns=_read_columns(self.columns), along=axis)
+        runs = read_runs(
+            self.runs,
+            columns=_read_columns(self.columns),
+            along=axis,
+            where=_read_where(self.where),
+            group_by=[part.strip() for part in (self.group_by or "").split(",") if part.strip()],
+            maximize=self.maximize,
+        )
         self._judge(runs, axis, options)
         return 0
 
     def _judge(self, runs: "Runs", axis: "AxisName", options: dict[str, Any]) -> None:
         from rich.markup import escape
 
-        from ..reports.document import judgement_document
-        from ..reports.text import print_judgement
+        from ..reports.judgement import judgement_document, print_judgement
         from ..statistics.failures import describe_failures
         from ..statistics.transfer import judge
 
-        largest = max(row.size for row in runs.table.observations)
+        largest = int(runs.table.columns.size.max())
         target = options.pop("target", largest)
         answers = judge(runs.table, target=target, conditions=runs.conditions, axis=axis, **options)
         notes = (*runs.warnings, *describe_failures(answers.failures, axis=axis))
@@ -99,3 +111,21 @@ def _read_columns(text: str | None) -> dict[str, str]:
             "width=d_model,lr=learning_rate,loss=val_loss."
         )
     return {field.strip(): name.strip() for field, _, name in pairs}
+
+
+def _read_where(text: str | None) -> dict[str, list[str] | str]:
+    """Return the wanted values by column; a column that is named again has several."""
+    wanted: dict[str, list[str] | str] = {}
+    for part in text.split(",") if text is not None else ():
+        column, _, value = (each.strip() for each in part.partition("="))
+        if not column or not value:
+            raise TableError(
+                f"where: got {text!r}, wanted FIELD=VALUE between commas, such as "
+                "batch=256,optimizer=adamw."
+            )
+        values = wanted.setdefault(column, [])
+        if value == "*" or isinstance(values, str):
+            wanted[column] = "*"
+        else:
+            values.append(value)
+    return wanted

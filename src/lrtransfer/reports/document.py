@@ -1,14 +1,12 @@
 """Answers and estimates as JSON documents: what commands print with `--json`."""
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from ..statistics.answer import SchemeAnswer
-from ..statistics.transfer import Judgement
 from ..study.study import Study
 from ..sweeps.cost import Estimate, SizeCost
 from ..sweeps.result import StudyResult, list_warnings
+from .judgement import make_judgement_part
 
 
 def study_document(result: StudyResult, *, report: str | None) -> dict[str, Any]:
@@ -21,7 +19,7 @@ def study_document(result: StudyResult, *, report: str | None) -> dict[str, Any]
     return {
         "study": result.study.name,
         "runs": asdict(result.counts),
-        **_judgement_part(result.answers),
+        **make_judgement_part(result.answers),
         "variants": {
             variant.name: {"scheme": variant.scheme, "values": dict(variant.values)}
             for variant in result.study.variants
@@ -30,35 +28,6 @@ def study_document(result: StudyResult, *, report: str | None) -> dict[str, Any]
         "choices": list(result.choices),
         "warnings": list_warnings(result),
         "report": report,
-    }
-
-
-def judgement_document(judgement: Judgement, *, notes: Iterable[str]) -> dict[str, Any]:
-    """Return what is concluded from runs made elsewhere, as the document of `verdict --json`."""
-    return {**_judgement_part(judgement), "warnings": list(notes)}
-
-
-def _judgement_part(judgement: Judgement) -> dict[str, Any]:
-    return {
-        "schemes": {name: _scheme_document(answer) for name, answer in judgement.items()},
-        "comparisons": [asdict(comparison) for comparison in judgement.comparisons],
-        "failed_runs": [asdict(failed) for failed in judgement.failures],
-    }
-
-
-def _scheme_document(answer: SchemeAnswer) -> dict[str, Any]:
-    return {
-        "axis": answer.axis,
-        "verdict": answer.verdict,
-        "reason": answer.reason,
-        "covers": answer.covers,
-        "regret": asdict(answer.regret) if answer.regret else None,
-        "regrets": [asdict(regret) for regret in answer.regrets],
-        "quality": asdict(answer.quality),
-        "drift": asdict(answer.drift) if answer.drift else None,
-        "optima": [asdict(optimum) for optimum in answer.optima],
-        "prediction": asdict(answer.prediction) if answer.prediction else None,
-        "evidence": [{"text": str(e), **asdict(e)} for e in answer.evidence],
     }
 
 

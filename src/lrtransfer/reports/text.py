@@ -1,29 +1,20 @@
 """Answers and estimates as text for people."""
 
 import math
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ..statistics.answer import SchemeAnswer, axis_of
 from ..statistics.axis import AXES
-from ..statistics.transfer import Judgement
 from ..study.describe import describe_measurement
 from ..study.search import AdaptiveSearch
 from ..study.study import Study
 from ..sweeps.cost import Estimate, SizeCost
 from ..sweeps.result import StudyResult, list_warnings
 from .facts import describe_confirmation, describe_counts, describe_noise, name_loss_unit
-from .notation import (
-    LOSS_UNIT,
-    format_comparison,
-    format_optimum,
-    format_optimum_range,
-    format_rate,
-)
-from .quantities import STATUSES, list_quantities
+from .judgement import print_judgement
+from .notation import format_rate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,56 +44,6 @@ def print_study(result: StudyResult, page: Path | None, *, console: "Console") -
         console.print(f"[bold]Warning:[/] {escape(note)}")
     if page:
         console.print(f"Report: {escape(str(page))}", soft_wrap=True)
-
-
-def print_judgement(
-    judgement: Judgement, *, target: int, console: "Console", unit: str = LOSS_UNIT
-) -> None:
-    """Print the optima, each scheme's verdict with what it rests on, and how schemes differ.
-
-    Arguments:
-        judgement: What was concluded.
-        target: Size the learning rate is wanted for.
-        console: Where to print.
-        unit: Unit of the loss.
-    """
-    from rich.padding import Padding
-
-    console.print(_make_optimum_table(judgement.values()))
-    for answer in judgement.values():
-        console.print(
-            f"\n[bold]{escape(answer.scheme)}: {answer.verdict}[/]. {escape(answer.reason)}"
-        )
-        quantities = list_quantities(answer, target=target, unit=unit)
-        lines = [f"{name}: {value}" for name, value in quantities]
-        if answer.prediction is not None:
-            lines.append(f"the learning rate assumes: {answer.prediction.assumption}")
-        lines += [answer.covers, *(f"would settle it: {line}" for line in answer.evidence)]
-        for line in lines:
-            console.print(Padding.indent(escape(line), 2))
-    axis = axis_of(judgement.values())
-    for comparison in judgement.comparisons:
-        console.print(f"\n{escape(format_comparison(comparison, axis, unit=unit))}.")
-
-
-def _make_optimum_table(answers: Collection[SchemeAnswer]) -> "Table":
-    from rich.table import Table
-
-    table = Table(title="Learning rate with the lowest held-out loss")
-    table.add_column("scheme", overflow="fold")
-    for header in (axis_of(answers).name, "learning rate", "95 % CI", "status"):
-        table.add_column(header, no_wrap=True)
-    for answer in answers:
-        for optimum in answer.optima:
-            table.add_row(
-                escape(answer.scheme),
-                str(optimum.size),
-                format_optimum(optimum),
-                format_optimum_range(optimum),
-                STATUSES[optimum.status],
-            )
-        table.add_section()
-    return table
 
 
 def print_estimate(study: Study, estimate: Estimate, *, console: "Console") -> None:

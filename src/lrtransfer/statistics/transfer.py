@@ -22,7 +22,8 @@ from .expected import expected_regret
 from .failures import FailedRuns, exclude_failures
 from .quality import rate_quality
 from .regret import Decision, carry_over, decide_transfer
-from .table import LossCurve, Observation, RunTable
+from .rows import check_rows, check_sizes
+from .table import LossCurve, RunTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +95,7 @@ def judge(
         TableError: If the table or an option cannot be used; the message says what to do.
 
     Example:
+        >>> from .table import Observation
         >>> rows = [Observation("mup", size, 2.0**x, seed, 3 + (x + 6.3) ** 2 / 16 + seed / 50)
         ...         for size in (64, 128) for x in range(-10, -2) for seed in (0, 1)]
         >>> answer = judge(RunTable(tuple(rows)), target=1024)["mup"]
@@ -111,8 +113,8 @@ def judge(
         axis=check_axis(axis, "judge, axis"),
     )
     _check_options(question)
-    _check_rows(table.observations, question)
-    _check_sizes(table, question)
+    check_rows(table.columns, question.words, any_sign=question.absolute)
+    check_sizes(table.columns, question.words, base=question.base)
     # One thread, for equal bits: sums split over threads differ in their last digits.
     with threadpool_limits(limits=1, user_api="blas"):
         curves, failures = _read_curves(table, absolute_tolerance)
@@ -299,51 +301,3 @@ def _check_options(question: _Question) -> None:
         f"judge: got tolerance={question.tolerance}, wanted a positive share of the best loss. "
         "Give 0.01 for 1 %."
     )
-
-
-def _check_rows(rows: Sequence[Observation], question: _Question) -> None:
-    axis = question.words
-    if not rows:
-        raise TableError(
-            f"judge: got a table without runs, wanted runs at two or more {axis.plural}. Add some."
-        )
-    seen: dict[tuple[str, int, float, int], float | None] = {}
-    for row in rows:
-        where = f"scheme {row.scheme}, {axis.name} {row.size}, lr {row.lr}, seed {row.seed}"
-        if row.size <= 0 or not 0 < row.lr < math.inf:
-            raise TableError(
-                f"judge: got a run of {where}, wanted a positive {axis.name} and a positive "
-                "learning rate (not its logarithm). Correct or remove the row."
-            )
-        loss = None if row.diverged or row.loss is None or not math.isfinite(row.loss) else row.loss
-        if loss is not None and loss <= 0 and not question.absolute:
-            raise TableError(
-                f"judge: got loss {loss} in the run of {where}, wanted a positive loss: regret is "
-                "a share of the best one. Give a loss such as cross-entropy, not a score; or a "
-                "tolerance in units of the loss, which judges losses of any sign "
-                "(--tolerance-regret-abs; from Python: absolute_tolerance)."
-            )
-        key = (row.scheme, row.size, row.lr, row.seed)
-        if seen.setdefault(key, loss) != loss:
-            raise TableError(
-                f"judge: got losses {seen[key]} and {loss} for the same run ({where}), wanted one. "
-                "Remove one, or number the seeds differently."
-            )
-
-
-def _check_sizes(table: RunTable, question: _Question) -> None:
-    axis, sizes = question.words, dict[str, set[int]]()
-    for row in table.observations:
-        sizes.setdefault(row.scheme, set()).add(row.size)
-    measured = sorted(set().union(*sizes.values()))
-    if all(len(of_scheme) < 2 for of_scheme in sizes.values()):
-        raise TableError(
-            f"judge: got {axis.name} {', '.join(map(str, measured))} alone under every scheme, "
-            f"wanted at least two {axis.plural}: transfer is between {axis.plural}. Add runs at "
-            f"another {axis.name}."
-        )
-    if question.base is not None and question.base not in measured:
-        raise TableError(
-            f"judge: got base={question.base}, wanted one of the measured "
-            f"{axis.plural} {', '.join(map(str, measured))}. Choose one of them or add its runs."
-        )

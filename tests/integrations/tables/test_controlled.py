@@ -15,7 +15,7 @@ def test_histories_end_at_their_last_step(tmp_path: Path) -> None:
     runs = from_csv(tmp_path, text + "64,0.4,20,nan\n64,0.4,50,nan\n64,0.4,100,nan\n")
     assert [row.loss for row in runs.table.observations] == [2, 2, None]
     assert runs.conditions == "100 steps"
-    assert any("4 rows of another steps" in note for note in runs.warnings)
+    assert any("6 earlier rows are left out: where 'step' goes on" in w for w in runs.warnings)
 
 
 def test_lengths_that_grow_with_width_are_told(tmp_path: Path) -> None:
@@ -109,3 +109,58 @@ def test_runs_that_diverged_early_are_kept_at_their_batch_size(tmp_path: Path) -
     runs = read_along("batch", tmp_path, text)
     assert [row.diverged for row in runs.table.observations] == [False, True, False]
     assert runs.conditions == "100 steps"
+
+
+RATES = (0.1, 0.2, 0.4)
+
+
+def test_one_setting_that_all_sizes_have_goes_before_the_usual_ones(tmp_path: Path) -> None:
+    # Most runs of width 64 have 1,000 tokens, most of width 128 have 2,000; both have 3,000.
+    rows = [(64, t, lr) for t in (1000, 3000) for lr in RATES] + [(64, 1000, 0.8)]
+    rows += [(128, t, lr) for t in (2000, 3000) for lr in RATES] + [(128, 2000, 0.8)]
+    text = "width,tokens,lr,loss\n" + "".join(f"{w},{t},{lr},2\n" for w, t, lr in rows)
+    runs = from_csv(tmp_path, text)
+    assert [(row.size, row.lr) for row in runs.table.observations] == [
+        (w, lr) for w in (64, 128) for lr in RATES
+    ]
+    assert runs.conditions == "3,000 tokens"
+    assert runs.warnings[0].startswith(
+        "8 rows of another steps or batch or tokens than tokens=3000"
+    )
+    assert "--where chooses another" in runs.warnings[0]
+
+
+def test_where_lengths_grow_with_the_size_the_batch_is_common(tmp_path: Path) -> None:
+    # As in Step Law's own table: each width has a length of its own, and a usual batch of its own.
+    rows = [(w, 10 * w, b, lr) for w in (64, 128) for b in (8, 16, 32) for lr in RATES]
+    rows += [(64, 640, 8, 0.8), (128, 1280, 32, 0.8)]
+    text = "width,tokens,bs,lr,loss\n" + "".join(f"{w},{t},{b},{lr},2\n" for w, t, b, lr in rows)
+    runs = from_csv(tmp_path, text)
+    assert len(runs.table) == 7
+    batch = next(b for b in (8, 32) if f"than batch={b}" in "".join(runs.warnings))
+    assert f"batch={batch},tokens=640 or batch={batch},tokens=1280" in "".join(runs.warnings)
+    assert any("training length or batch differs" in note for note in runs.warnings)
+
+
+def test_what_some_sizes_share_is_named(tmp_path: Path) -> None:
+    rows = [(w, t, lr) for w, t in ((64, 1), (128, 1), (128, 2), (256, 2)) for lr in RATES]
+    rows += [(256, 3, lr) for lr in RATES] + [(512, 3, 0.1)]
+    text = "width,tokens,lr,loss\n" + "".join(f"{w},{t},{lr},2\n" for w, t, lr in rows)
+    runs = from_csv(tmp_path, text)
+    assert "2 of the curves share one setting: --where tokens=2" in runs.warnings
+
+
+def test_a_diverged_run_of_another_batch_is_another_run(tmp_path: Path) -> None:
+    text = "width,batch,steps,lr,loss\n" + "".join(
+        f"64,{batch},{steps},{lr},{loss}\n"
+        for batch, steps, lr, loss in (
+            (8, 100, 0.1, 2), (8, 100, 0.2, 2), (8, 50, 0.8, "nan"), (16, 50, 1.6, "nan"),
+        )
+    )  # fmt: skip
+    runs = from_csv(tmp_path, text)
+    assert [(row.lr, row.diverged) for row in runs.table.observations] == [
+        (0.1, False),
+        (0.2, False),
+        (0.8, True),
+    ]
+    assert "1 rows of another" in runs.warnings[0]

@@ -149,7 +149,7 @@ def test_the_column_of_the_axis_may_be_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "along", "columns", "message"),
     [
-        ("width,lr,loss\n64,0.1,2\n", "depth", {}, "wanted also depth. Name them, .* depth=width"),
+        ("width,lr,loss\n64,0.1,2\n", "depth", {}, "wanted also depth. Name them with"),
         ("depth,lr,loss\n2.5,0.1,2\n", "depth", {}, "got depth 2.5 and seed None .* whole numbers"),
         ("steps,lr,loss\n,0.1,2\n", "steps", {}, "got steps '' in runs.csv, row 1"),
         ("width,lr,loss\n64,0.1,2\n", "width", {"depth": "lr"}, "got depth=lr, wanted a field"),

@@ -11,11 +11,17 @@ class Dialect:
     of its own for the value that was minimized, and says in words how a run ended.
 
     Attributes:
-        prefixes: Prefixes of columns, before a dot, slash or underscore.
+        settings: Prefixes of what was set before a run, before a dot, slash, underscore or space.
+        metrics: Prefixes of what a run gave.
+        others: Prefixes that say neither.
         losses: Columns of the value that was minimized, the best first.
-        unfinished: States of runs that did not end, in small letters.
+        finished: States of runs that ended as they should, in small letters.
+        unfinished: States of runs that did not end.
     """
 
-    prefixes: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    finished: frozenset[str] = frozenset()
     unfinished: frozenset[str] = frozenset()

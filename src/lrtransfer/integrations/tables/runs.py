@@ -1,25 +1,34 @@
-"""Runs made anywhere, as observations.
+"""Runs made anywhere, as outcomes.
 
-A run whose loss is NaN or infinite diverged; one without a loss, or that a tracker calls failed,
-was not made. Trackers write parameters and metrics under names of their own (W&B, MLflow,
-TensorBoard, Optuna): `columns` knows the usual ones.
+A run whose loss is NaN or infinite diverged; one without a loss, or that a tracker does not call
+finished, was not made. Trackers write parameters and metrics under names of their own (W&B, MLflow,
+TensorBoard, Optuna, Ray, syne-tune): `names` knows the usual ones.
 """
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ...errors import TableError
+from ...scaling import FloatArray
 from ...statistics.axis import AxisName, check_axis
-from ...statistics.table import Observation, RunTable
-from .cells import parse_loss, parse_number, require_number
-from .columns import is_unfinished, match_columns, read_state
-from .controlled import TableRun, controlled_fields, keep_comparable
-from .files import RowCells, read_cells
-
-ALL = "all"  # the scheme of runs without one
+from ...statistics.table import Int64Array, RunColumns, RunTable
+from .assemble import make_attempts
+from .attempts import Attempts, merge_lengths, note_merged
+from .cells import Cells, combine_codes, encode, label
+from .columns import Fields, match_columns
+from .controlled import keep_comparable
+from .doubts import note_score, note_spread, refuse_same_values
+from .files import read_cells
+from .frames import frame_cells
+from .histories import Marks, keep_last_rows
+from .names import FIELD_NAMES
+from .outcomes import read_outcomes
+from .selection import ANY, find_column, select_rows
+from .varying import check_varying
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Runs:
     """The runs of a table, and what is to be said of them.
 
     Attributes:
-        table: One observation per run.
+        table: One outcome per run.
         conditions: What all runs have in common, for people.
         warnings: What was left out, guessed or is not comparable, one line each.
     """
@@ -37,36 +46,45 @@ class Runs:
     warnings: tuple[str, ...]
 
 
-def read_runs(
-    path: Path, *, columns: Mapping[str, str] | None = None, along: AxisName = "width"
-) -> Runs:
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a table is read.
+
+    Attributes:
+        columns: Names of columns by field, for those that are not known by their usual names.
+        along: Axis whose field is the size of a run.
+        where: Values by column or field of the rows that count; `*` is any value.
+        group_by: Columns or fields of settings, each judged by itself.
+        maximize: Whether the loss is a score, of which more is better.
+    """
+
+    columns: Mapping[str, str] | None = None
+    along: AxisName = "width"
+    where: Mapping[str, Any] | None = None
+    group_by: Sequence[str] = ()
+    maximize: bool = False
+
+
+def read_runs(path: Path, **options: Any) -> Runs:
     """Read the runs of a file.
 
     Arguments:
         path: CSV, JSON lines, JSON or Parquet.
-        columns: Names of the columns by field, for those that are not known by their usual names.
-        along: Axis whose field is the size of a run.
+        **options: Those of `Reading`.
 
     Raises:
         TableError: If the file or a column cannot be used, or a cell is no number.
     """
-    return parse_runs(read_cells(path), name=path.name, columns=columns, along=along)
+    return _read(read_cells(path), Reading(**options))
 
 
-def parse_runs(
-    rows: Sequence[RowCells],
-    *,
-    name: str,
-    columns: Mapping[str, str] | None = None,
-    along: AxisName = "width",
-) -> Runs:
-    """Read runs from rows of named cells.
+def parse_runs(rows: Any, *, name: str, **options: Any) -> Runs:
+    """Read runs from a data frame, or rows of named cells.
 
     Arguments:
-        rows: One mapping per run.
+        rows: A data frame of pandas, polars or pyarrow, or one mapping per run.
         name: What to call the table in messages.
-        columns: As in `read_runs`.
-        along: As in `read_runs`.
+        **options: Those of `Reading`.
 
     Raises:
         TableError: If a column is missing or a cell is no number.
@@ -78,74 +96,114 @@ def parse_runs(
         >>> parse_runs(rows, name="mine", along="steps").table.observations[0].size
         500
     """
-    along = check_axis(along, "along")
-    names = match_columns(list(dict.fromkeys(c for row in rows for c in row)), columns or {}, along)
-    warnings = [f"read {field} from column {c!r}" for field, c in names.items() if field != c]
-    runs, left_out = list[TableRun](), Counter[str]()
-    for number, row in enumerate(rows, start=1):
-        run = _parse_run(row, names, f"{name}, row {number}", along)
-        if isinstance(run, str):
-            left_out[run] += 1
-        else:
-            runs.append(run)
-    warnings += [f"{count} rows {why}, and count as not made" for why, count in left_out.items()]
-    if not runs:
+    return _read(frame_cells(rows, name), Reading(**options))
+
+
+def _read(cells: Cells, reading: Reading) -> Runs:
+    """Go from cells to outcomes: select, match, judge each row, compare, number the seeds."""
+    along, where = check_axis(reading.along, "along"), reading.where or {}
+    cells = select_rows(cells, where)
+    fields = match_columns(cells, reading.columns or {}, along, maximize=reading.maximize)
+    outcomes = read_outcomes(fields, maximize=reading.maximize)
+    left_out = [f"{n} rows {why}, and count as not made" for why, n in outcomes.left_out.items()]
+    notes = [*cells.notes, *fields.notes(), *left_out, *outcomes.notes]
+    if not outcomes.is_run.any():
         raise TableError(
-            f"runs: got {name} in which no row has a loss, wanted finished runs. "
-            f"{'; '.join(warnings)}."
+            f"runs: got {cells.name} in which no row has a loss, wanted finished runs. "
+            f"{'; '.join(notes)}."
         )
-    runs, notes, conditions = keep_comparable(runs, along)
-    observations, more = _number_seeds(runs)
-    diverged = sum(row.diverged for row in observations)
-    if diverged:
-        more.append(f"{diverged} runs diverged (their loss is NaN or infinite)")
-    return Runs(RunTable(observations), conditions, (*warnings, *notes, *more))
+    refuse_same_values(fields, outcomes)
+    notes += note_spread(fields)
+    groups = tuple(find_column(cells, key, "group_by") for key in reading.group_by)
+    attempts = make_attempts(fields, outcomes, along, groups)
+    marks = _read_marks(fields, attempts)
+    last, more = keep_last_rows(attempts, marks)
+    attempts, marks = attempts.take(last), marks.take(last)
+    attempts, notes_on_index = _use_index_as_length(attempts, marks)
+    read = {name.column for name in fields.names.values()} | set(groups)
+    pooled = {find_column(cells, key, "where") for key, value in where.items() if value == ANY}
+    more += [*notes_on_index, *check_varying(attempts, cells, read, pooled)]
+    kept, notes_on_settings, conditions = keep_comparable(attempts, along)
+    table, notes_on_seeds = _number_seeds(attempts.take(kept).order())
+    if not reading.maximize:
+        notes += note_score(table)
+    diverged = int(np.isinf(table.columns.loss).sum())
+    told = [f"{diverged} runs diverged (their loss is NaN or infinite)"] if diverged else []
+    warnings = (*notes, *more, *notes_on_settings, *notes_on_seeds, *told)
+    return Runs(table, conditions, warnings)
 
 
-def _parse_run(
-    row: RowCells, names: Mapping[str, str], where: str, along: AxisName
-) -> TableRun | str:
-    """Return the run of a row, or why it was not made."""
-    cells = {field: row.get(name) for field, name in names.items()}
-    state = read_state(cells.get("state"))
-    loss = parse_loss(cells["loss"], f"loss in {where}")
-    if is_unfinished(state) and (loss is None or math.isfinite(loss)):
-        return f"are called {state}"
-    if loss is None:
-        return "have no loss"
-    size, lr = (require_number(cells[field], field, where) for field in (along, "lr"))
-    seed = parse_number(cells.get("seed"), f"seed in {where}")
-    if size % 1 or (seed is not None and seed % 1):
-        raise TableError(
-            f"runs: got {along} {size} and seed {seed} in {where}, wanted whole numbers."
-        )
-    scheme = str(cells.get("scheme") or ALL)
-    controlled = tuple(
-        parse_number(cells.get(field), f"{field} in {where}") for field in controlled_fields(along)
-    )
-    is_finite = math.isfinite(loss)
-    observation = Observation(
-        scheme, int(size), lr, int(seed or 0), loss if is_finite else None, not is_finite
-    )
-    return TableRun(observation=observation, controlled=controlled, has_seed=seed is not None)
+def _read_marks(fields: Fields, attempts: Attempts) -> Marks:
+    """Return what tells the rows of one run from those of another."""
+    marks: dict[str, Any] = {}
+    if "id" in fields:
+        name = fields.names["id"]
+        codes = label(fields.cells.columns[name.column]).codes[attempts.row]
+        is_name = bool(set(name.terms) & set(FIELD_NAMES["id"][1]))
+        marks |= {"id": codes, "id_column": name.column, "is_name": is_name}
+    if "index" in fields:
+        numbers = fields.numbers("index").values[attempts.row]
+        marks |= {"index": numbers, "index_column": fields.names["index"].column}
+    return Marks(**marks)
 
 
-def _number_seeds(runs: list[TableRun]) -> tuple[tuple[Observation, ...], list[str]]:
+def _use_index_as_length(attempts: Attempts, marks: Marks) -> tuple[Attempts, list[str]]:
+    """Take the index of the last rows for the training length, where there is no other."""
+    lengths = attempts.controlled.get("steps", np.array([np.nan]))
+    if marks.index is None or not np.isnan(lengths).all():
+        return attempts, []
+    steps = merge_lengths(marks.index)
+    notes = [f"read steps from column {marks.index_column!r}", *note_merged("steps", marks.index)]
+    return replace(attempts, controlled={**attempts.controlled, "steps": steps}), notes
+
+
+def _number_seeds(attempts: Attempts) -> tuple[RunTable, list[str]]:
     """Number repeated runs of a table without seeds by their order; drop repeated rows."""
-    seen, observations = Counter[tuple[str, int, float]](), list[Observation]()
-    numbered = False
-    for run in runs:
-        row = run.observation
-        if not run.has_seed:
-            key = (row.scheme, row.size, row.lr)
-            row = replace(row, seed=seen[key])
-            seen[key] += 1
-            numbered |= seen[key] > 1
-        observations.append(row)
+    unknown = np.isnan(attempts.seed)
+    rows = np.flatnonzero(unknown)
+    seed = attempts.seed.copy()
+    seed[rows] = _count_before(attempts.point[rows])
     notes = []
-    if numbered:
+    if (seed[rows] > 0).any():
         notes.append(
             "there is no seed: repeated runs are numbered in the order of the table, and the k-th "
             "runs of all learning rates are taken to share a seed"
         )
-    return tuple(dict.fromkeys(observations)), notes
+    attempts, seed, repeats = _drop_repeats(attempts, seed)
+    if repeats:
+        notes.append(f"{repeats} rows repeat another row and count once")
+    columns = RunColumns(
+        schemes=attempts.schemes,
+        scheme=attempts.scheme,
+        size=attempts.size.astype(np.int64),
+        lr=attempts.lr,
+        seed=seed.astype(np.int64),
+        loss=attempts.loss,
+    )
+    return RunTable(columns), notes
+
+
+def _drop_repeats(attempts: Attempts, seed: FloatArray) -> tuple[Attempts, FloatArray, int]:
+    """Drop rows that say the same of the same run, and return how many there were."""
+    run = combine_codes(attempts.point, encode(seed))
+    if run.max(initial=-1) + 1 == len(run):
+        return attempts, seed, 0
+    first = np.sort(np.unique(combine_codes(run, encode(attempts.loss)), return_index=True)[1])
+    return attempts.take(first), seed[first], len(run) - len(first)
+
+
+def _count_before(codes: Int64Array) -> Int64Array:
+    """Return how often each code came before, shape of `codes`.
+
+    Example:
+        >>> _count_before(np.array([5, 3, 5, 5, 3]))
+        array([0, 0, 1, 2, 1])
+    """
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    is_first = np.append(True, ordered[1:] != ordered[:-1])[: len(codes)]
+    places = np.arange(len(codes))
+    start = np.maximum.accumulate(np.where(is_first, places, 0)) if len(codes) else places
+    count = np.empty(len(codes), dtype=np.int64)
+    count[order] = places - start
+    return count

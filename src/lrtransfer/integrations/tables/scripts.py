@@ -3,5 +3,13 @@
 from .dialect import Dialect
 
 SCRIPTS = Dialect(
-    prefixes=("args",), unfinished=frozenset({"queued", "canceled", "cancelled", "deleted"})
-)
+    settings=("args", "cfg", "hparams", "hyperparameters", "hyperparams", "hps"),
+    finished=frozenset({
+        "done", "ok", "success", "successful", "succeeded", "passed", "ended", "converged", "true",
+    }),
+    unfinished=frozenset({
+        "queued", "canceled", "cancelled", "deleted", "aborted", "timeout", "timed_out",
+        "out_of_memory", "oom", "early_stopped", "stopped", "interrupted", "incomplete",
+        "node_fail", "crashed", "killed", "false",
+    }),
+)  # fmt: skip

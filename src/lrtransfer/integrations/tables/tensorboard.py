@@ -2,4 +2,4 @@
 
 from .dialect import Dialect
 
-TENSORBOARD = Dialect(prefixes=("hparam", "hparams"))
+TENSORBOARD = Dialect(metrics=("hparam",))

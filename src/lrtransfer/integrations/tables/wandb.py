@@ -3,7 +3,9 @@
 from .dialect import Dialect
 
 WANDB = Dialect(
-    prefixes=("config", "summary"),
+    settings=("config",),
+    metrics=("summary",),
+    finished=frozenset({"finished"}),
     unfinished=frozenset({
         "failed", "crashed", "killed", "running", "preempted", "preempting", "pending",
     }),
