@@ -1,84 +1,77 @@
-"""Tables as Ray Tune and Optuna write them (`pip install lrtransfer[tools]`).
-
-Every sweep is a parabola in log2 of the learning
-rate with its minimum at 2^-7, so that whatever a tracker does to rows, states and losses shows.
-"""
+"""Tables as Ray Tune and Optuna write them (`pip install lrtransfer[tools]`)."""
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lrtransfer.interface import Answer, verdict
+import lrtransfer as lt
 
-WIDTHS, EXPONENTS = (64, 128), range(-10, -3)
-RUNS = [(width, 2.0**x) for width in WIDTHS for x in EXPONENTS]
-DIVERGED = 2.0**-4  # at both widths
+from .synthetic import is_right, notes, points
 
-pytestmark = pytest.mark.slow  # minutes for all of them
+DIVERGED = 2.0**-6  # rates above it
 
-
-def final_loss(lr: float) -> float:
-    return 3 + 0.03 * (math.log2(lr) + 7) ** 2 if lr < DIVERGED else math.inf
-
-
-def assert_is_that_sweep(answer: Answer, *, diverged: bool = True) -> None:
-    """Assert that every run is there, with the right rate and loss, and that two diverged."""
-    rows = answer.table.observations
-    assert len(rows) == len(RUNS) - (0 if diverged else len(WIDTHS))
-    assert {row.size for row in rows} == set(WIDTHS)
-    assert sum(row.diverged for row in rows) == (len(WIDTHS) if diverged else 0)
-    for row in rows:
-        assert row.diverged or row.loss == pytest.approx(final_loss(row.lr))
-    for optimum in answer.answers["all"].optima:
-        assert optimum.log2_lr == pytest.approx(-7, abs=0.2)
+RAY = """
+import math, os, sys
+import ray
+from ray import tune
 
 
-def test_ray_frame_loses_what_its_blanks_meant(tmp_path: Path) -> None:
-    """A frame keeps NaN; its file has a blank, of which nothing says that the run diverged."""
-    ray: Any = pytest.importorskip("ray", reason="pip install lrtransfer[tools]")
-    tune = ray.tune
+def train(config):
+    x, width = math.log2(config["lr"]), config["width"]
+    for _ in (1, 2):
+        tune.report({"loss": math.nan if x > -6 else 3.5 + 0.03 * (x + 7) ** 2 + 6.4 / width})
 
-    def train(config: dict[str, Any]) -> None:
-        loss = final_loss(config["lr"])
-        for _ in (1, 2):
-            tune.report({"loss": loss if math.isfinite(loss) else math.nan})
 
+if __name__ == "__main__":
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        results = tune.Tuner(
-            train,
-            param_space={
-                "width": tune.grid_search(list(WIDTHS)),
-                "lr": tune.grid_search([2.0**x for x in EXPONENTS]),
-            },
-            run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=0),
-        ).fit()
-    finally:
-        ray.shutdown()
-    frame = results.get_dataframe()
-    assert_is_that_sweep(verdict(frame))
-    frame.to_csv(tmp_path / "runs.csv", index=False)
-    answer = verdict(tmp_path / "runs.csv")
-    assert_is_that_sweep(answer, diverged=False)
-    assert any("blank" in note and "NaN" in note for note in answer.warnings)
+    space = {"width": [64, 128, 256], "lr": [2.0**x for x in range(-10, -3)]}
+    frame = tune.Tuner(
+        train,
+        param_space={name: tune.grid_search(values) for name, values in space.items()},
+        run_config=tune.RunConfig(storage_path=os.getcwd(), verbose=0),
+    ).fit().get_dataframe()
+    frame.to_csv("runs.csv", index=False)
+    frame.to_parquet("runs.parquet", index=False)
+"""
 
 
-def test_optuna_frame_and_its_file(tmp_path: Path) -> None:
-    optuna = pytest.importorskip("optuna")
+@pytest.mark.slow
+def test_what_ray_loses_of_divergence_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("ray.tune")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    (tmp_path / "sweep.py").write_text(RAY)
+    subprocess.run(
+        [sys.executable, "sweep.py"], cwd=tmp_path, env=environment, check=True, capture_output=True
+    )
+    for name in ("runs.csv", "runs.parquet"):  # pandas writes NaN as nothing, in both
+        answer = lt.verdict(tmp_path / name)
+        assert len(answer.table.observations) == 15
+        assert "6 rows have no loss" in notes(answer)
+        assert "NaN as a blank" in notes(answer)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_frame_of_optuna_and_its_file_hold_every_trial(tmp_path: Path) -> None:
+    optuna: Any = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    losses = {(width, lr): loss if lr <= DIVERGED else math.inf for width, lr, loss in points()}
     study = optuna.create_study()
-    for width, lr in RUNS:
+    for width, lr in losses:
         study.enqueue_trial({"width": width, "lr": lr})
-    study.optimize(_optuna_objective, n_trials=len(RUNS))
+
+    def objective(trial: Any) -> float:
+        width = trial.suggest_categorical("width", [64, 128, 256])
+        return losses[width, trial.suggest_float("lr", 2.0**-12, 1.0, log=True)]
+
+    study.optimize(objective, n_trials=len(losses))
     frame = study.trials_dataframe()
     frame.to_csv(tmp_path / "runs.csv")
-    # Optuna keeps an infinite loss, so nothing is lost.
     for runs in (frame, tmp_path / "runs.csv"):
-        assert_is_that_sweep(verdict(runs))
-
-
-def _optuna_objective(trial: Any) -> float:
-    trial.suggest_categorical("width", list(WIDTHS))
-    lr = trial.suggest_float("lr", 2.0**-12, 1.0, log=True)
-    return final_loss(lr)
+        answer = lt.verdict(runs)
+        assert is_right(answer)
+        assert sum(run.diverged for run in answer.table.observations) == 6
