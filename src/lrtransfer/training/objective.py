@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from ..errors import BatchError
+from .targets import require_examples
 
 Batch = tuple[Any, torch.Tensor] | Mapping[str, Any]
 Loss = Callable[[Any, Any], torch.Tensor]
@@ -24,8 +25,9 @@ def evaluate(
     them; the loss is then the one the model returns, or `loss(output, batch)`.
 
     Raises:
-        BatchError: If the batch is neither, gives no loss, or model or loss raise.
+        BatchError: If the batch is neither, is empty or gives no loss, or model or loss raise.
     """
+    require_examples(batch)
     if isinstance(batch, Mapping):
         output = call("the forward", model, **batch)
         value = getattr(output, "loss", None)

@@ -33,16 +33,24 @@ def count_examples(batch: Any) -> int:
     )
 
 
+def require_examples(batch: Any) -> None:
+    """Refuse a batch without an example.
+
+    Raises:
+        BatchError: If its first tensor has no entries.
+    """
+    tensors = [leaf for leaf in pytree.tree_leaves(batch) if isinstance(leaf, torch.Tensor)]
+    if tensors and tensors[0].numel() == 0:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
+        raise BatchError(f"batch: got tensors of shape {shapes}, wanted at least one example.")
+
+
 def require_targets(batch: Any) -> None:
     """Refuse a batch of which a loss is no number, because it is the mean over nothing.
 
     Raises:
-        BatchError: If a tensor of it has no entries, or all its targets are ignored.
+        BatchError: If all its targets are ignored.
     """
-    tensors = [leaf for leaf in pytree.tree_leaves(batch) if isinstance(leaf, torch.Tensor)]
-    if any(tensor.numel() == 0 for tensor in tensors):
-        shapes = [tuple(tensor.shape) for tensor in tensors]
-        raise BatchError(f"batch: got tensors of shapes {shapes}, wanted at least one example.")
     targets = find_targets(batch)
     if targets is not None and _count(targets) == 0:
         raise BatchError(
@@ -91,7 +99,8 @@ class BatchWeights:
         counts = [_count(each) for each in targets]
         if all(each.ndim > 1 for each in targets):
             later = [_count(each[:, 1:]) for each in targets]
-            if not _are_proportional(counts, later) and self._find_skip(batches, targets):
+            is_same = _are_proportional(counts, later) and any(later)
+            if not is_same and any(counts) and self._find_skip(batches, targets):
                 counts = later
         if not any(counts):
             require_targets(batches[0])

@@ -13,7 +13,7 @@ from torch import nn
 from ..objective import backward, evaluating
 from ..outcome import Outcome
 from ..step_options import PLAIN, StepOptions
-from ..targets import BatchWeights, count_examples, require_targets
+from ..targets import BatchWeights, count_examples
 from ..task import Task
 from .engine import TrainingJob
 
@@ -100,7 +100,7 @@ def _backward(
             loss = task.loss(model, part) / share
         total += loss.item()
         if not math.isfinite(total):
-            require_targets(part)
+            weights.weigh([part], [count_examples(part)])  # a mean over no target is no divergence
             return total
         backward(loss)
     return total
