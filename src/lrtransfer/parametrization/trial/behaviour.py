@@ -129,10 +129,13 @@ class Untried:
 
     Attributes:
         reason: The error of the first attempt.
+        will_show: Whether the optimizer itself will fail likewise at its first step: the groups
+            lack an option, or values are not finite.
         wants_equal_rates: Whether it works where all groups have one rate.
     """
 
     reason: str
+    will_show: bool = False
     wants_equal_rates: bool = False
 
 
@@ -148,11 +151,10 @@ def measure_behaviour(case: Case) -> Behaviour | Untried:
         (1.0, 0.0)
     """
     with _isolate(case.device):
-        reason, bench = _find_bench(case)
-        if bench is not None:
+        bench = _find_bench(case)
+        if isinstance(bench, _Bench):
             return _measure(bench)
-        _, bench = _find_bench(case, rates=1.0)
-    return Untried(reason, wants_equal_rates=bench is not None)
+        return replace(bench, wants_equal_rates=isinstance(_find_bench(case, rates=1.0), _Bench))
 
 
 Tensors = dict[str, torch.Tensor]
@@ -236,23 +238,25 @@ def _detach(tensors: Mapping[str, torch.Tensor]) -> Tensors:
     return {name: p.detach().to("cpu", torch.float64, copy=True) for name, p in tensors.items()}
 
 
-def _find_bench(case: Case, *, rates: float = RATE_RATIO) -> tuple[str, _Bench | None]:
+def _find_bench(case: Case, *, rates: float = RATE_RATIO) -> _Bench | Untried:
     """Return a bench on which steps can be made, or the error of the first one tried."""
-    reasons = []
+    untried = []
     for copier, dtype, closure in itertools.product(
         COPIERS, (torch.float64, torch.float32), (False, True)
     ):
         for steps in _STEPS:
             bench = _Bench(case, copier, dtype, closure, steps, rates)
             try:
-                sizes = _sizes(bench.run())
+                size = _sizes(bench.run())[f"{_UPPER} 0"]
             except Exception as error:  # a stranger's code: told as the reason
-                reasons.append(f"{type(error).__name__}: {error}")
+                lacks = isinstance(error, KeyError) and error.args[0] not in case.options
+                untried.append(Untried(f"{type(error).__name__}: {error}", will_show=lacks))
                 break
-            if all(map(math.isfinite, sizes.values())) and sizes[f"{_UPPER} 0"] > 0:
-                return "", bench
-            reasons.append("its tensors did not move, or not to finite values")
-    return reasons[0], None
+            if 0 < size < math.inf:
+                return bench
+            how = "did not move" if size == 0 else "moved to values that are not finite"
+            untried.append(Untried(f"its tensors {how}", will_show=size != 0))
+    return untried[0]
 
 
 def _measure(bench: _Bench) -> Behaviour:
