@@ -25,7 +25,7 @@ import torch
 
 from .copies import COPIERS, Copier, Options, TorchOptimizer, copy_option
 
-FACTOR = 16.0  # of gradients and weights
+LARGER = 16.0  # of gradients and weights
 # Of the weights, as a root mean square: as small as initial values are, since some trust ratios
 # end at 1; the large matrix, times 16, has a norm beyond 10, at which others end.
 _WEIGHTS = 2.0**-5
@@ -263,14 +263,14 @@ def _measure(bench: _Bench) -> Behaviour:
     first, large = f"{_UPPER} 0", f"{_OTHER} large"
     base = _sizes(bench.run())
     rate, quarter = ([base[f"{g} {i}"] for i in range(_EQUAL)] for g in (_UPPER, _LOWER))
-    gradient_power = _power(_sizes(bench.run(gradient=FACTOR))[first], rate[0], FACTOR)
+    gradient_power = _power(_sizes(bench.run(gradient=LARGER))[first], rate[0], LARGER)
     later = _measure_later(bench) if abs(gradient_power) > _SAME else gradient_power
     return Behaviour(
         still=_sizes(bench.run(gradient=0.0, slower=_SLOWER))[first] / rate[0],
         lr_power=_power(rate[0], quarter[0], RATE_RATIO),
         gradient_power=gradient_power,
         gradient_power_later=later,
-        weight_power=_power(_sizes(bench.run(weights=FACTOR))[large], base[large], FACTOR),
+        weight_power=_power(_sizes(bench.run(weights=LARGER))[large], base[large], LARGER),
         place_ratio=max(rate) / min(rate) if min(rate) else math.inf,
         sizes={n: base[f"{_OTHER} {n}"] / rate[0] for n in SHAPES if n != "square"},
         decay=_measure_decay(bench) if bench.case.decays else None,
@@ -281,8 +281,8 @@ def _measure(bench: _Bench) -> Behaviour:
 def _measure_later(bench: _Bench) -> float:
     """Return the power of the gradient in the last of many steps."""
     long = replace(bench, steps=_STEPS[-1])
-    larger, size = (_sizes(long.run(gradient=g)[-2:])[f"{_UPPER} 0"] for g in (FACTOR, 1.0))
-    return _power(larger, size, FACTOR)
+    larger, size = (_sizes(long.run(gradient=g)[-2:])[f"{_UPPER} 0"] for g in (LARGER, 1.0))
+    return _power(larger, size, LARGER)
 
 
 def _measure_decay(bench: _Bench) -> DecayShares:
@@ -298,7 +298,7 @@ def _measure_decay(bench: _Bench) -> DecayShares:
         ]
         * size
         / unit
-        for size in (1.0, FACTOR)
+        for size in (1.0, LARGER)
     )
     return DecayShares(
         share / unit, share_at_quarter / unit * RATE_RATIO, remainder, beside, beside_larger
