@@ -169,8 +169,6 @@ _PACKAGES: tuple[tuple[str, str, tuple[tuple[Any, ...], ...]], ...] = (
     ("grams", "grams-pytorch", (("Grams", "adamw"),)),
     ("grokadamw", "grokadamw", (("GrokAdamW", "adamw"),)),
     ("madgrad", "madgrad", (("MADGRAD", "adamw"), ("MirrorMADGRAD", "adamw"))),
-    ("sophia", "sophia-optimizer", (("SophiaG", "lion"),)),
-    ("kron_torch", "kron-torch", (("Kron", "adamw"),)),
     ("pytorch_ranger", "pytorch-ranger", (("Ranger", "adamw"),)),
 )  # fmt: skip
 
@@ -187,14 +185,14 @@ _USES_MUON = {
 }  # fmt: skip
 _MATRIX = {
     "shampoo": "shampoo", "soap": "soap", "scion": "muon_spectral", "scionlight": "muon_spectral",
-    "spectralsphere": "muon_plain", **_USES_MUON,
+    **_USES_MUON,
 }  # fmt: skip
 _COUPLED = ("lion", "adan", "adabelief", "sgdp", "yogi", "laprop", "stableadamw", "tiger")
 _FIXED = ("lion", "adan", "adabelief", "laprop")
-# Made from a model, or whose steps want second derivatives or several processes.
+# Made from a model, or whose steps want second derivatives, several processes or minutes.
 _APART = frozenset({
     "adalomo", "adammini", "lomo", "lbfgs", "bsam", "adahessian", "sophiah", "demo", "lorarite",
-    "distributedmuon", "alig", "ranger21",
+    "distributedmuon", "alig", "ranger21", "kron", "spectralsphere",
 })  # fmt: skip
 
 

@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .catalog import DECAY, LR, Configuration
+from .catalog import DECAY, LR
 
 _HEAD = f"""# What optimizers of public packages do
 
-Written by `python -m benchmarks.optimizers` (`pip install` the packages with `--no-deps`; see the
-extra `optimizers` in `pyproject.toml`; dion and SOAP are on GitHub alone). Each configuration was
-made as a user would: recipe with `follows=`, groups with lr = {LR:g} and weight decay {DECAY:g},
+Measured and written by `python -m benchmarks.optimizers` (install the packages of the extra
+`optimizers` with `pip install --no-deps`; dion and SOAP are on GitHub alone). Each configuration
+was made as a user would: recipe with `follows=`, groups with lr = {LR:g} and weight decay {DECAY:g},
 no `lr=` for the constructor unless the table shows it, then `recipe.verify(..., test=True)`.
 
 - **verify**: what it said; for what it refuses, what [the trial](../reference/optimizers.md)
@@ -28,25 +28,24 @@ class Row:
     """What was found of one configuration.
 
     Attributes:
-        configuration: It.
-        version: Version of its package.
+        package: Name of its package.
+        version: Version of the package.
+        label: The class with its options.
+        follows: The rule that it is said to follow.
         verdict: What `verify` says: passes, refused, caution, or not made.
         reason: Its message.
         faults: What the steps at two widths show.
-        seconds: What `verify` took.
+        seconds: Time of the processor that `verify` took.
     """
 
-    configuration: Configuration
+    package: str
     version: str
+    label: str
+    follows: str
     verdict: str
     reason: str
     faults: Sequence[str]
     seconds: float
-
-    @property
-    def agrees(self) -> bool:
-        """Whether `verify` and the steps at two widths say the same."""
-        return (self.verdict == "passes") != bool(self.faults)
 
 
 def write_page(rows: Sequence[Row]) -> str:
@@ -67,7 +66,7 @@ def write_page(rows: Sequence[Row]) -> str:
         _HEAD,
         *table,
         "",
-        f"`verify` took {median:.2g} s (median, on a busy machine).",
+        f"`verify` took {median:.2g} s of one core (median).",
         "",
         _NOTES,
         *_write_rows([row for row in rows if row in made]),
@@ -83,15 +82,15 @@ def _count(rows: Sequence[Row], *, passes: bool, faults: bool) -> int:
 
 def _write_rows(rows: Sequence[Row]) -> list[str]:
     lines = []
-    for package in dict.fromkeys(row.configuration.package for row in rows):
-        own = [row for row in rows if row.configuration.package == package]
+    for package in dict.fromkeys(row.package for row in rows):
+        own = [row for row in rows if row.package == package]
         lines += [f"\n## {package} {own[0].version}\n"]
         lines += [
             "| optimizer | follows | verify | steps at widths 64 and 256 |",
             "|---|---|---|---|",
         ]
         lines += [
-            f"| `{row.configuration.label}` | `{row.configuration.follows}` | {_tell(row)} | "
+            f"| `{row.label}` | `{row.follows}` | {_tell(row)} | "
             f"{'; '.join(row.faults) or 'as promised'} |"
             for row in own
         ]

@@ -112,7 +112,8 @@ def _try_copies(
     for case, rates in _list_cases(optimizer, trained):
         measured = measure_behaviour(case)
         if isinstance(measured, Untried):
-            _tell_untried(name, measured, required=required)
+            if required or measured.wants_equal_rates or not measured.will_show:
+                _tell_untried(name, measured, required=required)
             continue
         found = find_deviations(measured, kind, optimizer, rates=rates)
         head = f"verify: tried copies of {name} as {kind!r}: "

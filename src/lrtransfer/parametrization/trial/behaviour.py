@@ -25,7 +25,7 @@ import torch
 
 from .copies import COPIERS, Copier, Options, TorchOptimizer, copy_option
 
-FACTOR = 16.0  # of gradients and weights
+LARGER = 16.0  # of gradients and weights
 # Of the weights, as a root mean square: as small as initial values are, since some trust ratios
 # end at 1; the large matrix, times 16, has a norm beyond 10, at which others end.
 _WEIGHTS = 2.0**-5
@@ -129,10 +129,13 @@ class Untried:
 
     Attributes:
         reason: The error of the first attempt.
+        will_show: Whether the optimizer itself will fail likewise at its first step: the groups
+            lack an option, or values are not finite.
         wants_equal_rates: Whether it works where all groups have one rate.
     """
 
     reason: str
+    will_show: bool = False
     wants_equal_rates: bool = False
 
 
@@ -148,11 +151,10 @@ def measure_behaviour(case: Case) -> Behaviour | Untried:
         (1.0, 0.0)
     """
     with _isolate(case.device):
-        reason, bench = _find_bench(case)
-        if bench is not None:
+        bench = _find_bench(case)
+        if isinstance(bench, _Bench):
             return _measure(bench)
-        _, bench = _find_bench(case, rates=1.0)
-    return Untried(reason, wants_equal_rates=bench is not None)
+        return replace(bench, wants_equal_rates=isinstance(_find_bench(case, rates=1.0), _Bench))
 
 
 Tensors = dict[str, torch.Tensor]
@@ -236,37 +238,39 @@ def _detach(tensors: Mapping[str, torch.Tensor]) -> Tensors:
     return {name: p.detach().to("cpu", torch.float64, copy=True) for name, p in tensors.items()}
 
 
-def _find_bench(case: Case, *, rates: float = RATE_RATIO) -> tuple[str, _Bench | None]:
+def _find_bench(case: Case, *, rates: float = RATE_RATIO) -> _Bench | Untried:
     """Return a bench on which steps can be made, or the error of the first one tried."""
-    reasons = []
+    untried = []
     for copier, dtype, closure in itertools.product(
         COPIERS, (torch.float64, torch.float32), (False, True)
     ):
         for steps in _STEPS:
             bench = _Bench(case, copier, dtype, closure, steps, rates)
             try:
-                sizes = _sizes(bench.run())
+                size = _sizes(bench.run())[f"{_UPPER} 0"]
             except Exception as error:  # a stranger's code: told as the reason
-                reasons.append(f"{type(error).__name__}: {error}")
+                lacks = isinstance(error, KeyError) and error.args[0] not in case.options
+                untried.append(Untried(f"{type(error).__name__}: {error}", will_show=lacks))
                 break
-            if all(map(math.isfinite, sizes.values())) and sizes[f"{_UPPER} 0"] > 0:
-                return "", bench
-            reasons.append("its tensors did not move, or not to finite values")
-    return reasons[0], None
+            if 0 < size < math.inf:
+                return bench
+            how = "did not move" if size == 0 else "moved to values that are not finite"
+            untried.append(Untried(f"its tensors {how}", will_show=size != 0))
+    return untried[0]
 
 
 def _measure(bench: _Bench) -> Behaviour:
     first, large = f"{_UPPER} 0", f"{_OTHER} large"
     base = _sizes(bench.run())
     rate, quarter = ([base[f"{g} {i}"] for i in range(_EQUAL)] for g in (_UPPER, _LOWER))
-    gradient_power = _power(_sizes(bench.run(gradient=FACTOR))[first], rate[0], FACTOR)
+    gradient_power = _power(_sizes(bench.run(gradient=LARGER))[first], rate[0], LARGER)
     later = _measure_later(bench) if abs(gradient_power) > _SAME else gradient_power
     return Behaviour(
         still=_sizes(bench.run(gradient=0.0, slower=_SLOWER))[first] / rate[0],
         lr_power=_power(rate[0], quarter[0], RATE_RATIO),
         gradient_power=gradient_power,
         gradient_power_later=later,
-        weight_power=_power(_sizes(bench.run(weights=FACTOR))[large], base[large], FACTOR),
+        weight_power=_power(_sizes(bench.run(weights=LARGER))[large], base[large], LARGER),
         place_ratio=max(rate) / min(rate) if min(rate) else math.inf,
         sizes={n: base[f"{_OTHER} {n}"] / rate[0] for n in SHAPES if n != "square"},
         decay=_measure_decay(bench) if bench.case.decays else None,
@@ -277,8 +281,8 @@ def _measure(bench: _Bench) -> Behaviour:
 def _measure_later(bench: _Bench) -> float:
     """Return the power of the gradient in the last of many steps."""
     long = replace(bench, steps=_STEPS[-1])
-    larger, size = (_sizes(long.run(gradient=g)[-2:])[f"{_UPPER} 0"] for g in (FACTOR, 1.0))
-    return _power(larger, size, FACTOR)
+    larger, size = (_sizes(long.run(gradient=g)[-2:])[f"{_UPPER} 0"] for g in (LARGER, 1.0))
+    return _power(larger, size, LARGER)
 
 
 def _measure_decay(bench: _Bench) -> DecayShares:
@@ -294,7 +298,7 @@ def _measure_decay(bench: _Bench) -> DecayShares:
         ]
         * size
         / unit
-        for size in (1.0, FACTOR)
+        for size in (1.0, LARGER)
     )
     return DecayShares(
         share / unit, share_at_quarter / unit * RATE_RATIO, remainder, beside, beside_larger

@@ -16,7 +16,7 @@ import torch
 from ..optimizers import KINDS
 from ..powers import CONSTANT, Fans, Power
 from ..rules import FAMILIES, Role, UpdateFamily
-from .behaviour import FACTOR, RATE_RATIO, SHAPES, Behaviour, DecayShares
+from .behaviour import LARGER, RATE_RATIO, SHAPES, Behaviour, DecayShares
 
 _POWERS = 0.1  # how far a measured power may be off; some optimizers settle in their first steps
 _NONE = 1e-4  # a share that is none; at first steps that are small, decays are, too
@@ -139,15 +139,15 @@ def _tell_step(measured: Behaviour, kind: str, *, hint: bool = True) -> list[Dev
         found.append(Deviation(got, f"{family.gradient_power:g} ({kind})", remedy))
     weights = 1.0 if family.follows_weights else 0.0
     if not _is_near(measured.weight_power, weights, measured):
-        factor = FACTOR**measured.weight_power
-        got = f"a step {factor:.3g} times as large with weights {FACTOR:g} times as large"
+        factor = LARGER**measured.weight_power
+        got = f"a step {factor:.3g} times as large with weights {LARGER:g} times as large"
         also = (
             "Its trust ratio ends at a fixed norm: lift that limit. "
             * (measured.weight_power > 0.4)
             if family.follows_weights
             else ""
         )
-        found.append(Deviation(got, f"{FACTOR**weights:g} ({kind})", also + remedy))
+        found.append(Deviation(got, f"{LARGER**weights:g} ({kind})", also + remedy))
     elif not found and (deviation := _tell_sizes(measured, kind, remedy)) is not None:
         found.append(deviation)
     return found
@@ -233,7 +233,7 @@ def _tell_relative_decay(
     """Return what is otherwise in a decay that a trust ratio is to multiply."""
     if abs(decay.beside) < _NONE:
         return _tell_coupled(optimizer) if decay.remainder > 2 * _SHARES else _tell_no_decay()
-    power = math.log(abs(decay.beside_larger / decay.beside) or 1e-9, FACTOR)
+    power = math.log(abs(decay.beside_larger / decay.beside) or 1e-9, LARGER)
     if abs(power - 1) < _POWERS:
         return None
     return Deviation(
@@ -247,7 +247,7 @@ def _tell_relative_decay(
 def _tell_relative(decay: DecayShares) -> Deviation:
     factor = decay.beside_larger / decay.beside if decay.beside else math.inf
     return Deviation(
-        f"weight decay that takes a share {factor:.2g} times as large of weights {FACTOR:g} times "
+        f"weight decay that takes a share {factor:.2g} times as large of weights {LARGER:g} times "
         "as large",
         "the same share, whatever their norm",
         "Use weight_decay=0, or a class that takes lr * weight_decay * W.",
