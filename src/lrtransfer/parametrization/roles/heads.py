@@ -30,8 +30,9 @@ def require_fixed_head_width(pairs: Sequence[tuple[Attention, Attention]], base_
                 f"parametrize: got an attention ({who}) with head width {base.head_width} and "
                 f"{_name_scale(base, 'scale ')} at width {base_width}, {grown.head_width} and "
                 f"{_name_scale(grown)} at width {2 * base_width}, wanted one head width, or a "
-                "scale proportional to 1/head width, which muP needs where it grows. Keep the head "
-                "width fixed by growing the number of heads (num_heads) with width, or scale by 1/d."
+                "scale proportional to 1/head width, which muP needs where it grows. Keep the "
+                "head width fixed by growing the number of heads (num_heads) with width, or scale "
+                "by 1/d."
             )
 
 
