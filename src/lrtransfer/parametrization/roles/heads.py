@@ -27,10 +27,10 @@ def require_fixed_head_width(pairs: Sequence[tuple[Attention, Attention]], base_
         if not math.isclose(grown.scale, scale, rel_tol=1e-4):
             who = ", ".join(sorted(base.queries)) or "queries fused with keys"
             raise ParametrizationError(
-                f"parametrize: got an attention ({who}) with head width {base.head_width} "
-                f"and {_name_scale(base, 'scale ')} at width {base_width}, {grown.head_width} "
-                f"and {_name_scale(grown)} at width {2 * base_width}, wanted one head width, or "
-                "a scale proportional to 1/head width, which muP needs where it grows. Keep the "
+                f"parametrize: got an attention ({who}) with head width {base.head_width} and "
+                f"{_name_scale(base, 'scale ')} at width {base_width}, {grown.head_width} and "
+                f"{_name_scale(grown)} at width {2 * base_width}, wanted one head width, or a "
+                "scale proportional to 1/head width, which muP needs where it grows. Keep the "
                 "head width fixed by growing the number of heads (num_heads) with width, or scale "
                 "by 1/d."
             )
