@@ -144,28 +144,6 @@ def _list_loss_problems(program: Program, varying: Sequence[str]) -> list[str]:
     return []
 
 
-def find_program_problem(program: Program, schemes: Sequence[str]) -> str | None:
-    """Return why a program could not be started from here; None where nothing speaks against it.
-
-    A shell finds out itself. A name that differs between the runs is filled in for each scheme.
-
-    Arguments:
-        program: How it is called.
-        schemes: What {scheme} stands for.
-    """
-    if program.shell:
-        return None
-    for scheme in schemes:
-        name = fill_in(shlex.split(program.command)[0], {"scheme": scheme})
-        if shutil.which(name) is None and not _PLACEHOLDER.search(name):
-            return (
-                f"command: got {program.command!r} ({name!r} is not found, or may not be "
-                "executed), wanted a program that can be started. Check its name, and the folder "
-                "you are in."
-            )
-    return None
-
-
 def fill_command(program: Program, values: Mapping[str, str]) -> list[str]:
     """Return the program and its arguments, placeholders filled in.
 

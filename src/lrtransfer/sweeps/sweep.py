@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..errors import ConfigError
 from ..runs.digests import Digests, compute_digests
-from ..study.program import Program, find_program_problem
 from ..study.study import Study
 from .curves import Curves
 from .designs.choose import make_design
@@ -44,13 +42,8 @@ def prepare_sweep(study: Study) -> Sweep:
     """Return a study with its digests, after checks that need more than its settings.
 
     Raises:
-        ConfigError: If the user's program cannot be started.
         UserError: If data or code cannot be used, or the budget does not pay the first round.
     """
-    if isinstance(study.work, Program):
-        problem = find_program_problem(study.work, study.schemes)
-        if problem is not None:
-            raise ConfigError(problem)
     sweep = Sweep(study, compute_digests(study))
     sweep.design.first()
     return sweep
