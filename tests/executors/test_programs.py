@@ -1,11 +1,8 @@
 """The user's own program as the trainer: real processes that crash, hang and diverge."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from lrtransfer.study.load import load
 from lrtransfer.study.study import Study
 from lrtransfer.sweeps.result import StudyResult
 from lrtransfer.sweeps.tune import run_study
+from tests.executors.test_supervised import is_alive
 from tests.studies import program_settings
 
 # A quadratic valley in log2 lr whose place moves with the width, and some special runs.
@@ -148,6 +146,42 @@ def test_when_every_run_fails_the_first_says_why(tmp_path: Path) -> None:
         run_study(study, tmp_path, workers=4)
 
 
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        ("no-such-program {width} {lr} {seed}", "No such file or directory"),
+        ("./not-executable {width} {lr} {seed}", "Permission denied"),
+        ("python3 no-such.py {width} {lr} {seed}", "no-such.py: No such file or directory"),
+        ("python3 -u -X dev no-such.py {width} {lr} {seed}", "no-such.py: No such file"),
+        ("sh -e no-such.sh {width} {lr} {seed}", "no-such.sh: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_started_is_found_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("not-executable").touch()
+    study = load(None, program_settings(Path(), trainer={"command": command}))
+    with pytest.raises(UserError, match=rf"command: got .*{what}.* wanted a program"):
+        run_study(study, Path("out"), workers=1)
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python3 -m no.such.module {width} {lr} {seed}",
+        "env python3 no-such.py {width} {lr} {seed}",
+        "python3 -S -c pass/{width}{lr}{seed}",
+    ],
+)
+def test_what_fails_in_every_run_is_not_tried_for_every_run(tmp_path: Path, command: str) -> None:
+    study = load(None, program_settings(Path(), trainer={"command": command, "retries": 0}))
+    with pytest.raises(UserError, match=r"from any of 48 runs \(9 were tried\).*exit code"):
+        run_study(study, tmp_path, workers=1)
+    assert len(outputs(tmp_path)) == 9  # three of every width
+
+
 def test_a_wrong_place_of_the_loss_is_found_out_at_once(tmp_path: Path) -> None:
     trainer = {"command": "echo {width} {lr} {seed}", "loss_from": "stdout:loss (.*)"}
     study = load(None, program_settings(Path(), trainer=trainer))
@@ -181,46 +215,6 @@ def test_a_result_that_is_no_file_is_one_error(tmp_path: Path, loss_from: str) -
     study = load(None, program_settings(Path(), trainer=trainer))
     with pytest.raises(UserError, match=r"wanted a folder and a result file|loss_from: got no"):
         run_study(study, tmp_path, workers=1)
-
-
-SLEEPER = """
-import os, pathlib, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-(pathlib.Path(sys.argv[1]) / "pids").write_text(f"{os.getpid()} {child.pid}")
-time.sleep(600)
-"""
-
-
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_programs_and_their_children_end_with_the_driver(
-    tmp_path: Path, sent: signal.Signals, code: int
-) -> None:
-    (tmp_path / "sleep.py").write_text(SLEEPER)
-    command = [sys.executable, "-m", "lrtransfer", "tune", "--widths", "64,128", "--target", "256"]
-    command += ["--command", f"{sys.executable} sleep.py {{out}} {{width}} {{lr}} {{seed}}"]
-    command += ["--loss-from", "{out}/r.json:loss", "--workers", "2", "--out", "out"]
-    driver = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while len(found := list(tmp_path.glob("out/runs/*/pids"))) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    time.sleep(0.2)
-    pids = [int(pid) for path in found for pid in path.read_text().split()]
-    driver.send_signal(sent)
-    _, said = driver.communicate(timeout=60)
-    assert driver.returncode == code, said
-    assert len(pids) == 4
-    assert not any(map(is_alive, pids))
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that waits to be reaped does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_json_names_the_failures(program: Path, tmp_path: Path) -> None:

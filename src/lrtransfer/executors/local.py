@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from multiprocessing.connection import wait
 from typing import Self
 
@@ -75,9 +76,9 @@ class LocalProcesses:
         for worker in workers:
             worker.terminate()
         deadline = time.monotonic() + GRACE_SECONDS
-        with ExitStack() as closing:  # a second interrupt, while one is closed, leaves no other
+        with ExitStack() as closing:
             for worker in workers:
-                closing.callback(worker.close, deadline)
+                closing.push(partial(_close, worker, deadline))
 
     def _engage(self, trainer: Trainer, agenda: Agenda) -> None:
         """Let idle workers, and new ones as far as there may be more, begin what waits."""
@@ -97,3 +98,8 @@ class LocalProcesses:
             self._idle.append(worker)
         else:
             worker.close(time.monotonic())
+
+
+def _close(worker: Worker, deadline: float, interrupt: object, *_: object) -> None:
+    """Close a worker, at once where a second interrupt ended the waiting for another."""
+    worker.close(deadline if interrupt is None else time.monotonic())
