@@ -210,7 +210,7 @@ def _read_irregular(
         for row in rows:
             if row and row[0].startswith("#"):
                 comments += 1
-            elif any(cell.strip() for cell in row):
+            elif len(row) > 1 or any(cell.strip() for cell in row):
                 count += 1
                 short += len(row) < len(header)
                 chunk.append(_fit(row, len(header), f"{name}, row {count}"))

@@ -5,7 +5,7 @@ finished, was not made. Trackers write parameters and metrics under names of the
 TensorBoard, Optuna, Ray, syne-tune): `names` knows the usual ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,14 @@ from .attempts import Attempts, merge_lengths, note_merged
 from .cells import Cells, combine_codes, encode, label
 from .columns import Fields, match_columns
 from .controlled import keep_comparable
-from .doubts import note_score, note_spread, refuse_same_values
+from .doubts import note_score, refuse_same_values
 from .files import read_cells
 from .frames import frame_cells
 from .histories import Marks, keep_last_rows
 from .names import FIELD_NAMES
 from .outcomes import read_outcomes
 from .selection import ANY, find_column, select_rows
+from .spread import use_spread
 from .varying import check_varying
 
 
@@ -113,9 +114,9 @@ def _read(cells: Cells, reading: Reading) -> Runs:
             f"{'; '.join(notes)}."
         )
     refuse_same_values(fields, outcomes)
-    notes += note_spread(fields)
     groups = tuple(find_column(cells, key, "group_by") for key in reading.group_by)
-    attempts = make_attempts(fields, outcomes, along, groups)
+    attempts, notes_on_spread = use_spread(make_attempts(fields, outcomes, along, groups), fields)
+    notes += notes_on_spread
     marks = _read_marks(fields, attempts)
     last, more = keep_last_rows(attempts, marks)
     attempts, marks = attempts.take(last), marks.take(last)
@@ -123,6 +124,7 @@ def _read(cells: Cells, reading: Reading) -> Runs:
     read = {name.column for name in fields.names.values()} | set(groups)
     pooled = {find_column(cells, key, "where") for key, value in where.items() if value == ANY}
     more += [*notes_on_index, *check_varying(attempts, cells, read, pooled)]
+    attempts = _pool_seeds(attempts, cells, pooled)
     kept, notes_on_settings, conditions = keep_comparable(attempts, along)
     table, notes_on_seeds = _number_seeds(attempts.take(kept).order())
     if not reading.maximize:
@@ -157,6 +159,15 @@ def _use_index_as_length(attempts: Attempts, marks: Marks) -> tuple[Attempts, li
     return replace(attempts, controlled={**attempts.controlled, "steps": steps}), notes
 
 
+def _pool_seeds(attempts: Attempts, cells: Cells, pooled: Collection[str]) -> Attempts:
+    """Number equal seeds of different settings apart, where these are judged together."""
+    if not pooled or np.isnan(attempts.seed).any():
+        return attempts
+    settings = [label(cells.columns[column]).codes[attempts.row] for column in sorted(pooled)]
+    seed = combine_codes(encode(attempts.seed), *settings)
+    return replace(attempts, seed=seed.astype(np.float64))
+
+
 def _number_seeds(attempts: Attempts) -> tuple[RunTable, list[str]]:
     """Number repeated runs of a table without seeds by their order; drop repeated rows."""
     unknown = np.isnan(attempts.seed)
@@ -179,6 +190,7 @@ def _number_seeds(attempts: Attempts) -> tuple[RunTable, list[str]]:
         lr=attempts.lr,
         seed=seed.astype(np.int64),
         loss=attempts.loss,
+        error=None if np.isnan(attempts.error).all() else attempts.error,
     )
     return RunTable(columns), notes
 
