@@ -134,3 +134,26 @@ def test_a_study_is_tuned_and_plotted(tmp_path: Path) -> None:
 def test_names_are_loaded_on_first_use() -> None:
     code = "import lrtransfer as lt, sys; lt.verdict; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_rows_are_chosen_as_by_the_command() -> None:
+    rows = [{**row, "wd": wd} for row in ROWS for wd in (0.0, 0.1)]
+    with pytest.raises(TableError, match=r"looks like a setting: wd \(0.0, 0.1\)"):
+        lt.verdict(rows)
+    assert len(lt.verdict(rows, where={"wd": 0.1}).table) == len(ROWS)
+    assert list(lt.verdict(rows, group_by="wd").verdict) == ["wd=0.0", "wd=0.1"]
+    scores = [{**row, "loss": None, "acc": 1 / row["loss"]} for row in ROWS]
+    assert lt.verdict(scores, maximize=True).verdict == {"all": "transfers"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "options", "message"),
+    [
+        (ROWS, {"where": "wd=1"}, "where: got 'wd=1', wanted values by column"),
+        (lt.verdict(ROWS).table, {"where": {"wd": 1}}, "with a RunTable, wanted it with a file"),
+        (lt.verdict(ROWS).table, {"maximize": True}, "with a RunTable, wanted it with a file"),
+    ],
+)
+def test_wrong_choices_are_one_error(runs: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        lt.verdict(runs, **options)

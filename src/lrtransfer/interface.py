@@ -226,10 +226,20 @@ def _require_mapping(key: str, value: object) -> None:
         raise TableError(f"{key}: got {value!r}, wanted {example}.")
 
 
+def _require_no_reading(options: Mapping[str, Any]) -> None:
+    for key in ("columns", "where", "group_by", "maximize"):
+        if options[key]:
+            raise TableError(
+                f"{key}: got {options[key]!r} with a RunTable, wanted it with a file, a data frame "
+                "or rows. A RunTable holds the runs to be judged, and has no columns to choose."
+            )
+
+
 def _read_table(runs: Any, **options: Any) -> "Runs":
     from .integrations.tables.runs import Runs, parse_runs, read_runs
 
     if isinstance(runs, RunTable):
+        _require_no_reading(options)
         return Runs(runs, "", ())
     if isinstance(runs, (str, PathLike)):
         return read_runs(Path(runs), **options)

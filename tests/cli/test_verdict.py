@@ -194,3 +194,60 @@ def test_no_torch_is_loaded() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "transfers" in done.stdout
+
+
+def write_settings(name: str) -> str:
+    """Write runs of two schedules, one of which moves the optimum."""
+    one = Path(write_runs(name, drift=0, scheme="cosine")).read_text()
+    other = Path(write_runs(name, drift=-2, scheme="constant")).read_text().split("\n", 1)[1]
+    Path(name).write_text((one + other).replace("scheme", "schedule"))
+    return name
+
+
+def test_settings_are_selected_or_judged_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    name = write_settings("runs.csv")
+    assert main(["verdict", name]) == 2
+    assert "looks like a setting: schedule (cosine, constant)" in capsys.readouterr().err
+    cosine = document(capsys, name, "--where", "schedule=cosine, width=64,width=256")
+    assert cosine["schemes"]["all"]["verdict"] == "transfers"
+    assert [optimum["size"] for optimum in cosine["schemes"]["all"]["optima"]] == [64, 256]
+    assert "120 of 180 rows are left out by `where`" in cosine["warnings"]
+    both = document(capsys, name, "--group-by", "schedule")["schemes"]
+    assert {scheme: answer["verdict"] for scheme, answer in both.items()} == {
+        "schedule=cosine": "transfers",
+        "schedule=constant": "does not transfer",
+    }
+    assert list(document(capsys, name, "--where", "schedule=*")["schemes"]) == ["all"]
+
+
+def test_a_score_is_judged_by_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(w, x) for w in (64, 128, 256) for x in range(-11, -2)]
+    text = "".join(f"{w},{2.0**x},{0.9 - 0.002 * (x + 7) ** 2}\n" for w, x in rows)
+    Path("runs.csv").write_text("width,lr,accuracy\n" + text)
+    assert main(["verdict", "runs.csv"]) == 2
+    assert "--maximize" in capsys.readouterr().err
+    answer = document(capsys, "runs.csv", "--maximize")
+    regret = answer["schemes"]["all"]["regret"]
+    assert answer["schemes"]["all"]["verdict"] == "transfers"
+    assert regret["best_loss"] == pytest.approx(0.1)
+    assert answer["schemes"]["all"]["optima"][0]["log2_lr"] == pytest.approx(-7, abs=0.01)
+    assert any("1 minus the score" in note for note in answer["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--where", "width"], "where: got 'width', wanted FIELD=VALUE"),
+        (["--where", ""], "where: got '', wanted FIELD=VALUE"),
+        (["--where", "width=7"], "where: got d_model=7, wanted a value of this column"),
+        (["--where", "colour=7"], "where: got colour, wanted one column"),
+        (["--group-by", "colour"], "group_by: got colour, wanted one column"),
+        (["--maximize"], "maximize: got|wanted also loss"),
+        (["--maximize", "--columns", "loss=val_loss"], "maximize: got 'val_loss', wanted a score"),
+    ],
+)
+def test_wrong_choices_are_one_error(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verdict", write_runs("runs.csv", drift=0), *arguments]) == 2
+    assert re.search(message, capsys.readouterr().err)

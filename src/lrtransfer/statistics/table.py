@@ -52,12 +52,15 @@ class LossCurve:
         log2_lr: Learning rates as log2, increasing, shape (K,).
         loss: Final losses, shape (S, K); +inf where diverged, NaN where no run was made.
         seeds: Seeds of the rows of `loss`, S of them; empty where they are not known.
+        error: Standard errors of losses that are means of several runs, NaN where they are not
+            known, shape (S, K); None where no loss is such a mean.
     """
 
     size: int
     log2_lr: FloatArray
     loss: FloatArray
     seeds: tuple[int, ...] = ()
+    error: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -71,6 +74,7 @@ class RunColumns:
         lr: Learning rates, shape (R,).
         seed: Seeds, shape (R,).
         loss: Final losses, +inf where a run diverged, shape (R,).
+        error: Standard errors of losses that are means, as in `LossCurve`, shape (R,); or None.
     """
 
     schemes: tuple[str, ...]
@@ -79,6 +83,7 @@ class RunColumns:
     lr: FloatArray
     seed: Int64Array
     loss: FloatArray
+    error: FloatArray | None = None
 
     def __len__(self) -> int:
         """Return the number of runs."""
@@ -185,9 +190,14 @@ def _make_curve(columns: RunColumns, rows: Int64Array) -> LossCurve:
     seeds, seed = np.unique(columns.seed[rows], return_inverse=True)
     loss = np.full((len(seeds), len(rates)), np.nan)
     loss[seed, rate] = columns.loss[rows]
+    error = None
+    if columns.error is not None:
+        error = np.full(loss.shape, np.nan)
+        error[seed, rate] = columns.error[rows]
     return LossCurve(
         size=int(columns.size[rows[0]]),
         log2_lr=np.log2(rates),
         loss=loss,
         seeds=tuple(seeds.tolist()),
+        error=error,
     )

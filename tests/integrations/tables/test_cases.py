@@ -85,7 +85,7 @@ READ = {
     ),
     "means with their spread": (
         write("width,lr,loss,loss_std", ((w, lr, x, 0.004) for w, lr, x in points())),
-        "column 'loss_std' looks like the spread of the losses and is ignored",
+        "read the noise of the losses from column 'loss_std'",
     ),
     "rates as logarithms": (
         write("width,log10_lr,loss",

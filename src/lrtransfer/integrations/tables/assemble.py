@@ -53,6 +53,7 @@ def make_attempts(
         lr=lr,
         seed=seed,
         loss=outcomes.loss[rows],
+        error=np.full(len(rows), np.nan),
         controlled={f: merge_lengths(v) if f in _LENGTHS else v for f, v in controlled.items()},
     )
 

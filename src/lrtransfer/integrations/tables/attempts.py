@@ -27,6 +27,7 @@ class Attempts:
         lr: Learning rate, shape (R,).
         seed: Seed, NaN where it is not known, shape (R,).
         loss: Final loss, +inf where the run diverged, shape (R,).
+        error: Standard error of the loss, where it is a mean of several runs, shape (R,).
         controlled: Values of the controlled variables that the table has, by field, each of shape
             (R,).
     """
@@ -38,6 +39,7 @@ class Attempts:
     lr: FloatArray
     seed: FloatArray
     loss: FloatArray
+    error: FloatArray
     controlled: Mapping[str, FloatArray]
 
     def __len__(self) -> int:

@@ -6,6 +6,7 @@ message can show the cell as it stands.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,12 +56,17 @@ class Labels:
     """A column by its distinct texts.
 
     Attributes:
-        names: The distinct texts, in order of first appearance, V of them.
+        texts: The distinct texts, in order of first appearance, V of them.
         codes: Which of them each row has, -1 where its cell is empty, shape (R,).
     """
 
-    names: tuple[str, ...]
+    texts: TextColumn
     codes: Int64Array
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The distinct texts; of a long column with a text per row they take much memory."""
+        return tuple(self.texts.to_pylist())
 
     def select(self, chosen: BoolArray) -> BoolArray:
         """Return the rows whose text is among those chosen, shape (V,); never an empty cell."""
@@ -72,17 +78,17 @@ def label(column: TextColumn) -> Labels:
     """Return a column by its distinct texts, without spaces around them.
 
     Example:
-        >>> label(pa.array(["a", " b", None, "a"]))
-        Labels(names=('a', 'b'), codes=array([ 0,  1, -1,  0]))
+        >>> labels = label(pa.array(["a", " b", None, " ", "a"]))
+        >>> labels.names, labels.codes
+        (('a', 'b'), array([ 0,  1, -1, -1,  0]))
     """
     encoded = pc.utf8_trim_whitespace(column).dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    names = tuple(encoded.dictionary.to_pylist())
-    if "" in names:
-        blank = names.index("")
+    texts = encoded.dictionary
+    if (blank := pc.index(texts, "").as_py()) >= 0:
         codes = np.where(codes == blank, -1, codes - (codes > blank))
-        names = names[:blank] + names[blank + 1 :]
-    return Labels(names, codes)
+        texts = pa.concat_arrays([texts[:blank], texts[blank + 1 :]])
+    return Labels(texts, codes)
 
 
 def combine_codes(*codes: Int64Array) -> Int64Array:

@@ -43,17 +43,29 @@ def read_delimited(data: bytes, name: str) -> Cells:
     text = _skip_preamble(_Text(data=data))
     header, body = _read_header(text)
     _check_header(header, name)
-    columns, comments = _read_regular(body, header), len(body.comments)
-    if columns is None:
-        columns, between, more = _read_irregular(body, header, name)
+    table, comments = _read_regular(body, header), len(body.comments)
+    if table is None:
+        table, between, more = _read_irregular(body, header, name)
         comments, notes = comments + between, notes + more
     if comments:
         notes.append(f"{comments} comment lines are skipped")
-    if body.holds(b'"'):
-        _refuse_swallowed_rows(columns, header, body.delimiter, name)
+    delimiter, has_quotes = body.delimiter, body.holds(b'"')
+    del data, text, body  # a large table does not stand in memory three times
+    rows = np.arange(1, table.num_rows + 1)
+    columns = _take_columns(table, header)
+    if has_quotes:
+        _refuse_swallowed_rows(columns, header, delimiter, name)
     kept = {title: column for title, column in zip(header, columns, strict=True) if title}
-    count = len(columns[0]) if columns else 0
-    return Cells(name=name, columns=kept, rows=np.arange(1, count + 1), notes=tuple(notes))
+    return Cells(name=name, columns=kept, rows=rows, notes=tuple(notes))
+
+
+def _take_columns(table: pa.Table, header: Sequence[str]) -> list[TextColumn]:
+    """Return the columns of a table in one piece each; the pieces are freed one by one."""
+    columns = []
+    for _ in header:
+        columns.append(table.column(0).combine_chunks())
+        table = table.remove_column(0)
+    return columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,8 +175,8 @@ def _check_header(header: Sequence[str], name: str) -> None:
         )
 
 
-def _read_regular(body: _Text, header: Sequence[str]) -> list[TextColumn] | None:
-    """Return the columns of a table whose rows are all of one length; None if some are not."""
+def _read_regular(body: _Text, header: Sequence[str]) -> pa.Table | None:
+    """Return a table whose rows are all of one length; None if some are not."""
     names = [str(i) for i in range(len(header))]
     first = next((line for line, _ in body.lines()), "")
     if not first.strip() or first.startswith("#") or body.holds(b"\n#"):
@@ -177,7 +189,7 @@ def _read_regular(body: _Text, header: Sequence[str]) -> list[TextColumn] | None
         return "error" if irregular else "skip"
 
     try:
-        table = pyarrow.csv.read_csv(
+        return pyarrow.csv.read_csv(
             pa.BufferReader(pa.py_buffer(body.data).slice(body.start)),
             read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
             parse_options=pyarrow.csv.ParseOptions(
@@ -195,13 +207,12 @@ def _read_regular(body: _Text, header: Sequence[str]) -> list[TextColumn] | None
         if irregular:
             return None
         raise
-    return [column.combine_chunks() for column in table.columns]
 
 
 def _read_irregular(
     body: _Text, header: Sequence[str], name: str
-) -> tuple[list[TextColumn], int, list[str]]:
-    """Return the columns of any table, the number of comments, and a note on short rows."""
+) -> tuple[pa.Table, int, list[str]]:
+    """Return any table, the number of comments in it, and a note on short rows."""
     text = io.StringIO(body.data[body.start :].decode(), newline="")
     rows = csv.reader(text, delimiter=body.delimiter, strict=True)
     chunks, chunk = list[list[TextColumn]](), list[list[str | None]]()
@@ -210,7 +221,7 @@ def _read_irregular(
         for row in rows:
             if row and row[0].startswith("#"):
                 comments += 1
-            elif any(cell.strip() for cell in row):
+            elif len(row) > 1 or any(cell.strip() for cell in row):
                 count += 1
                 short += len(row) < len(header)
                 chunk.append(_fit(row, len(header), f"{name}, row {count}"))
@@ -223,9 +234,10 @@ def _read_irregular(
             f"as it stands, all up to line {rows.line_num} is one cell. Close or remove the quote."
         ) from None
     chunks.append(_transpose(chunk) if chunk else [pa.array([], pa.string()) for _ in header])
-    columns = [pa.concat_arrays(parts) for parts in zip(*chunks, strict=True)]
+    columns = [pa.chunked_array(parts, pa.string()) for parts in zip(*chunks, strict=True)]
+    table = pa.table(columns, names=[str(i) for i in range(len(header))])
     note = f"{short} rows have fewer cells than the header: the missing ones are blank"
-    return columns, comments, [note] if short else []
+    return table, comments, [note] if short else []
 
 
 def _fit(row: list[str], length: int, where: str) -> list[str | None]:
@@ -255,6 +267,6 @@ def _refuse_swallowed_rows(
                 if len(cells) >= len(header) > 1 and numbers >= min(2, len(header)):
                     raise TableError(
                         f"runs: got a quote in {name}, row {row + 1}, column {title!r}, that is "
-                        "closed some rows later: the rows between would be one cell. Close it in "
-                        "its row or remove it."
+                        "closed some rows later, wanted it closed in its row: the rows between "
+                        "would be one cell. Close or remove it."
                     )

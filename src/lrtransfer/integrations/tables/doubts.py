@@ -1,17 +1,13 @@
 """What makes the losses of a table doubtful: they are another field, or look like a score."""
 
-import re
-
 import numpy as np
 
 from ...errors import TableError
 from ...statistics.table import LossCurve, RunTable
 from .columns import Fields
-from .names import read_name
 from .outcomes import Outcomes
 
 _NUMERIC = ("width", "depth", "lr", "seed", "steps", "batch", "tokens")
-_SPREAD = re.compile(r"(.*_)?(std|sd|stdev|stddev|sem|stderr|se)(_.*)?")
 _LEAST_RATES, _LEAST_CURVES = 4, 2  # fewer may rise and fall by chance
 
 
@@ -37,20 +33,6 @@ def refuse_same_values(fields: Fields, outcomes: Outcomes) -> None:
                 f"{columns[1]!r}, read as the {field}, wanted a loss. Name its column with "
                 "--columns loss=NAME."
             )
-
-
-def note_spread(fields: Fields) -> list[str]:
-    """Return a note on a column with standard deviations of the losses, which is not used."""
-    loss = fields.names["loss"].terms[-1]
-    for column in fields.cells.columns:
-        term = read_name(column).terms[-1]
-        match = _SPREAD.fullmatch(term)
-        if match and (not (match[1] or match[3]) or loss in term or "loss" in term):
-            return [
-                f"column {column!r} looks like the spread of the losses and is ignored: the noise "
-                "is judged by the scatter of the runs; give the losses of single seeds, if you can"
-            ]
-    return []
 
 
 def note_score(table: RunTable) -> list[str]:

@@ -60,8 +60,7 @@ def read_cells(path: Path) -> Cells:
             f"them and {', '.join(_OPENERS)}. Export the runs as one of these."
         )
     try:
-        data = path.read_bytes()
-        cells = read(opener(data) if opener else data, path.name)
+        cells = read(opener(path.read_bytes()) if opener else path.read_bytes(), path.name)
     except TableError:
         raise
     except (

@@ -69,14 +69,14 @@ def _explain(field: str, names: Iterable[ColumnName], usual: set[str]) -> str | 
         if field == "loss" and looks_like_score(name):
             return (
                 f"runs: got no loss but {name.column!r}, which looks like a score: more of it is "
-                "better. Add --maximize (maximize=True) to judge 1 minus the score, or name a loss "
-                "with --columns loss=NAME."
+                "better; wanted to be told so. Add --maximize (maximize=True) to judge 1 minus the "
+                "score, or name a loss with --columns loss=NAME."
             )
         if field == "lr" and name.kind == "metric" and set(name.terms) & usual:
             return (
-                f"runs: got {name.column!r} as the only learning rate, a logged one: at the last "
-                "step it is what the schedule left of it. Add the rate that was set; if it was "
-                f"constant, say --columns lr={name.column}."
+                f"runs: got {name.column!r} as the only learning rate, a logged one, wanted the "
+                "one that was set: at the last step a rate is what the schedule left of it. Add "
+                f"it; if the rate was constant, say --columns lr={name.column}."
             )
         if field == "lr" and name.terms[-1] in {"log_lr", "log_learning_rate", "lr_log"}:
             return (

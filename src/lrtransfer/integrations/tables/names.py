@@ -48,7 +48,7 @@ FIELD_NAMES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("val_loss", "validation_loss", "valid_loss", "eval_loss", "dev_loss", "heldout_loss",
          "held_out_loss", "final_val_loss"),
         ("test_loss",),
-        ("loss", "final_loss"),
+        ("loss", "final_loss", "smooth_loss", "smoothed_loss"),
         tuple(dict.fromkeys(name for dialect in DIALECTS for name in dialect.losses)),
     ),
     "seed": (
@@ -75,7 +75,7 @@ FIELD_NAMES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "diverged": (
         ("diverged", "is_diverged", "has_diverged", "did_diverge", "is_nan", "has_nan",
-         "loss_is_nan", "exploded"),
+         "loss_is_nan", "isnan", "non_finite", "exploded"),
     ),
     "id": (
         ("trial_id", "run_id", "run_uuid", "uuid", "id", "trial", "run"),

@@ -1,5 +1,6 @@
 """Rows as objects: JSON lines, JSON, and mappings of Python."""
 
+import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,8 +21,16 @@ def read_json_lines(data: bytes, name: str) -> Cells:
     Raises:
         ValueError: If a line is no object.
     """
-    lines = data.decode("utf-8-sig").splitlines()
-    return object_cells((_parse(line) for line in lines if line.strip()), name)
+    return object_cells(_parse_lines(data.decode("utf-8-sig")), name)
+
+
+def _parse_lines(text: str) -> Iterator[Any]:
+    for number, line in enumerate(io.StringIO(text), start=1):
+        if line.strip():
+            try:
+                yield _parse(line)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
 
 
 def read_json(data: bytes, name: str) -> Cells:

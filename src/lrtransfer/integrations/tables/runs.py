@@ -5,7 +5,7 @@ finished, was not made. Trackers write parameters and metrics under names of the
 TensorBoard, Optuna, Ray, syne-tune): `names` knows the usual ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,14 @@ from .attempts import Attempts, merge_lengths, note_merged
 from .cells import Cells, combine_codes, encode, label
 from .columns import Fields, match_columns
 from .controlled import keep_comparable
-from .doubts import note_score, note_spread, refuse_same_values
+from .doubts import note_score, refuse_same_values
 from .files import read_cells
 from .frames import frame_cells
 from .histories import Marks, keep_last_rows
 from .names import FIELD_NAMES
 from .outcomes import read_outcomes
 from .selection import ANY, find_column, select_rows
+from .spread import use_spread
 from .varying import check_varying
 
 
@@ -75,7 +76,8 @@ def read_runs(path: Path, **options: Any) -> Runs:
     Raises:
         TableError: If the file or a column cannot be used, or a cell is no number.
     """
-    return _read(read_cells(path), Reading(**options))
+    reading = Reading(**options)
+    return _compare(*_find_runs(read_cells(path), reading), reading)  # the cells are freed between
 
 
 def parse_runs(rows: Any, *, name: str, **options: Any) -> Runs:
@@ -96,13 +98,15 @@ def parse_runs(rows: Any, *, name: str, **options: Any) -> Runs:
         >>> parse_runs(rows, name="mine", along="steps").table.observations[0].size
         500
     """
-    return _read(frame_cells(rows, name), Reading(**options))
+    reading = Reading(**options)
+    return _compare(*_find_runs(frame_cells(rows, name), reading), reading)
 
 
-def _read(cells: Cells, reading: Reading) -> Runs:
-    """Go from cells to outcomes: select, match, judge each row, compare, number the seeds."""
-    along, where = check_axis(reading.along, "along"), reading.where or {}
+def _find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str]]:
+    """Return the runs of a table, a row each, and what is to be said of its rows and columns."""
+    where = reading.where or {}
     cells = select_rows(cells, where)
+    along = check_axis(reading.along, "along")
     fields = match_columns(cells, reading.columns or {}, along, maximize=reading.maximize)
     outcomes = read_outcomes(fields, maximize=reading.maximize)
     left_out = [f"{n} rows {why}, and count as not made" for why, n in outcomes.left_out.items()]
@@ -113,23 +117,27 @@ def _read(cells: Cells, reading: Reading) -> Runs:
             f"{'; '.join(notes)}."
         )
     refuse_same_values(fields, outcomes)
-    notes += note_spread(fields)
     groups = tuple(find_column(cells, key, "group_by") for key in reading.group_by)
-    attempts = make_attempts(fields, outcomes, along, groups)
+    attempts, notes_on_spread = use_spread(make_attempts(fields, outcomes, along, groups), fields)
     marks = _read_marks(fields, attempts)
-    last, more = keep_last_rows(attempts, marks)
+    last, notes_on_histories = keep_last_rows(attempts, marks)
     attempts, marks = attempts.take(last), marks.take(last)
     attempts, notes_on_index = _use_index_as_length(attempts, marks)
     read = {name.column for name in fields.names.values()} | set(groups)
     pooled = {find_column(cells, key, "where") for key, value in where.items() if value == ANY}
-    more += [*notes_on_index, *check_varying(attempts, cells, read, pooled)]
-    kept, notes_on_settings, conditions = keep_comparable(attempts, along)
+    notes += [*notes_on_spread, *notes_on_histories, *notes_on_index]
+    notes += check_varying(attempts, cells, read, pooled)
+    return _pool_seeds(attempts, cells, pooled), notes
+
+
+def _compare(attempts: Attempts, notes: list[str], reading: Reading) -> Runs:
+    """Return the runs that compare, with numbered seeds."""
+    kept, notes_on_settings, conditions = keep_comparable(attempts, reading.along)
     table, notes_on_seeds = _number_seeds(attempts.take(kept).order())
-    if not reading.maximize:
-        notes += note_score(table)
+    doubts = [] if reading.maximize else note_score(table)
     diverged = int(np.isinf(table.columns.loss).sum())
     told = [f"{diverged} runs diverged (their loss is NaN or infinite)"] if diverged else []
-    warnings = (*notes, *more, *notes_on_settings, *notes_on_seeds, *told)
+    warnings = (*notes, *notes_on_settings, *notes_on_seeds, *doubts, *told)
     return Runs(table, conditions, warnings)
 
 
@@ -157,6 +165,15 @@ def _use_index_as_length(attempts: Attempts, marks: Marks) -> tuple[Attempts, li
     return replace(attempts, controlled={**attempts.controlled, "steps": steps}), notes
 
 
+def _pool_seeds(attempts: Attempts, cells: Cells, pooled: Collection[str]) -> Attempts:
+    """Number equal seeds of different settings apart, where these are judged together."""
+    if not pooled or np.isnan(attempts.seed).any():
+        return attempts
+    settings = [label(cells.columns[column]).codes[attempts.row] for column in sorted(pooled)]
+    seed = combine_codes(encode(attempts.seed), *settings)
+    return replace(attempts, seed=seed.astype(np.float64))
+
+
 def _number_seeds(attempts: Attempts) -> tuple[RunTable, list[str]]:
     """Number repeated runs of a table without seeds by their order; drop repeated rows."""
     unknown = np.isnan(attempts.seed)
@@ -179,6 +196,7 @@ def _number_seeds(attempts: Attempts) -> tuple[RunTable, list[str]]:
         lr=attempts.lr,
         seed=seed.astype(np.int64),
         loss=attempts.loss,
+        error=None if np.isnan(attempts.error).all() else attempts.error,
     )
     return RunTable(columns), notes
 

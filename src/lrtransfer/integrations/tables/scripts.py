@@ -6,6 +6,7 @@ SCRIPTS = Dialect(
     settings=("args", "cfg", "hparams", "hyperparameters", "hyperparams", "hps"),
     finished=frozenset({
         "done", "ok", "success", "successful", "succeeded", "passed", "ended", "converged", "true",
+        "published", "closed", "inactive",
     }),
     unfinished=frozenset({
         "queued", "canceled", "cancelled", "deleted", "aborted", "timeout", "timed_out",

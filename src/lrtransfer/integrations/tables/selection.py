@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from ...errors import TableError
 from ...statistics.curves.columns import BoolArray
@@ -25,7 +26,6 @@ def select_rows(cells: Cells, where: Mapping[str, Any]) -> Cells:
         TableError: If there is no such column, or no row has the values.
 
     Example:
-        >>> import pyarrow as pa
         >>> cells = Cells(name="mine", columns={"bs": pa.array(["64", "256.0"])}, rows=np.arange(2))
         >>> len(select_rows(cells, {"batch": 256}))
         1
@@ -116,4 +116,4 @@ def name_groups(cells: Cells, columns: Sequence[str]) -> Labels:
     names = tuple(
         ", ".join(text[i] for text, i in zip(texts, distinct[:, k], strict=True)) for k in order
     )
-    return Labels(names, np.argsort(order)[code.reshape(-1)])
+    return Labels(pa.array(names), np.argsort(order)[code.reshape(-1)])

@@ -4,6 +4,7 @@ Divergence is an outcome; a run that did not end is none. Only states that are k
 a finished run count as such.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,10 +64,10 @@ array([ 0, -1, -1, -1,  1]))
     labels = label(cells.columns[column])
     finished = FINISHED | ({REPORTING} if REPORTED_STATE in column.lower() else set())
     words = [shorten(name) for name in labels.names]
-    ended = {word for word in words if _compare(word) in finished | DIVERGED or word in _BLANK}
+    ended = {w for w in words if _compare(w) in finished or w in _BLANK or says_diverged(w)}
     unfinished = tuple(dict.fromkeys(word for word in words if word not in ended))
     codes = [unfinished.index(word) if word not in ended else -1 for word in words]
-    is_diverged = [_compare(word) in DIVERGED for word in words]
+    is_diverged = [says_diverged(word) for word in words]
     return States(
         np.array([*is_diverged, False])[labels.codes],
         unfinished,
@@ -76,8 +77,19 @@ array([ 0, -1, -1, -1,  1]))
 
 def holds_states(labels: Labels) -> bool:
     """Return whether a column holds a state that is known."""
-    known = FINISHED | UNFINISHED | DIVERGED
-    return any(_compare(shorten(name)) in known for name in labels.names)
+    words = [shorten(name) for name in labels.names]
+    return any(_compare(w) in FINISHED | UNFINISHED or says_diverged(w) for w in words)
+
+
+def says_diverged(state: str) -> bool:
+    """Tell whether a state says that a run diverged, in one word or in a sentence.
+
+    Example:
+        >>> [says_diverged(state) for state in ("diverged", "failed (loss is nan)", "not diverged")]
+        [True, True, False]
+    """
+    words = set(re.split(r"[^a-z]+", state))
+    return _compare(state) in DIVERGED or bool(words & DIVERGED and not words & {"not", "no"})
 
 
 def read_flags(cells: Cells, column: str | None) -> BoolArray:
@@ -111,7 +123,8 @@ def shorten(name: str) -> str:
         >>> shorten("TrialState.PRUNED"), shorten(" Done ")
         ('pruned', 'done')
     """
-    return name.strip().lower().rpartition(".")[2]
+    lowered = name.strip().lower()
+    return lowered.rpartition(".")[2] if re.fullmatch(r"[a-z_]+\.[a-z_]+", lowered) else lowered
 
 
 def _compare(word: str) -> str:

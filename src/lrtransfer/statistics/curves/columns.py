@@ -112,6 +112,8 @@ def reduce_runs(curve: LossCurve) -> Columns:
     seen = finite[np.ix_(rows, keep)]
     loss = np.where(seen, curve.loss[np.ix_(rows, keep)], 0.0)
     effects, covariance, residuals = _fit_two_way(loss, seen)
+    if curve.error is not None:
+        residuals = _add_errors(residuals, curve.error[np.ix_(rows, keep)][seen])
     return Columns(
         size=curve.size,
         log2_lr=curve.log2_lr[keep],
@@ -149,6 +151,12 @@ def pool_residuals(sizes: Sequence[Columns], index: int) -> Residuals:
         sum(w * c.residuals.sum_of_squares for w, c in zip(weight, sizes, strict=True)),
         sum(w * c.residuals.dof for w, c in zip(weight, sizes, strict=True)),
     )
+
+
+def _add_errors(residuals: Residuals, errors: FloatArray) -> Residuals:
+    """Count the standard error of a loss that is a mean as one residual of its noise."""
+    known = errors[np.isfinite(errors)]
+    return Residuals(residuals.sum_of_squares + float((known**2).sum()), residuals.dof + known.size)
 
 
 def _keep_between_cliffs(
