@@ -37,6 +37,7 @@ ODD = [
         "(no-such-program: No such file or directory)",
     ),
     (["tune", *PROGRAM, "--command", "./plain {width} {lr}"], "(./plain: Permission denied)"),
+    (["tune", "deep.toml"], "model.depth: got 100,000,000, wanted at most 10,000 blocks"),
     (["tune", "nested.toml"], "nested.toml: got lists or tables nested beyond reading"),
     (
         ["theory", "exponents", *THEORY, "--depth", "2", "--steps", "1", "--abc", "nested.toml"],
@@ -82,6 +83,7 @@ def test_an_odd_value_is_one_error_and_nothing_is_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("plain").write_text("not a program")
+    Path("deep.toml").write_text("model = { depth = 100_000_000 }")
     Path("nested.toml").write_text("x = " + "[" * 10_000)
     assert main(arguments) == 2
     output = capsys.readouterr()
@@ -90,7 +92,8 @@ def test_an_odd_value_is_one_error_and_nothing_is_written(
     assert output.err.count("\n") == 1
     assert output.err.isprintable() or output.err.rstrip("\n").isprintable()
     assert message in output.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["nested.toml", "plain"]
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == ["deep.toml", "nested.toml", "plain"]
 
 
 @pytest.mark.parametrize("value", ["'0.5'", "nan", "inf", "1e300", "true", "[1]", "1979-05-27"])

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lrtransfer.data.configs import TokensConfig
+from lrtransfer.data.configs import TextConfig, TokensConfig
 from lrtransfer.data.corpus import Corpus
-from lrtransfer.data.files import read_token_file
+from lrtransfer.data.files import read_text_files, read_token_file
 from lrtransfer.data.token_types import recognise_type
 from lrtransfer.errors import ConfigError
 from lrtransfer.runs.digests import compute_digests
@@ -263,6 +263,17 @@ def test_what_holds_no_tokens_is_named(content: bytes, message: str, tmp_path: P
     (tmp_path / "t").write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         read(tmp_path / "t")
+
+
+def test_a_file_of_another_kind_is_no_text(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", draw_ids(GPT2))
+    with pytest.raises(ConfigError, match=r"data.source = 'tokens' and data.format = 'npy'"):
+        read_text_files(TextConfig(path=str(tmp_path / "a.npy")))
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"text" * 100))
+    with pytest.raises(ConfigError, match=r"a.gz, compressed by gzip, wanted text"):
+        read_text_files(TextConfig(path=str(tmp_path / "a.gz")))
+    (tmp_path / "a.txt").write_bytes("μ\0\x80 text".encode() * 50)  # whatever else is text
+    assert len(read_text_files(TextConfig(path=str(tmp_path / "a.txt"))).train)
 
 
 def test_damaged_and_misnamed_files_are_one_error(tmp_path: Path) -> None:

@@ -8,7 +8,12 @@ import numpy as np
 from ..errors import ConfigError
 from .configs import TextConfig, TokensConfig
 from .corpus import HELD_OUT_SHARE, SEPARATOR, Corpus, Tokens, tokens_of
-from .token_formats import find_megatron_type, read_formatted, recognise_format
+from .token_formats import (
+    find_megatron_type,
+    read_formatted,
+    recognise_format,
+    require_no_other_kind,
+)
 from .token_types import require_type
 
 
@@ -22,11 +27,13 @@ def read_text_files(config: TextConfig) -> Corpus:
         The corpus; its tokens are bytes.
 
     Raises:
-        ConfigError: If there is no such file, or it is empty.
+        ConfigError: If there is no such file, or it is empty, or of another kind.
     """
     path = Path(config.path)
     try:
         paths = sorted(_files(path)) if path.is_dir() else [path]
+        if paths == [path]:  # a folder may hold pictures, too
+            require_no_other_kind(path)
         texts = [file.read_bytes() for file in paths]
     except OSError as error:
         raise ConfigError(_unreadable(path, error)) from None

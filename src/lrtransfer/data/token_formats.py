@@ -85,9 +85,8 @@ def recognise_format(path: Path) -> TokenFormat | None:
         return "litdata" if (path / _LITDATA_INDEX).is_file() else None
     with path.open("rb") as file:
         start = file.read(4 * _LLM_C_HEADER)
-    for magic, kind in _NO_TOKENS.items():
-        if start.startswith(magic):
-            raise ConfigError(_describe(path, kind, "the tokens themselves, as whole numbers"))
+    if kind := _name_other_kind(start):
+        raise ConfigError(_describe(path, kind, "the tokens themselves, as whole numbers"))
     if start.startswith(_NPY_HEADER):
         return "npy"
     if start.startswith(_MEGATRON_HEADER):
@@ -95,6 +94,28 @@ def recognise_format(path: Path) -> TokenFormat | None:
     if _read_llm_c_magic(start) in {*_LLM_C_TYPES, *_LLM_C_OTHERS}:
         return "llm.c"
     return "litdata" if _is_chunk(path, start) else None
+
+
+def require_no_other_kind(path: Path) -> None:
+    """Refuse a file that says it is no text: its bytes would be trained on all the same.
+
+    Raises:
+        ConfigError: If its first bytes are those of another kind of file.
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(4 * _LLM_C_HEADER)
+    if kind := _name_other_kind(start):
+        raise ConfigError(_describe(path, kind, "text"))
+    if (known := recognise_format(path)) is not None:
+        raise ConfigError(
+            f"data.source: got 'text' with {path}, a file of tokens in the format {known!r}, "
+            f"wanted tokens. Give data.source = 'tokens' and data.format = {known!r}."
+        )
+
+
+def _name_other_kind(start: bytes) -> str | None:
+    return next((kind for magic, kind in _NO_TOKENS.items() if start.startswith(magic)), None)
 
 
 def find_megatron_type(path: Path) -> str | None:

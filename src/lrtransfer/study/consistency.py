@@ -9,13 +9,14 @@ from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig
 from ..parametrization.rules import RELATIVE_SCHEMES
 from ..statistics.axis import AXES
 from ..statistics.drift import least_octaves
-from .model_work import ModelWork
+from .model_work import DEPTH_PATHS, ModelWork
 from .program import PLACEHOLDERS, Program, list_program_problems
 from .search import AdaptiveSearch, GridSearch
 from .study import MODEL_SECTIONS, Study
 from .variants import Number, list_numeric_paths
 
 MAX_RUNS = 100_000
+MAX_DEPTH = 10_000  # blocks of a model, which are built one by one
 _UNSET_BY_DEFAULT = (
     "training.clip",
     "parametrization.base_depth",
@@ -119,6 +120,10 @@ def _list_model_problems(study: Study, work: ModelWork) -> Iterator[str]:
     widths = [(_name_sizes(study), study.width_at(size)) for size in study.measured_sizes]
     widths += [("target", study.width_at(study.target)), ("base_width", study.base_width)]
     model, data = work.model, work.data
+    if work.depth is not None and work.depth > MAX_DEPTH:
+        yield (
+            f"{DEPTH_PATHS[model.family]}: got {work.depth:,}, wanted at most {MAX_DEPTH:,} blocks"
+        )
     if isinstance(model, TransformerConfig):
         for key, width in widths:
             if width % model.head_width:
