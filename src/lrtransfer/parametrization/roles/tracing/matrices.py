@@ -128,8 +128,9 @@ def _contract(graph: Graph, call: AtenCall, left: _Operand, right: _Operand) -> 
             uses = _use_matrix(graph, operand, operand.weight, other)
             makers = _makers(operand)
             batch = _batch_of_result(graph, operand, other, uses) if out.ndim == 3 else []
-    if (alpha := float(call.arguments.get("alpha", 1))) != 1 and makers:
-        graph.factors.append(Factor(alpha, makers, module=graph.module))
+    alpha = call.arguments.get("alpha", 1)
+    if alpha != 1 and makers:
+        graph.factors.append(Factor(float(alpha), makers, module=graph.module))
     dimensions = _matrix_of_result(call, left, right)
     if len(batch) > 1:
         out = out.unflatten(0, [size for size, _ in batch])
