@@ -151,7 +151,7 @@ def _change(model: Any, recipe: Recipe, gains: list[str], optimizer: str) -> flo
     step = gradient.sign() if optimizer == "adamw" else gradient
     with torch.no_grad():
         model.get_parameter(hidden).sub_(rate[id(model.get_parameter(hidden))] * step)
-    return float((body(FEATURES) - before).abs().mean())
+    return float((body(FEATURES).detach() - before).abs().mean())
 
 
 def test_a_kernel_normed_over_both_growing_sides_has_a_gain_that_grows() -> None:

@@ -223,12 +223,29 @@ def test_families_without_such_a_factor_have_no_caution(family: str) -> None:
     assert make_role_table(build, width=64, base_width=32, example=IDS).cautions == ()
 
 
-def test_a_number_of_each_kind_compares_at_two_widths() -> None:
+HIDDEN: dict[str, Callable[[Any, torch.Tensor, int], Any]] = {
+    "of a sum": lambda m, h, n: torch.add(h, h @ m.matrix, alpha=1 / math.sqrt(n)),
+    "of a product": lambda m, h, n: torch.addmm(m.gain, h, m.matrix, alpha=1 / math.sqrt(n)),
+    "of a mean": lambda m, h, n: (h[..., None] * m.matrix).mean(-2) * n**0.5,
+}
+
+
+@pytest.mark.parametrize("forward", HIDDEN.values(), ids=HIDDEN)
+def test_a_factor_inside_another_operation_is_said(forward: Callable[..., Any]) -> None:
     def build(n: int) -> nn.Module:
-        def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
-            return torch.add(m.stem(x), m.other(x), alpha=1 / math.sqrt(n))
+        stem = nn.Linear(5, n)
+        return Apply(
+            lambda m, x: forward(m, m.stem(x), n) * m.gain, stem=stem, matrix=(n, n), gain=(n,)
+        )
 
-        return Apply(forward, stem=nn.Linear(5, n), other=nn.Linear(5, n))
+    assert any(
+        "0.25 at width 16" in line or "0.0625 at width 16" in line for line in cautions(build)
+    )
 
-    (caution,) = cautions(build)
-    assert "0.25 at width 16" in caution
+
+def test_the_mean_in_a_norm_after_a_gain_is_no_factor() -> None:
+    def forward(m: Any, x: torch.Tensor) -> Any:
+        h = m.stem(x) * m.gain
+        return h - h.mean(-1, keepdim=True)
+
+    assert cautions(lambda n: Apply(forward, stem=nn.Linear(5, n), gain=(n,))) == ()

@@ -53,6 +53,8 @@ NORMS: dict[str, Forward] = {
     "from torch, from 0": lambda m, x: F.layer_norm(x, x.shape[-1:], m.gain + 1),
     "gain outside": lambda m, x: F.layer_norm(x, x.shape[-1:]) * m.gain,
     "to length one": lambda m, x: F.normalize(x, dim=-1) * x.shape[-1] ** 0.5 * m.gain,
+    "after a sum": lambda m, x: F.rms_norm(torch.stack([x, -2 * x]).sum(0), x.shape[-1:]) * m.gain,
+    "by hand after a mean": lambda m, x: NORMS["rms"](m, torch.stack([x, -2 * x]).double().mean(0)),
     "batch": lambda m, x: (x - x.mean(0)) / (x.var(0) + 1e-6).sqrt() * m.gain,
 }
 OTHERS: dict[str, Forward] = {

@@ -5,9 +5,9 @@ uses, which contract different sides. The lookup decides, and the readout is nam
 
 >>> lookup = Use(UseKind.LOOKUP, contracted=frozenset({0}), produced=frozenset({1}))
 >>> readout = Use(UseKind.MATMUL, frozenset({1}), frozenset({0}), module="head")
->>> agree("table", [lookup, readout], shape=(11, 64), grown=frozenset({1}))
-Sides(layout=Layout(contracted=(0,), produced=(1,)), kind=<UseKind.LOOKUP: 'looks up rows'>, \
-tied_readouts=('head',))
+>>> sides = agree("table", [lookup, readout], shape=(11, 64), grown=frozenset({1}))
+>>> sides.layout, sides.kind.name, sides.tied_readouts
+(Layout(contracted=(0,), produced=(1,)), 'LOOKUP', ('head',))
 """
 
 from collections.abc import Iterable, Sequence

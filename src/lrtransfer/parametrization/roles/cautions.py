@@ -30,7 +30,7 @@ def caution_of_factors(graphs: Sequence[Graph], base_width: int) -> tuple[str, .
 
 def _by_place(graph: Graph) -> dict[tuple[FactorKind, str, frozenset[str]], list[Factor]]:
     table: dict[tuple[FactorKind, str, frozenset[str]], list[Factor]] = {}
-    for factor in graph.factors:
+    for factor in graph.all_factors():
         table.setdefault((factor.kind, factor.module, factor.makers), []).append(factor)
     return table
 

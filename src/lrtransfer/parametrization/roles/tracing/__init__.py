@@ -61,13 +61,13 @@ other four. Its weight has shape (6, 4):
 frozenset({weight.0})
 
 The layer runs a matrix product with that view. Its rule (`matrices`) writes down a use, and gives
-the last dimension of the result an origin, but no label, since it is an activation:
+the last dimension of the result an origin and a trait, but no label, since it is an activation:
 
 >>> with watch(graph):
 ...     y = layer(x)
->>> graph.dimensions(y)[1]
-Dimension(labels=frozenset(), origins=frozenset({weight.0[0:]}), pieces=(), \
-    traits=frozenset({<Trait.PRODUCED: 'a weight produced it'>}))
+>>> last = graph.dimensions(y)[1]
+>>> last.labels, last.origins, [trait.name for trait in last.traits]
+(frozenset(), frozenset({weight.0[0:]}), ['PRODUCED'])
 >>> [use] = graph.uses()["weight"]
 >>> use.kind.name, use.contracted, use.produced
 ('MATMUL', frozenset({1}), frozenset({0}))

@@ -70,10 +70,15 @@ def derive_elementwise(
 
 
 def _derive_from_one(call: AtenCall, node: Node, factor: float, *, is_square: bool) -> Derivation:
+    """Return the derivation from one tensor, which may be a statistic and a root at once."""
+    before = node.derivation
+    statistic = before.statistic and _change_statistic(call, before.statistic, factor)
+    return replace(_derive_from_root(call, node, factor, is_square=is_square), statistic=statistic)
+
+
+def _derive_from_root(call: AtenCall, node: Node, factor: float, *, is_square: bool) -> Derivation:
     before = node.derivation
     same = before.roots | {node.number}
-    if before.statistic is not None:
-        return _derive_from_statistic(call, before.statistic, factor)
     if call.name in _COPIES:
         return replace(before, roots=same)
     exponent = call.arguments.get("exponent")
@@ -85,7 +90,8 @@ def _derive_from_one(call: AtenCall, node: Node, factor: float, *, is_square: bo
     return Derivation(roots=before.roots, is_even=True) if before.is_even else Derivation()
 
 
-def _derive_from_statistic(call: AtenCall, statistic: Statistic, factor: float) -> Derivation:
+def _change_statistic(call: AtenCall, statistic: Statistic, factor: float) -> Statistic | None:
+    """Return a function of a statistic; None if it is none that a norm takes."""
     exponent = call.arguments.get("exponent")
     match call.name:
         case "sqrt":
@@ -101,8 +107,8 @@ def _derive_from_statistic(call: AtenCall, statistic: Statistic, factor: float) 
         case name if name in _KEEP_STATISTIC:
             size = statistic.size
         case _:
-            return Derivation()
-    return Derivation(statistic=replace(statistic, size=size))
+            return None
+    return replace(statistic, size=size)
 
 
 def _divide_by_norm(

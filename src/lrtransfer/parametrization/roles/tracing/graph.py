@@ -324,6 +324,19 @@ class Graph:
             summed = {label.dim for label in labels if label.product == number} if reduced else ()
             self._products[number - 1].sums.add(frozenset(summed))
 
+    def take_mean(self, products: Iterable[int], count: int) -> None:
+        """Record that the mean over `count` entries is taken of products."""
+        for number in products:
+            self._products[number - 1].share = 1 / count
+
+    def all_factors(self) -> list[Factor]:
+        """Return the factors, with those of means that turned out to be contractions."""
+        return self.factors + [
+            Factor(p.share, frozenset({p.parameter}), module=p.module)
+            for p in self._products
+            if p.share != 1 and p.contracted
+        ]
+
     def uses(self) -> dict[str, list[Use]]:
         """Return the uses of every parameter, products with activations included."""
         table: dict[str, list[Use]] = defaultdict(list)

@@ -25,7 +25,7 @@ from .aten_call import AtenCall
 from .defaults import use_as_table
 from .graph import Composition, Graph
 from .memory import PRODUCED, Dimension, Label, Trait, factors_of, labels_of
-from .records import Logits, Node
+from .records import Factor, Logits, Node
 from .uses import UseKind
 
 MATRIX_ARGUMENTS: Mapping[str, tuple[str, str]] = {
@@ -128,6 +128,9 @@ def _contract(graph: Graph, call: AtenCall, left: _Operand, right: _Operand) -> 
             uses = _use_matrix(graph, operand, operand.weight, other)
             makers = _makers(operand)
             batch = _batch_of_result(graph, operand, other, uses) if out.ndim == 3 else []
+    alpha = call.arguments.get("alpha", 1)
+    if alpha != 1 and makers:
+        graph.factors.append(Factor(float(alpha), makers, module=graph.module))
     dimensions = _matrix_of_result(call, left, right)
     if len(batch) > 1:
         out = out.unflatten(0, [size for size, _ in batch])

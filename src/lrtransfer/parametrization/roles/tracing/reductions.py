@@ -35,6 +35,8 @@ def reduce(graph: Graph, call: AtenCall) -> None:
             graph.put_weight(result, left, [node], derivation=derivation)
         return
     graph.consume(source, dims if call.name in _SUMS else ())
+    if call.name == "mean":
+        graph.take_mean(summed, count)
     if call.name not in _SUMS:
         left = [dimension.drop_labels() for dimension in left]
     for result in call.outs:

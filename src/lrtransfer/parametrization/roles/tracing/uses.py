@@ -116,6 +116,7 @@ class Product:
         repeats: Numbers of the uses that repeat along `dims`, if this is no product but the batch
             of a matrix product: a sum may follow there as well.
         is_gated: Whether a gate weighs what is repeated.
+        share: What a consumer that takes the mean multiplies the sum by.
         sums: For every kind of consumer, the dimensions that it sums over.
     """
 
@@ -126,6 +127,7 @@ class Product:
     expands: bool = True
     repeats: frozenset[int] = frozenset()
     is_gated: bool = False
+    share: float = 1.0
     sums: set[frozenset[int]] = field(default_factory=set)
 
     @property
