@@ -240,7 +240,7 @@ def _read_table(runs: Any, **options: Any) -> "Runs":
 
     if isinstance(runs, RunTable):
         _require_no_reading(options)
-        return Runs(runs, "", ())
+        return Runs(runs, "", (), len(runs))
     if isinstance(runs, (str, PathLike)):
         return read_runs(Path(runs), **options)
     return parse_runs(runs, name="runs", **options)

@@ -5,6 +5,7 @@ The process is forked from one that has imported everything, so a thousand cost 
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -17,6 +18,10 @@ from lrtransfer.cli.main import main
 from .case import WrongInput
 
 LIMIT = 20.0  # seconds; nothing wrong may take longer
+# How a note begins that says of rows why they are no runs of the verdict.
+_LEFT_OUT = re.compile(
+    r"(\d+) (rows (are called|have no|of another|repeat)|earlier rows|of \d+ rows are left out)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +78,13 @@ def find_fault(case: WrongInput, ending: Ending) -> str | None:
 
 
 def _find_lost_rows(rows: int, out: str) -> str | None:
-    counts = json.loads(out)["rows"]
-    told = counts["used"] + sum(reason["count"] for reason in counts["left_out"])
-    if counts["read"] == told == rows:
+    document = json.loads(out)
+    notes = [match for note in document["warnings"] if (match := _LEFT_OUT.match(note))]
+    read, used = document["rows"]["read"], document["rows"]["used"]
+    told = used + sum(int(match[1]) for match in notes)
+    if read == told == rows:
         return None
-    return f"of {rows} rows {counts['read']} were read and {told} are accounted for"
+    return f"of {rows} rows {read} were read and {told} are accounted for"
 
 
 def _run_here(case: WrongInput, home: Path, folder: Path) -> None:

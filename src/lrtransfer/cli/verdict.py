@@ -93,7 +93,8 @@ class VerdictCommand(Command):
         answers = judge(runs.table, target=target, conditions=runs.conditions, axis=axis, **options)
         notes = (*runs.warnings, *describe_failures(answers.failures, axis=axis))
         if self.json:
-            print_json(judgement_document(answers, notes=notes))
+            rows = {"read": runs.rows, "used": len(runs.table)}
+            print_json({"rows": rows, **judgement_document(answers, notes=notes)})
             return
         console = wide_console()
         print_judgement(answers, target=target, console=console)

@@ -40,11 +40,13 @@ class Runs:
         table: One outcome per run.
         conditions: What all runs have in common, for people.
         warnings: What was left out, guessed or is not comparable, one line each.
+        rows: How many rows there were, used or not.
     """
 
     table: RunTable
     conditions: str
     warnings: tuple[str, ...]
+    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +104,9 @@ def parse_runs(rows: Any, *, name: str, **options: Any) -> Runs:
     return _compare(*_find_runs(frame_cells(rows, name), reading), reading)
 
 
-def _find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str]]:
-    """Return the runs of a table, a row each, and what is to be said of its rows and columns."""
-    where = reading.where or {}
+def _find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str], int]:
+    """Return the runs of a table, a row each, what is to be said of it, and its number of rows."""
+    where, rows = reading.where or {}, len(cells)
     cells = select_rows(cells, where)
     along = check_axis(reading.along, "along")
     fields = match_columns(cells, reading.columns or {}, along, maximize=reading.maximize)
@@ -127,10 +129,10 @@ def _find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str]]:
     pooled = {find_column(cells, key, "where") for key, value in where.items() if value == ANY}
     notes += [*notes_on_spread, *notes_on_histories, *notes_on_index]
     notes += check_varying(attempts, cells, read, pooled)
-    return _pool_seeds(attempts, cells, pooled), notes
+    return _pool_seeds(attempts, cells, pooled), notes, rows
 
 
-def _compare(attempts: Attempts, notes: list[str], reading: Reading) -> Runs:
+def _compare(attempts: Attempts, notes: list[str], rows: int, reading: Reading) -> Runs:
     """Return the runs that compare, with numbered seeds."""
     kept, notes_on_settings, conditions = keep_comparable(attempts, reading.along)
     table, notes_on_seeds = _number_seeds(attempts.take(kept).order())
@@ -138,7 +140,7 @@ def _compare(attempts: Attempts, notes: list[str], reading: Reading) -> Runs:
     diverged = int(np.isinf(table.columns.loss).sum())
     told = [f"{diverged} runs diverged (their loss is NaN or infinite)"] if diverged else []
     warnings = (*notes, *notes_on_settings, *notes_on_seeds, *doubts, *told)
-    return Runs(table, conditions, warnings)
+    return Runs(table, conditions, warnings, rows)
 
 
 def _read_marks(fields: Fields, attempts: Attempts) -> Marks:
