@@ -27,6 +27,7 @@ SPELLINGS: dict[str, dict[str, Any]] = {
     "--seeds 3": {"seeds": 3},
     "--study-seed 1": {"study_seed": 1},
     "--tolerance-regret 0.02": {"tolerance_regret": 0.02},
+    "--tolerance-regret-abs 0.02": {"tolerance_regret_abs": 0.02},
     "--design adaptive": {"design": "adaptive"},
     "--stopping-rule octaves=1": {"stopping_rule": "octaves=1"},
     "--until octaves=1": {"stopping_rule": "octaves=1"},

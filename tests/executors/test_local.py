@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from lrtransfer.errors import UserError
 from lrtransfer.executors.blocks import split_into_blocks
@@ -16,6 +17,7 @@ from lrtransfer.runs.failure import Failure
 from lrtransfer.runs.result import TrainedRun
 from lrtransfer.runs.run import RunSpec
 from lrtransfer.study.study import Study
+from lrtransfer.sweeps.tune import run_study
 from lrtransfer.training.engines.loop import Loop
 from tests.studies import run_of
 
@@ -71,6 +73,16 @@ def test_workers_that_cannot_start_are_one_error(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     with pytest.raises(UserError, match=r"exit code 3 before its first result"):
         train(run, workers=2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="wants a machine without CUDA")
+def test_a_device_that_is_not_there_is_found_before_anything_is_written(
+    small: Study, tmp_path: Path
+) -> None:
+    study = small.model_copy(update={"device": "cuda"})
+    with pytest.raises(UserError, match=r"device: got 'cuda', on which torch computes nothing"):
+        run_study(study, tmp_path / "out", workers=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_block_of_many_runs_is_trained_by_one_worker(run: RunSpec) -> None:

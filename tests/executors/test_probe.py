@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from lrtransfer.errors import UserError
 from lrtransfer.executors.probe import probe_runs
 from lrtransfer.models.configs import HuggingFaceConfig, MLPConfig
 from lrtransfer.models.hugging_face import hugging_face_model
@@ -21,6 +22,7 @@ from lrtransfer.sweeps.estimate import estimate_cost
 from tests.studies import run_of
 
 MODELS = """
+import os
 import sys
 import torch
 from torch import nn
@@ -43,6 +45,26 @@ def valued(width):
 def noisy(width):
     print('{"parameters": 1}')
     sys.stdout.write("no end of line")
+    return build(width)
+
+
+def exits(width):
+    print("a last word", file=sys.stderr, flush=True)
+    print('{"parameters": 1}', flush=True)
+    os._exit(0)
+
+
+def quits(width):
+    sys.exit(0)
+
+
+def interrupts(width):
+    raise KeyboardInterrupt
+
+
+def forks(width):
+    if os.fork() == 0:
+        raise RuntimeError("in the child")
     return build(width)
 
 
@@ -189,6 +211,26 @@ def test_own_code_that_prints_needs_values_or_has_just_enough_data(
         assert size.each.seconds is not None
         assert size.each.seconds > 0
     assert found.seconds is not None
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        ("exits", "got exit code 0 and no answer .*(\n.*)*a last word"),
+        ("quits", "SystemExit: 0"),
+        ("interrupts", "KeyboardInterrupt"),
+    ],
+)
+def test_code_that_ends_its_process_is_one_error(
+    own: str, tmp_path: Path, build: str, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        estimate_cost(own_study(own, build), tmp_path / "out", workers=1)
+
+
+def test_a_forked_child_answers_no_probe(own: str, tmp_path: Path) -> None:
+    found = estimate_cost(own_study(own, "forks"), tmp_path / "out", workers=1)
+    assert [size.each.parameters for size in found.sizes] == [10 * n + 3 for n in (8, 16)]
 
 
 def test_an_interrupt_leaves_no_process(small: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from .blocks import Block
 from .executor import Result
 from .folders import locate_output
 from .leftovers import mark_study
-from .messages import Assignment, BlockAnswer, Ready, name_runs
+from .messages import WITHOUT_PIPES, Assignment, BlockAnswer, Ready, name_runs
 from .pace import SILENCE, Pace
 from .supervised import SupervisedProcess
 
@@ -172,7 +172,7 @@ class EngineWorker:
             try:
                 message = self.answers.recv()
             except (EOFError, OSError):  # it died before its answer, or in the middle of it
-                self._lose("its process closed the pipe that results come on")
+                self._lose(LOST)
                 return
             except Exception as error:  # whatever wrote there, it is no message
                 self._lose(f"its process wrote what is no result ({type(error).__name__})")
@@ -214,7 +214,7 @@ class EngineWorker:
                 "shows the environment."
             )
         how = f"its process ended with {'signal' if code < 0 else 'exit code'} {abs(code)}"
-        why = self._ended_for or how
+        why = self._ended_for or (LOST if code == WITHOUT_PIPES else how)
         printed = "" if self._output is None else read_end(self._output)
         if not printed.strip():
             return Failure(run, why, may_pass=code < 0)
@@ -229,6 +229,7 @@ class EngineWorker:
 
 
 WORKER = f"{__package__}.worker"
+LOST = "its process closed the pipe that results come on"
 DYING_SECONDS = 2.0  # between the end of a process's pipe and its own
 
 

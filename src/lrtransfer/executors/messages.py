@@ -7,6 +7,8 @@ from pathlib import Path
 from .blocks import Block
 from .executor import Result
 
+WITHOUT_PIPES = 76  # exit code of a worker whose pipes the user's code closed (EX_PROTOCOL)
+
 
 @dataclass(frozen=True)
 class Assignment:

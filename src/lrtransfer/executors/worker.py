@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .folders import open_output
-from .messages import Assignment, BlockAnswer, Ready, StepMade, name_runs
+from .messages import WITHOUT_PIPES, Assignment, BlockAnswer, Ready, StepMade, name_runs
 
 SECONDS_BETWEEN_STEPS = 1.0  # that are told of: the starter only wants to know that there are any
 _ABOVE_STREAMS = 3  # the lowest descriptor that is none of input, output and errors
@@ -58,8 +58,7 @@ class Line:
         """
         self.require_owner()
         if self._identify() != self._files:
-            os.write(2, b"the code closed the pipes of its worker process\n")
-            os._exit(1)
+            os._exit(WITHOUT_PIPES)
 
     def _identify(self) -> list[tuple[int, int] | None]:
         return [_identify(pipe.fileno()) for pipe in self._pipes]
