@@ -333,3 +333,17 @@ def test_a_cost_in_units_of_the_loss_is_written_as_one() -> None:
 def test_a_share_of_no_positive_loss_is_refused_with_the_way_out() -> None:
     with pytest.raises(TableError, match=r"wanted a positive loss.*--tolerance-regret-abs"):
         judge(shifted(table(runs("mup", still)), -4), target=4096)
+
+
+@pytest.mark.parametrize("by", [-3.0, -20.0, 1e3])
+def test_failed_runs_are_the_same_whatever_constant_is_in_the_loss(by: float) -> None:
+    rows = [
+        replace(row, loss=23.0) if row.size == 128 and row.lr == 2.0**-3 else row
+        for row in runs("mup", still)
+    ]
+    before = judge(table(rows), target=4096, absolute_tolerance=0.05)
+    after = judge(shifted(table(rows), by), target=4096, absolute_tolerance=0.05)
+    assert before["mup"].verdict == after["mup"].verdict == "transfers"
+    (failed,), (also,) = before.failures, after.failures
+    assert (failed.size, failed.log2_lr, failed.runs) == (128, (-3.0,), 3)
+    assert (also.size, also.log2_lr, also.runs) == (failed.size, failed.log2_lr, failed.runs)
