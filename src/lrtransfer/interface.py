@@ -185,6 +185,7 @@ def verdict(
         where=where,
         group_by=(group_by,) if isinstance(group_by, str) else tuple(group_by),
         maximize=maximize,
+        any_sign=absolute_tolerance is not None,
     )
     largest = int(source.table.columns.size.max(initial=1))
     target = largest if target is None else _read_whole("target", target)

@@ -196,6 +196,20 @@ def test_no_torch_is_loaded() -> None:
     assert "transfers" in done.stdout
 
 
+def test_a_score_without_a_ceiling_has_an_absolute_tolerance(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [(w, x) for w in (64, 128, 256) for x in range(-11, -2)]
+    text = "".join(f"{w},{2.0**x},{300 - 2 * (x + 7) ** 2}\n" for w, x in rows)
+    Path("runs.csv").write_text("width,lr,reward\n" + text)
+    assert main(["verdict", "runs.csv", "--maximize"]) == 2
+    assert "--tolerance-regret-abs" in capsys.readouterr().err
+    answer = document(capsys, "runs.csv", "--maximize", "--tolerance-regret-abs", "1")
+    assert answer["schemes"]["all"]["verdict"] == "transfers"
+    assert answer["schemes"]["all"]["optima"][2]["log2_lr"] == pytest.approx(-7, abs=0.01)
+    assert "the loss is minus the score" in answer["warnings"]
+
+
 def write_settings(name: str) -> str:
     """Write runs of two schedules, one of which moves the optimum."""
     one = Path(write_runs(name, drift=0, scheme="cosine")).read_text()

@@ -77,6 +77,7 @@ class VerdictCommand(Command):
             where=_read_where(self.where),
             group_by=[part.strip() for part in (self.group_by or "").split(",") if part.strip()],
             maximize=self.maximize,
+            any_sign=self.tolerance_regret_abs is not None,
         )
         self._judge(runs, axis, options)
         return 0

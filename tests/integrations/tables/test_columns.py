@@ -118,3 +118,10 @@ def test_a_column_of_another_field_is_free_for_the_axis(tmp_path: Path) -> None:
     answer = judge_text(tmp_path, text, along="steps", columns={"steps": "tokens"})
     assert is_right(answer)
     assert "read steps from column 'tokens'" in notes(answer)
+
+
+def test_a_count_goes_before_the_name_of_a_model(tmp_path: Path) -> None:
+    rows = ((10**6 * w, f"open_{w // 2}m", lr, x) for w, lr, x in points())
+    answer = judge_text(tmp_path, write("params,model,lr,loss", rows))
+    assert is_right(answer)
+    assert "read width from column 'params', as the size that grows" in answer.warnings

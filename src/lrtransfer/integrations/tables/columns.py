@@ -11,7 +11,7 @@ from ...statistics.axis import AxisName
 from .cells import Cells, label
 from .controlled import controlled_fields
 from .hints import describe_missing
-from .names import FIELD_NAMES, ColumnName, looks_like_score, read_name
+from .names import COUNTS_FROM, FIELD_NAMES, ColumnName, looks_like_score, read_name
 from .numbers import NumberColumn, has_decimal_commas, parse_numbers
 from .states import holds_states
 
@@ -271,4 +271,5 @@ def _name_unit(field: str, name: ColumnName) -> str:
 
 def is_count(name: ColumnName) -> bool:
     """Return whether a column counts a model's parameters instead of measuring its width."""
-    return bool(set(name.terms) & set(FIELD_NAMES["width"][3]))
+    counts = {term for tier in FIELD_NAMES["width"][COUNTS_FROM:] for term in tier}
+    return bool(set(name.terms) & counts)

@@ -65,6 +65,8 @@ def _take_columns(table: pa.Table, header: Sequence[str]) -> list[TextColumn]:
     for _ in header:
         columns.append(table.column(0).combine_chunks())
         table = table.remove_column(0)
+    del table
+    pa.default_memory_pool().release_unused()
     return columns
 
 

@@ -31,7 +31,9 @@ FIELD_NAMES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("hidden_dim",),
         ("dim",),
         ("n_params", "num_params", "params", "parameters", "n_parameters", "num_parameters",
-         "param_count", "total_params", "non_embedding_params", "model_size", "size", "model"),
+         "param_count", "total_params", "non_embedding_params"),
+        ("model_size", "size"),
+        ("model",),
     ),
     "depth": (
         ("depth", "n_layer", "n_layers", "num_layers", "num_hidden_layers", "layers", "n_blocks",
@@ -86,6 +88,8 @@ FIELD_NAMES: Mapping[str, tuple[tuple[str, ...], ...]] = {
          "training_iteration", "epoch", "epochs"),
     ),
 }  # fmt: skip
+
+COUNTS_FROM = 3  # the tier of "width" from which on names are those of parameter counts
 
 SCORES = frozenset({
     "accuracy", "acc", "auc", "auroc", "f1", "bleu", "rouge", "score", "reward", "precision",

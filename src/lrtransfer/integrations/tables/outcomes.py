@@ -37,15 +37,16 @@ class Outcomes:
         return ~np.isnan(self.loss)
 
 
-def read_outcomes(fields: Fields, *, maximize: bool) -> Outcomes:
+def read_outcomes(fields: Fields, *, maximize: bool, any_sign: bool = False) -> Outcomes:
     """Return what came of every row.
 
     Arguments:
         fields: The columns of a table by field.
         maximize: Whether the loss is a score, of which more is better.
+        any_sign: Whether losses of 0 and below are judged, by a tolerance in units of the loss.
 
     Raises:
-        TableError: If a loss is no number, or a score has no ceiling.
+        TableError: If a loss is no number, or a score has no ceiling but needs one.
     """
     cells = fields.cells
     numbers = fields.numbers("loss")
@@ -70,13 +71,13 @@ def read_outcomes(fields: Fields, *, maximize: bool) -> Outcomes:
         _refuse_zeros(cells, loss)
     notes = [*_note_blanks(blank), *_note_divergence(said, not_finite, too_large)]
     if maximize:
-        loss, note = turn_score(loss)
+        loss, note = turn_score(loss, any_sign=any_sign)
         notes.append(note)
     return Outcomes(loss=loss, left_out=left_out, notes=tuple(notes))
 
 
-def turn_score(score: FloatArray) -> tuple[FloatArray, str]:
-    """Return a score as a loss: what is missing to the ceiling, 1 or 100 %.
+def turn_score(score: FloatArray, *, any_sign: bool = False) -> tuple[FloatArray, str]:
+    """Return a score as a loss: what is missing to the ceiling, 1 or 100 %; else minus the score.
 
     Regret is a share of the best loss. A share of a score that nears its ceiling says nothing: at
     an accuracy of 0.99 all rates within 1 % are as good as perfect. What is wrong shrinks as a loss
@@ -84,6 +85,7 @@ def turn_score(score: FloatArray) -> tuple[FloatArray, str]:
 
     Arguments:
         score: Scores, +inf where a run diverged, NaN where none was made.
+        any_sign: Whether losses of 0 and below are judged: then a score needs no ceiling.
 
     Raises:
         TableError: If a score is below 0 or above 100: it has no ceiling that is known.
@@ -95,13 +97,16 @@ def turn_score(score: FloatArray) -> tuple[FloatArray, str]:
     known = score[np.isfinite(score)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     if low < 0 or high > 100:
+        if any_sign:
+            return np.where(np.isinf(score), np.inf, -score), "the loss is minus the score"
         raise TableError(
             f"maximize: got scores from {low:.6g} to {high:.6g}, wanted a share between 0 and 1 or "
-            "a percentage: the regret is a share of what is missing to the ceiling. Turn the score "
-            "into a loss yourself, such as the ceiling minus the score."
+            "a percentage: the regret is a share of what is missing to the ceiling. Give a "
+            "tolerance in units of the score, which needs no ceiling (--tolerance-regret-abs; from "
+            "Python: absolute_tolerance)."
         )
     ceiling = 1.0 if high <= 1 else 100.0
-    if high == ceiling:
+    if high == ceiling and not any_sign:
         raise TableError(
             f"maximize: got a score of {high:.6g}, wanted scores below their ceiling: nothing is "
             "missing, so that no share of it can be lost. Judge a loss, such as cross-entropy."

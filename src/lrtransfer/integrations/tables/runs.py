@@ -59,6 +59,7 @@ class Reading:
         where: Values by column or field of the rows that count; `*` is any value.
         group_by: Columns or fields of settings, each judged by itself.
         maximize: Whether the loss is a score, of which more is better.
+        any_sign: Whether losses of 0 and below are judged, by a tolerance in units of the loss.
     """
 
     columns: Mapping[str, str] | None = None
@@ -66,6 +67,7 @@ class Reading:
     where: Mapping[str, Any] | None = None
     group_by: Sequence[str] = ()
     maximize: bool = False
+    any_sign: bool = False
 
 
 def read_runs(path: Path, **options: Any) -> Runs:
@@ -110,7 +112,7 @@ def _find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str], int
     cells = select_rows(cells, where)
     along = check_axis(reading.along, "along")
     fields = match_columns(cells, reading.columns or {}, along, maximize=reading.maximize)
-    outcomes = read_outcomes(fields, maximize=reading.maximize)
+    outcomes = read_outcomes(fields, maximize=reading.maximize, any_sign=reading.any_sign)
     left_out = [f"{n} rows {why}, and count as not made" for why, n in outcomes.left_out.items()]
     notes = [*cells.notes, *fields.notes(), *left_out, *outcomes.notes]
     if not outcomes.is_run.any():
