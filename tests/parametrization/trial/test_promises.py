@@ -205,6 +205,16 @@ def test_coupled_decay_of_torch_is_found_without_a_trial(
     verify(cls, follows, test=test, weight_decay=0.0, **options)
 
 
+def test_coupled_decay_of_gradient_descent_passes() -> None:
+    class Plain(strange.Sign):
+        """SGD that names the option of its decay."""
+
+        def update(self, p: Any, g: Any, group: Any, place: int) -> None:
+            p.sub_(g + group["weight_decay"] * p, alpha=group["lr"])
+
+    verify(Plain, "sgd", decoupled_weight_decay=False)
+
+
 @pytest.mark.parametrize("cls", [torch.optim.Adam, torch.optim.NAdam])
 def test_decoupled_decay_of_adam_passes(cls: Any) -> None:
     verify(cls, "adamw", decoupled_weight_decay=True, test=True)

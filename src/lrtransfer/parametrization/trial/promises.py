@@ -21,7 +21,7 @@ from .behaviour import LARGER, RATE_RATIO, SHAPES, Behaviour, DecayShares
 _POWERS = 0.1  # how far a measured power may be off; some optimizers settle in their first steps
 _NONE = 1e-4  # a share that is none; at first steps that are small, decays are, too
 _SHARES = 0.05  # how far the shares that weight decay takes
-_SIZES = 1.3  # by which factor a step, as Newton and Schulz's iteration is not exact
+_SIZES = 1.5  # by which factor a step: small matrices are not yet as large ones
 _DECOUPLING = ("decoupled_weight_decay", "weight_decouple", "decouple_wd", "decoupled_decay")
 
 
