@@ -155,7 +155,6 @@ _PACKAGES: tuple[tuple[str, str, tuple[tuple[Any, ...], ...]], ...] = (
         ("AdamAtan2", "adamw", {"decoupled_wd": True}),
         ("AdamAtan2", "adamw", AT_RATE | {"decoupled_wd": True}),
         ("AdoptAtan2", "adamw"), ("AdoptAtan2", "adamw", {"decoupled_wd": True}),
-        ("MuonAdamAtan2", "muon_kimi"),
     )),
     ("adabelief_pytorch", "adabelief-pytorch", (
         ("AdaBelief", "adamw", {"print_change_log": False}),

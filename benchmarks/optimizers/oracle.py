@@ -195,5 +195,5 @@ def _size(values: torch.Tensor) -> float:
 
 
 def _sizes(values: Values) -> dict[str, float]:
-    """Return the typical size of the entries: single ones may be far larger (a small root)."""
-    return {name: float(tensor.double().abs().median()) for name, tensor in values.items()}
+    """Return the typical size of the entries: single ones may be far larger, or many 0."""
+    return {name: float(t.double().abs().sqrt().mean() ** 2) for name, t in values.items()}

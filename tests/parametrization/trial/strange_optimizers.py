@@ -113,6 +113,21 @@ class DecayOfNormed(Sign):
         p.sub_(g.sign(), alpha=group["lr"])
 
 
+class DecayByGradient(Sign):
+    """Take a share that grows with the gradient, as AdamS of pytorch-optimizer 4.1."""
+
+    def update(self, p: Tensor, g: Tensor, group: Group, place: int) -> None:
+        p.sub_(p * g.abs().mean(), alpha=self.decay(group))
+        p.sub_(g.sign(), alpha=group["lr"])
+
+
+class StepByEps(Sign):
+    """As AdaDelta: what is to keep a root from 0 sets the size of the step."""
+
+    def rate(self, group: Group) -> float:
+        return float(group["lr"] * group["eps"] * 1e8)
+
+
 class ByPlace(Sign):
     """As GrokAdamW 0.1.2: the step depends on the place in the group."""
 

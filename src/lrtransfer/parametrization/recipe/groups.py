@@ -156,8 +156,8 @@ def require_decay_apart(kind: str, group: Group) -> None:
     """
     weight_decay = float(group.get("weight_decay", 0.0))
     told = group.get("decoupled_weight_decay")  # what torch's Adam, NAdam and RAdam go by
-    l2 = KINDS[kind].l2 and kind != "sgd" if told is None else not told
-    if l2 and weight_decay:
+    l2 = KINDS[kind].l2 if told is None else not told
+    if l2 and kind != "sgd" and weight_decay:
         raise ParametrizationError(
             f"weight_decay: got {weight_decay:g} for {kind!r}, which adds it to the gradient, "
             "wanted 0: such decay is mixed into the moments and has no width rule (arXiv "

@@ -28,7 +28,7 @@ from .copies import COPIERS, Copier, Options, TorchOptimizer, copy_option
 LARGER = 16.0  # of gradients and weights
 # Of the weights, as a root mean square: as small as initial values are, since some trust ratios
 # end at 1; the large matrix, times 16, has a norm beyond 10, at which others end.
-_WEIGHTS = 2.0**-5
+_WEIGHTS, _GRADIENTS = 2.0**-5, 2.0**-5
 RATE_RATIO = 4.0  # between the rates of two groups
 DECAY = 2.0**-3
 _SAME = 0.05  # a power that is none
@@ -87,6 +87,7 @@ class DecayShares:
         remainder: What else it does then, over all that it does: 0 if it only shrinks the weights.
         beside: With a gradient.
         beside_larger: The same with weights 16 times as large.
+        beside_steeper: The same with gradients 16 times as large.
     """
 
     share: float
@@ -94,6 +95,7 @@ class DecayShares:
     remainder: float
     beside: float
     beside_larger: float
+    beside_steeper: float
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class Behaviour:
         weight_power: The same for the size of the weights.
         place_ratio: Largest over smallest step of equal tensors in one group.
         still: The step without a gradient at a rate of almost 0, over the ordinary one.
-        sizes: Root mean square of the step by shape, over that of the small square matrix.
+        eps_power: The power for ε; 0 if the groups have none.
+        sizes: Typical size of the step's entries by shape, over that of the small square matrix.
         decay: What weight decay does; None if the groups have none.
         has_fixed_rank: Whether the sizes are those at a fixed rank below the sides.
     """
@@ -118,6 +121,7 @@ class Behaviour:
     weight_power: float
     place_ratio: float
     still: float
+    eps_power: float
     sizes: Mapping[str, float]
     decay: DecayShares | None = None
     has_fixed_rank: bool = False
@@ -179,18 +183,23 @@ class _Bench:
         weights: float = 1.0,
         decay: float = 0.0,
         slower: float = 1.0,
+        eps: float = 1.0,
     ) -> list[Tensors]:
         """Return the tensors of a new copy before and after each step."""
         torch.manual_seed(0)
-        size = weights * _WEIGHTS
-        tensors = {n: torch.nn.Parameter(self._draw(s, size, 0)) for n, s in _list_tensors()}
-        optimizer = self.copier(self.case.optimizer, self._make_groups(tensors, decay, slower))
+        start = weights * _WEIGHTS
+        tensors = {n: torch.nn.Parameter(self._draw(s, start, 0)) for n, s in _list_tensors()}
+        groups = self._make_groups(tensors, decay, slower)
+        for group in groups if eps != 1.0 else ():
+            group["eps"] *= eps
+        optimizer = self.copier(self.case.optimizer, groups)
         getattr(optimizer, "train", lambda: None)()  # schedule-free optimizers want it
 
         def evaluate() -> torch.Tensor:
             for name, shape in _list_tensors():
                 # One direction, and noise: without it whole directions would hold rounding alone.
-                tensors[name].grad = self._draw(shape, gradient, 1, 1, 1, len(seen) + 1)
+                size = gradient * _GRADIENTS
+                tensors[name].grad = self._draw(shape, size, 1, 1, 1, len(seen) + 1)
             return torch.zeros((), dtype=self.dtype, device=self.case.device)
 
         seen = [_detach(tensors)]
@@ -272,10 +281,17 @@ def _measure(bench: _Bench) -> Behaviour:
         gradient_power_later=later,
         weight_power=_power(_sizes(bench.run(weights=LARGER))[large], base[large], LARGER),
         place_ratio=max(rate) / min(rate) if min(rate) else math.inf,
+        eps_power=_measure_eps(bench, rate[0]),
         sizes={n: base[f"{_OTHER} {n}"] / rate[0] for n in SHAPES if n != "square"},
         decay=_measure_decay(bench) if bench.case.decays else None,
         has_fixed_rank=bench.case.has_fixed_rank,
     )
+
+
+def _measure_eps(bench: _Bench, size: float) -> float:
+    if not isinstance(bench.case.options.get("eps"), float):
+        return 0.0
+    return _power(size, _sizes(bench.run(eps=1 / LARGER))[f"{_UPPER} 0"], LARGER)
 
 
 def _measure_later(bench: _Bench) -> float:
@@ -292,16 +308,23 @@ def _measure_decay(bench: _Bench) -> DecayShares:
     share_at_quarter, _ = _compare_decay(*alone, lower)
     # The decay is smaller by as much as the weights are larger: it weighs the same beside the
     # gradient.
-    beside, beside_larger = (
-        _compare_decay(bench.run(weights=size), bench.run(weights=size, decay=DECAY / size), upper)[
-            0
-        ]
+    beside, beside_larger, beside_steeper = (
+        _compare_decay(
+            bench.run(weights=size, gradient=gradient),
+            bench.run(weights=size, gradient=gradient, decay=DECAY / size),
+            upper,
+        )[0]
         * size
         / unit
-        for size in (1.0, LARGER)
+        for size, gradient in ((1.0, 1.0), (LARGER, 1.0), (1.0, LARGER))
     )
     return DecayShares(
-        share / unit, share_at_quarter / unit * RATE_RATIO, remainder, beside, beside_larger
+        share / unit,
+        share_at_quarter / unit * RATE_RATIO,
+        remainder,
+        beside,
+        beside_larger,
+        beside_steeper,
     )
 
 
@@ -320,9 +343,12 @@ def _compare_decay(plain: list[Tensors], decayed: list[Tensors], name: str) -> t
 
 
 def _sizes(run: list[Tensors]) -> dict[str, float]:
-    """Return how far each tensor moved in all steps, as a root mean square of its entries."""
+    r"""Return how far each tensor moved in all steps: :math:`(mean \sqrt{|\Delta W|})^2`.
+
+    It is as the entries are, and single ones, divided by a root near 0, do not rule it.
+    """
     first, last = run[0], run[-1]
-    return {name: float((last[name] - p).square().mean().sqrt()) for name, p in first.items()}
+    return {name: float((last[name] - p).abs().sqrt().mean() ** 2) for name, p in first.items()}
 
 
 def _power(size: float, other: float, factor: float) -> float:

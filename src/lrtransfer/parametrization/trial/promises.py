@@ -21,7 +21,7 @@ from .behaviour import LARGER, RATE_RATIO, SHAPES, Behaviour, DecayShares
 _POWERS = 0.1  # how far a measured power may be off; some optimizers settle in their first steps
 _NONE = 1e-4  # a share that is none; at first steps that are small, decays are, too
 _SHARES = 0.05  # how far the shares that weight decay takes
-_SIZES = 1.3  # by which factor a step, as Newton and Schulz's iteration is not exact
+_SIZES = 1.5  # by which factor a step: small matrices are not yet as large ones
 _DECOUPLING = ("decoupled_weight_decay", "weight_decouple", "decouple_wd", "decoupled_decay")
 
 
@@ -64,7 +64,8 @@ def find_deviations(
     if measured.still > _SHARES:
         return (_tell_still(measured),)
     family = FAMILIES[KINDS[kind].family]
-    found = [_tell_rate(measured), _tell_place(measured), *_tell_step(measured, kind)]
+    found = [_tell_rate(measured), _tell_place(measured), _tell_eps(measured)]
+    found += _tell_step(measured, kind)
     if measured.decay is not None:
         tell = _tell_relative_decay if family.follows_weights else _tell_decay
         found.append(tell(measured.decay, family, optimizer, rates))
@@ -126,6 +127,16 @@ def _tell_place(measured: Behaviour) -> Deviation | None:
     )
 
 
+def _tell_eps(measured: Behaviour) -> Deviation | None:
+    if abs(measured.eps_power) < _POWERS:
+        return None
+    return Deviation(
+        f"a step that goes as the power {measured.eps_power:.2f} of eps",
+        "none: eps is small beside the gradients, and the recipe scales it like them",
+        "Its eps sets the size of the steps: use another optimizer.",
+    )
+
+
 def _tell_step(measured: Behaviour, kind: str, *, hint: bool = True) -> list[Deviation]:
     """Return what is otherwise in the dependence on gradient, weights and shape."""
     family = FAMILIES[KINDS[kind].family]
@@ -181,12 +192,14 @@ def _tell_decay(
 ) -> Deviation | None:
     if decay.remainder > 2 * _SHARES and not family.gradient_power:
         return _tell_coupled(optimizer)
-    if abs(decay.share) < _NONE:
-        return None if abs(decay.beside) > _SHARES else _tell_no_decay()
-    if (deviation := _tell_rate_of_decay(decay.share, decay.share_at_quarter)) is not None:
-        return deviation
-    if not 1 / 2 < decay.beside_larger / (decay.beside or math.inf) < 2:
-        return _tell_relative(decay)
+    if max(abs(decay.share), abs(decay.beside)) < _NONE:
+        return _tell_no_decay()
+    told = _tell_rate_of_decay(decay.share, decay.share_at_quarter)
+    if abs(decay.share) > _NONE and told is not None:
+        return told
+    for other, of in ((decay.beside_larger, "weights"), (decay.beside_steeper, "gradients")):
+        if not 1 / 2 < other / (decay.beside or math.inf) < 2:
+            return _tell_relative(other / (decay.beside or math.inf), of)
     return _tell_division(decay.share, optimizer, rates)
 
 
@@ -244,12 +257,11 @@ def _tell_relative_decay(
     )
 
 
-def _tell_relative(decay: DecayShares) -> Deviation:
-    factor = decay.beside_larger / decay.beside if decay.beside else math.inf
+def _tell_relative(factor: float, of: str) -> Deviation:
     return Deviation(
-        f"weight decay that takes a share {factor:.2g} times as large of weights {LARGER:g} times "
-        "as large",
-        "the same share, whatever their norm",
+        f"weight decay that takes a share of the weights {factor:.2g} times as large with {of} "
+        f"{LARGER:g} times as large",
+        "the same share",
         "Use weight_decay=0, or a class that takes lr * weight_decay * W.",
     )
 
