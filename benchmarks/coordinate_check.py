@@ -133,6 +133,19 @@ def llama(width: int) -> nn.Module:
     return model
 
 
+def qwen3(width: int) -> nn.Module:
+    """Return a tiny Qwen3, whose heads share the gains of the norms of queries and keys."""
+    import transformers
+
+    config = transformers.Qwen3Config(
+        hidden_size=width, intermediate_size=2 * width, num_hidden_layers=2, vocab_size=TOKENS,
+        num_attention_heads=width // 8, num_key_value_heads=width // 16, head_dim=8,
+        use_cache=False, tie_word_embeddings=False,
+    )  # fmt: skip
+    model: nn.Module = transformers.Qwen3ForCausalLM(config)
+    return model
+
+
 _GAIN = Layout(contracted=(), produced=(0,))
 LLAMA_LAYOUTS = {"model.norm.weight": _GAIN} | {
     f"model.layers.{i}.{norm}_layernorm.weight": _GAIN
@@ -171,11 +184,13 @@ class Specimen:
     optimizer: str = "adamw"
     layouts: Mapping[str, Layout] | None = None
     wrong_build: Callable[[int], nn.Module] | None = None
+    traced: bool = False
 
     @property
     def settings(self) -> dict[str, Any]:
         """Options of `parametrize`, except scheme and width."""
-        return {"optimizer": self.optimizer, "base_width": BASE, "layouts": self.layouts}
+        shared = {"optimizer": self.optimizer, "base_width": BASE, "layouts": self.layouts}
+        return shared | ({"example": self.batch(0)} if self.traced else {})
 
     @cached_property
     def roles(self) -> dict[str, Role]:
@@ -193,6 +208,7 @@ MODELS: Mapping[str, Specimen] = {
     "transformer": Specimen(transformer, _texts),
     "growing heads": Specimen(growing_heads, _texts, wrong_build=unscaled_heads),
     "llama": Specimen(llama, _labelled_texts, layouts=LLAMA_LAYOUTS),
+    "qwen3": Specimen(qwen3, _labelled_texts, traced=True),
 }
 
 

@@ -1,7 +1,9 @@
 """The coordinate check passes what is right, fails what is wrong, and says so reproducibly."""
 
+import itertools
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +12,7 @@ from torch import nn
 
 from lrtransfer.checks.coordinates import check_coordinates, recipe_maker, recipe_roles
 from lrtransfer.errors import CheckError
+from lrtransfer.scaling import fit_power_law
 
 from .models import BASE, WIDTHS, check, correct, mlp, pair, texts, transformer, vectors
 
@@ -334,3 +337,35 @@ def test_what_is_wrong_with_a_factor_in_the_forward_is_not_called_an_initialisat
     cause = result.suspects[0].cause
     assert (result.suspects[0].name, "its initial values are right" in cause) == ("0.weight", True)
     assert "the layer's output scales as n^+0.5: a factor in the forward pass" in cause
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_only_the_first_effect_of_shared_gains_falls_with_width(optimizer: str) -> None:
+    # docs/measurements/coordinate-check.md shows more steps of wider models.
+    widths, steps = (32, 64, 128, 256), 4
+    effects: dict[str, list[list[float]]] = {
+        name: [[] for _ in range(steps)] for name in HEAD_NORMS
+    }
+    make = correct(qwen3, optimizer=optimizer, example=tokens())
+    for width, seed in itertools.product(widths, range(4)):
+        torch.manual_seed(seed)
+        model, trainer = make(width, seed)
+        for step in range(steps):
+            before = {name: model.get_parameter(name).detach().clone() for name in HEAD_NORMS}
+            trainer.zero_grad()
+            model(**tokens()).loss.backward()
+            trainer.step()
+            for name, value in before.items():
+                gain = model.get_parameter(name)
+                assert gain.grad is not None
+                effect = (gain.grad * (gain.detach() - value)).sum()
+                effects[name][step].append(abs(float(effect)))
+    for series in effects.values():
+        exponents = [
+            fit_power_law(np.repeat(widths, 4).tolist(), y, level=0.9).slope for y in series
+        ]
+        expected = -0.5 if optimizer == "adamw" else -1.0
+        assert exponents[0] == pytest.approx(expected, abs=0.5)
+        assert exponents[-1] == pytest.approx(0.0, abs=0.45)
+        assert exponents[-1] > exponents[0] + 0.3

@@ -196,6 +196,14 @@ def noisy(n):
     print("a line of the model's")
     return build(n)
 
+class Overflows(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.inner, self.factor = build(n), 1 if n < 128 else float("inf")
+
+    def forward(self, x):
+        return self.inner(x) * self.factor
+
 def batch():
     generator = torch.Generator().manual_seed(0)
     return torch.randn(16, 8, generator=generator), torch.arange(16) % 6
@@ -318,6 +326,14 @@ def test_what_cannot_be_checked_is_one_error(
     assert output.err.startswith("lrtransfer: ")
     assert output.err.count("\n") == 1
     assert UNUSABLE[arguments] in output.err
+
+
+@pytest.mark.usefixtures("own")
+def test_a_loss_that_overflows_at_large_widths_alone_is_a_failure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert check_own("Overflows") == 1
+    assert "the loss is not finite after 0 steps at width 128" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("own")

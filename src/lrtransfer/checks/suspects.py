@@ -97,7 +97,7 @@ class Clues:
     def std(self, tensor: str) -> float | None:
         """Return the exponent of a tensor's initial standard deviation; None if it is zero."""
         values = [run.tensors[tensor].std for run in self.runs.values()]
-        return self._exponent(values) if min(values) > 0 else None
+        return self._exponent(values) if _all_positive(values) else None
 
     def rate(self, tensor: str) -> float:
         """Return the exponent of a tensor's learning rate."""
@@ -111,13 +111,17 @@ class Clues:
             return 0.0
         before = [run.bare[self.readout] for run in self.runs.values()]
         after = [run.bare[OUTPUT] for run in self.runs.values()]
-        if min(before) > 0 and min(after) > 0:
+        if _all_positive(before) and _all_positive(after):
             # Ratios of the same entries, hence exact apart from a bias.
             return self._exponent([b / a for a, b in zip(before, after, strict=True)])
         return 0.0
 
     def _exponent(self, values: Sequence[float]) -> float:
         return fit_exponent(list(self.runs), values)
+
+
+def _all_positive(values: Sequence[float]) -> bool:
+    return all(0 < value < math.inf for value in values)
 
 
 def find_suspects(clues: Clues) -> tuple[Suspect, ...]:

@@ -199,6 +199,39 @@ def test_a_build_that_gives_one_model_again_is_refused() -> None:
         parametrize(cache(uniform), width=BASE, base_width=BASE, example=batch()[0])
 
 
+@pytest.mark.parametrize("build", [normed, uniform, normal])
+def test_a_build_that_seeds_itself_is_refused(build: Any) -> None:
+    # Its draws would be kept as a fixed table, at the scale of SP.
+    def seeded(n: int) -> nn.Module:
+        torch.manual_seed(0)
+        model: nn.Module = build(n)
+        return model
+
+    with pytest.raises(ParametrizationError, match=r"build: got the same values in '0\.weight'"):
+        parametrize(seeded, width=WIDTH, base_width=BASE, example=batch()[0])
+
+
+def test_tables_that_are_the_same_in_every_model_are_no_draws() -> None:
+    class Tables(nn.Module):
+        def __init__(self, n: int) -> None:
+            super().__init__()
+            places, bands = torch.arange(64.0)[:, None], torch.arange(n // 2)
+            waves = places / 10_000 ** (2 * bands / n)
+            self.places = nn.Parameter(torch.cat((waves.sin(), waves.cos()), dim=1))
+            self.hidden = nn.Linear(n, n, bias=False)
+            self.readout = nn.Linear(n, 4, bias=False)
+            nn.init.eye_(self.hidden.weight)
+            nn.init.zeros_(self.readout.weight)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.readout(self.hidden(self.places[x]).relu())
+            return out
+
+    recipe = parametrize(Tables, width=WIDTH, base_width=BASE, example=torch.arange(8))
+    model = recipe.initialize(Tables(WIDTH), seed=0)
+    assert is_unchanged(model, Tables(WIDTH).state_dict())
+
+
 def test_a_build_that_gives_another_model_at_every_call_is_refused() -> None:
     calls: list[int] = []
 

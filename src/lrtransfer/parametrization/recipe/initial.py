@@ -16,6 +16,7 @@ from torch import nn
 from ...errors import ParametrizationError
 from ...randomness import seed_of
 from ..roles.growth import Build
+from .builds import require_new, require_no_draws
 from .sharding import BLOCK, fill_, gather_values, mean, standard_deviation, take_local_part
 from .spectrum import relative_norm
 
@@ -203,10 +204,10 @@ def measure_initial(build: Build, base_width: int) -> dict[str, InitialDistribut
 
     Raises:
         ParametrizationError: If a parameter is complex, or starts with values that are not finite;
-            or if two builds give one model, or models with different parameters.
+            or if two builds give one model, models with different parameters, or the same draws.
     """
     models = [_build(build, base_width, seed_of("measure", i)) for i in range(2)]
-    _require_new(*models)
+    require_new(*models)
     first, second = map(_values, models)
     del models
     _require_real(first)
@@ -217,6 +218,8 @@ def measure_initial(build: Build, base_width: int) -> dict[str, InitialDistribut
     integers = {name for name, value in first.items() if not value.is_floating_point()}
     fixed |= {name: _describe_kept(first[name]) for name in integers - fixed.keys()}
     rows = {n: _zero_rows(v, second[n]) for n, v in first.items() if n not in fixed}
+    if not rows:
+        require_no_draws(first)
     draws = {n: [_sample(values[n], rows[n]) for values in (first, second)] for n in rows}
     norms = {n: max(relative_norm(values[n]) for values in (first, second)) for n in rows}
     del first, second
@@ -284,22 +287,6 @@ def _build(build: Build, width: int, seed: int) -> nn.Module:
 
 def _values(model: nn.Module) -> Mapping[str, torch.Tensor]:
     return {name: p.detach().cpu() for name, p in model.named_parameters()}
-
-
-def _require_new(first: nn.Module, second: nn.Module) -> None:
-    """Check that two builds gave two models of the same form."""
-    if first is second:
-        raise ParametrizationError(
-            "build: got the same model from two calls, wanted a new one at every call. Make it "
-            "inside the function, without a cache."
-        )
-    shapes = [{n: tuple(p.shape) for n, p in m.named_parameters()} for m in (first, second)]
-    if differing := sorted(dict(shapes[0].items() ^ shapes[1].items())):
-        raise ParametrizationError(
-            f"build: got {differing[0]!r} with shape {shapes[0].get(differing[0])} from one call "
-            f"and {shapes[1].get(differing[0])} from the next, of the same width, wanted equal "
-            "parameters at every call. Depth and options must not be drawn at random."
-        )
 
 
 def _zero_rows(first: torch.Tensor, second: torch.Tensor) -> tuple[int, ...]:
