@@ -39,7 +39,21 @@ def table_of(family: str) -> RoleTable:
     raise NotTinyError(family) from last
 
 
-@pytest.mark.parametrize("family", [name for name in families() if name not in NOT_JUDGED])
+# What is known to be read otherwise than its name says.
+OTHERWISE = {
+    "yolos": "positions of the middle layers, cut up and interpolated, are read as a vector",
+    "muse_spark_text": "its gains come before the norm, not after it",
+}
+JUDGED = [
+    pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=OTHERWISE[name]))
+    if name in OTHERWISE
+    else name
+    for name in families()
+    if name not in NOT_JUDGED
+]
+
+
+@pytest.mark.parametrize("family", JUDGED)
 def test_every_tensor_has_the_role_that_its_layer_says(family: str) -> None:
     try:
         table = table_of(family)
