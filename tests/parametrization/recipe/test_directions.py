@@ -86,7 +86,9 @@ def stds(build: Callable[[int], nn.Module], recipe: Recipe) -> list[float]:
     return [m.weight.std().item() for m in model.children() if hasattr(m, "weight")]
 
 
-@pytest.mark.parametrize("scheme", ["mup", "sp", "spectral"])
+@pytest.mark.parametrize(
+    "scheme", ["mup", *(pytest.param(s, marks=pytest.mark.slow) for s in ("sp", "spectral"))]
+)
 @pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
 def test_layers_start_as_large_as_plain_ones_would(wrap: Wrap, scheme: str) -> None:
     plain, wrapped = layers(lambda module: module), layers(wrap)
@@ -95,7 +97,7 @@ def test_layers_start_as_large_as_plain_ones_would(wrap: Wrap, scheme: str) -> N
     assert actual == pytest.approx(expected, rel=0.2)
 
 
-@pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
+@pytest.mark.parametrize("wrap", [WRAPS["per output"], WRAPS["by hand"]])
 def test_values_that_are_kept_are_rescaled_to_the_same(wrap: Wrap) -> None:
     recipe = recipe_of(layers(wrap), FEATURES)
     drawn = stds(layers(wrap), recipe)
@@ -104,13 +106,14 @@ def test_values_that_are_kept_are_rescaled_to_the_same(wrap: Wrap) -> None:
     assert kept == pytest.approx(drawn, rel=0.15)
 
 
-@pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
+@pytest.mark.parametrize("wrap", [WRAPS["per output"], WRAPS["by hand"]])
 def test_a_readout_that_starts_from_zero_has_a_gain_of_zero(wrap: Wrap) -> None:
     recipe = recipe_of(layers(wrap), FEATURES, choices=Choices(readout_init="zero"))
     model: Any = recipe.initialize(layers(wrap)(WIDTH), seed=0)
     assert torch.equal(model(FEATURES), model[4].bias.expand(8, -1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "optimizer"), [*((kind, "adamw") for kind in WRAPS), ("per output", "sgd")]
 )

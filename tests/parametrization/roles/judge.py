@@ -39,7 +39,7 @@ def judge(model: nn.Module, name: str, base: Shape, grown: Shape) -> str | None:
         case Conv1D() if leaf == "weight":
             return _by_sides(grows[0], grows[1])
         case nn.Conv1d() | nn.Conv2d() | nn.Conv3d() if leaf == "weight":
-            depthwise = module.groups == module.in_channels
+            depthwise = module.groups == module.in_channels > 1
             return V if depthwise else _by_sides(grows[1] or module.groups > 1, grows[0])
     return _judge_raw(name, type(module).__name__, base, grows)
 
@@ -47,7 +47,7 @@ def judge(model: nn.Module, name: str, base: Shape, grown: Shape) -> str | None:
 def _judge_raw(name: str, owner: str, base: Shape, grows: list[bool]) -> str | None:
     """Return the role of a parameter that is none of a layer's of torch."""
     if len(base) == 1:
-        return V
+        return None if name.endswith(".query") else V  # a vector may be multiplied with a stream
     if re.search(r"relative_attention_bias|bias_table", name):
         return IN
     if "bias" in name.rpartition(".")[2] or _VECTOR.search(name):

@@ -74,18 +74,23 @@ ON_WEIGHT: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("how", HELD)
-@pytest.mark.parametrize("forward", ON_STREAM.values(), ids=ON_STREAM)
-def test_a_factor_of_the_stream_is_said(how: str, forward: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    ("how", "place"),
+    [*((how, "times") for how in HELD), *(("buffer", place) for place in ON_STREAM)],
+)
+def test_a_factor_of_the_stream_is_said(how: str, place: str) -> None:
+    forward = ON_STREAM[place]
     (caution,) = cautions(lambda n: Held(n, n**-0.5, how, forward))
     assert caution.startswith("the output of stem.bias, stem.weight is multiplied by ")
     assert f"at width {BASE} and by" in caution
     assert cautions(lambda n: Held(n, 0.3, how, forward)) == ()
 
 
-@pytest.mark.parametrize("how", HELD)
-@pytest.mark.parametrize("forward", ON_WEIGHT.values(), ids=ON_WEIGHT)
-def test_a_factor_of_a_weight_is_said(how: str, forward: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    ("how", "place"), [*((how, "gain") for how in HELD), *(("float", place) for place in ON_WEIGHT)]
+)
+def test_a_factor_of_a_weight_is_said(how: str, place: str) -> None:
+    forward = ON_WEIGHT[place]
     (caution,) = cautions(lambda n: Held(n, n**0.5, how, forward))
     assert caution.startswith("the weight ")
     assert caution.endswith("is multiplied by 4 at width 16 and by 5.65685 at width 32")

@@ -44,7 +44,12 @@ OTHERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize(
     ("family", "options"),
-    [*(("mixtral", options) for options in OTHERS), *((f, OTHERS[0]) for f in ROUTED)],
+    [
+        ("mixtral", OTHERS[0]),
+        ("mixtral", OTHERS[-1]),
+        *(pytest.param("mixtral", o, marks=pytest.mark.slow) for o in OTHERS[1:-1]),
+        *(pytest.param(f, OTHERS[0], marks=pytest.mark.slow) for f in ROUTED if f != "mixtral"),
+    ],
 )
 def test_a_router_without_a_place_for_a_multiplier_is_refused(
     family: str, options: dict[str, Any]

@@ -143,7 +143,12 @@ FAMILIES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+QUICK = ("gemma3", "nemotron", "qwen3", "mamba2")
+
+
+@pytest.mark.parametrize(
+    "family", [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in FAMILIES]
+)
 def test_all_norms_of_a_family_are_fixed_and_nothing_else_is(family: str) -> None:
     options: dict[str, Any] = {"width": 64, "base_width": 32, "example": IDS}
     recipe = parametrize(FAMILIES[family], **options, choices=Choices(norm_gains="fix"))
