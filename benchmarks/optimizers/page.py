@@ -10,8 +10,8 @@ _HEAD = f"""# What optimizers of public packages do
 
 Measured and written by `python -m benchmarks.optimizers` (install the packages of the extra
 `optimizers` with `pip install --no-deps`; dion and SOAP are on GitHub alone). Each configuration
-was made as a user would: recipe with `follows=`, groups with lr = {LR:g} and weight decay
-{DECAY:g}, no `lr=` for the constructor unless the table shows it, then `recipe.verify(..., test=True)`.
+was made as a user would: recipe with `follows=`, groups with lr = {LR:g}, weight decay {DECAY:g},
+no `lr=` for the constructor unless the table shows it, then `recipe.verify(..., test=True)`.
 
 - **verify**: what it said; for what it refuses, what [the trial](../reference/optimizers.md)
   measured.

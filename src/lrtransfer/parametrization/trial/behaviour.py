@@ -190,7 +190,7 @@ class _Bench:
         start = weights * _WEIGHTS
         tensors = {n: torch.nn.Parameter(self._draw(s, start, 0)) for n, s in _list_tensors()}
         groups = self._make_groups(tensors, decay, slower)
-        for group in groups if eps != 1.0 else ():
+        for group in groups if eps < 1 else ():
             group["eps"] *= eps
         optimizer = self.copier(self.case.optimizer, groups)
         getattr(optimizer, "train", lambda: None)()  # schedule-free optimizers want it
