@@ -253,7 +253,7 @@ def test_the_advice_for_another_byte_order_is_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(bytes(1000)), "compressed by gzip"),
+        (gzip.compress(bytes(1000), mtime=0), "compressed by gzip"),
         (b"PK\x03\x04" + bytes(1000), "a zip archive, as np.savez"),
         (b"PAR1" + bytes(1000), "a Parquet file"),
         (b"\x80\x04\x95" + bytes(1001), "a pickle"),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from statistics import mean
 from subprocess import PIPE
 from typing import IO, Any
@@ -144,8 +145,7 @@ def main() -> None:
         answer = _answer(timed, counted, device, started)
     except BaseException as error:  # the driver raises it
         answer = {"error": describe_error(error)}
-    if os.getpid() != owner:  # a forked child of the user's code, which returned or raised
-        os._exit(1)
+    _require_owner(owner)
     print("\n" + json.dumps(answer))  # what was printed before may lack the end of its line
 
 
@@ -194,9 +194,15 @@ def _time_training(run: RunSpec, device: str, steps: int) -> float:
     """Return the seconds of a training of so many steps, or of all where these are fewer."""
     from ..runs.train import train_run
 
-    started = time.monotonic()
-    train_run(_shorten(run, steps), device=device)
+    owner, started = os.getpid(), time.monotonic()
+    train_run(_shorten(run, steps), device=device, on_step=partial(_require_owner, owner))
     return time.monotonic() - started
+
+
+def _require_owner(owner: int) -> None:
+    """End this process if it is a forked child of the user's code, which returned or raised."""
+    if os.getpid() != owner:
+        os._exit(1)
 
 
 def _shorten(run: RunSpec, steps: int) -> RunSpec:

@@ -26,6 +26,7 @@ from ..training.causality import require_causal
 from ..training.objective import Loss, cross_entropy, squared_error
 from ..training.task import Classes, NextToken, Task, UserBatches
 from .optimizers import name_rule
+from .own_process import end_forked_children
 from .run import SHARED_SCHEME, RunSettings, RunSpec
 from .streams import begin_streams
 from .user_code.digest import digest_code
@@ -77,7 +78,8 @@ def make_builder(settings: RunSettings) -> Callable[[int], nn.Module]:
         case HuggingFaceConfig() as config:
             return partial(hugging_face_model, config=config, base_width=settings.base_width)
         case UserModelConfig() as config:
-            return partial(load_callable("model.build", config.build), **config.arguments)
+            build = end_forked_children()(load_callable("model.build", config.build))
+            return partial(build, **config.arguments)
 
 
 def _keep_shared(settings: RunSettings) -> RunSettings:

@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..training.step_options import StepOptions
 from .assemble import make_builder, make_recipe, make_task, require_model_settings
+from .own_process import end_forked_children
 from .run import RunSpec
 
 
@@ -27,6 +28,7 @@ def count_step_flops(run: RunSpec, *, device: str = "meta") -> float | None:
     try:
         # Plain attention is products of matrices, which are counted.
         with (
+            end_forked_children(),
             torch.device(device),
             sdpa_kernel(SDPBackend.MATH),
             FlopCounterMode(display=False) as counter,

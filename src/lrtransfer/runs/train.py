@@ -62,14 +62,16 @@ def train_block(
             yield run, Failure(run, describe_error(error), may_pass=_is_out_of_memory(error))
 
 
-def train_run(run: RunSpec, *, device: str = "cpu") -> Outcome:
-    """Train one run and return its outcome.
+def train_run(
+    run: RunSpec, *, device: str = "cpu", on_step: Callable[[], None] = lambda: None
+) -> Outcome:
+    """Train one run and return its outcome; arguments as of `train_block`.
 
     Raises:
         UserError: If data or code are not those that the run was planned with, or model, data and
             optimizer do not work together.
     """
-    jobs = [make_job(run, device=device)]
+    jobs = [make_job(run, device=device, on_step=on_step)]
     (outcome,) = _choose_engine(jobs).train(jobs)
     return outcome
 

@@ -38,7 +38,7 @@ def evaluate(
                 f"batch: got a mapping with keys {sorted(batch)} for which {type(model).__name__} "
                 "returns no loss, wanted one. Add 'labels', or give a loss."
             )
-        return extract_tensor(output), _scalar(value)
+        return _pair(output, value)
     if not isinstance(batch, Sequence) or len(batch) != 2:
         raise BatchError(
             f"batch: got {type(batch).__name__}, wanted a pair (inputs, targets), or a mapping of "
@@ -47,7 +47,7 @@ def evaluate(
     inputs, targets = batch
     output = call("the forward", model, inputs)
     value = call("the loss", loss or cross_entropy, _widen(output), targets)
-    return extract_tensor(output), _scalar(value)
+    return _pair(output, value)
 
 
 def call(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -73,18 +73,21 @@ def _widen(output: Any) -> Any:
     return pytree.tree_map_only(torch.Tensor, widen, output)
 
 
-def _scalar(loss: Any) -> torch.Tensor:
+def _pair(output: Any, loss: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the output's tensor and the loss, checked to be one real number."""
+    tensor = extract_tensor(output)
     if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
         shape = f" of shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else ""
         raise BatchError(
             f"loss: got {type(loss).__name__}{shape}, wanted a tensor of one entry. Take the mean."
         )
-    if not loss.is_floating_point() or loss.is_meta:
+    # On meta, where operations are counted, nothing has a value.
+    if not loss.is_floating_point() or (loss.is_meta and not tensor.is_meta):
         raise BatchError(
             f"loss: got a tensor of {loss.dtype} on {loss.device}, wanted a real number with a "
             "value. Compute it in float32 from the model's output."
         )
-    return loss
+    return tensor, loss
 
 
 def backward(loss: torch.Tensor, *, retain_graph: bool = False) -> None:

@@ -79,7 +79,7 @@ TABLE = "width,lr,loss\n128,0.01,3.5\n128,0.02,3.25\n256,0.01,nan\n"
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("runs.csv.gz", gzip.compress(TABLE.encode())),
+        ("runs.csv.gz", gzip.compress(TABLE.encode(), mtime=0)),
         ("runs.csv.bz2", bz2.compress(TABLE.encode())),
         ("RUNS.CSV.XZ", lzma.compress(TABLE.encode())),
         ("runs.csv", TABLE.encode("utf-16")),
