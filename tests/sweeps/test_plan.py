@@ -75,7 +75,8 @@ def test_what_names_no_run_and_nothing_else_stays_out_of_the_identity() -> None:
     settings = runs()[0].run.settings.document
     names_no_run = {
         "name", "widths", "target", "along", "sizes", "width", "schemes", "vary", "seeds",
-        "tolerance_regret", "grid", "design", "stopping_rule", "budget", "confirm", "device",
+        "tolerance_regret", "tolerance_regret_abs", "grid", "design", "stopping_rule", "budget",
+        "confirm", "device", "timeout",
         "trainer",
     }  # fmt: skip
     digests = {"data_digest", "code_digest"}

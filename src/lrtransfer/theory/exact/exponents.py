@@ -65,7 +65,7 @@ def lr_scaling(problem: Problem, *, steps: int, draws: int = 1000, seed: int = 0
         sp -1.0 False 0.2
         ntp 0.0 False 0.2
     """
-    require_bearable(steps=steps, draws=draws)
+    require_bearable(draws=draws)
     if steps < 1 or draws < 1:
         raise UserError(f"exponents: got {steps} steps, {draws} draws, wanted at least 1 of each.")
     regime = regime_of(problem)
@@ -82,6 +82,9 @@ def lr_scaling(problem: Problem, *, steps: int, draws: int = 1000, seed: int = 0
 
 
 def _optima(problem: Problem, regime: Regime, *, steps: int, draws: int, seed: int) -> FloatArray:
+    in_closed_form = _has_closed_form(problem, regime)
+    if not in_closed_form:
+        require_bearable(steps=steps)
     if regime.kind != "kernel":
         return np.array([_optimum(problem, _features_trajectory(problem, regime), steps)])
     shape = (problem.data.basis.shape[1], problem.data.outputs)
@@ -91,9 +94,15 @@ def _optima(problem: Problem, regime: Regime, *, steps: int, draws: int, seed: i
         starts = rng.standard_normal((draws, *shape)) / np.sqrt(problem.data.dimension)
     trajectories = [_kernel_trajectory(problem, regime, start) for start in starts]
     default_interval(problem, trajectories[0])  # an error if the first step moves nothing
-    if problem.momentum == problem.weight_decay == 0 and problem.batches is None:
+    if in_closed_form:
         return kernel_optima(problem, regime, starts, steps=steps)
     return np.array([_optimum(problem, trajectory, steps) for trajectory in trajectories])
+
+
+def _has_closed_form(problem: Problem, regime: Regime) -> bool:
+    """Return whether the loss after any number of steps costs no more than after one."""
+    plain = problem.momentum == problem.weight_decay == 0 and problem.batches is None
+    return plain and regime.kind == "kernel"
 
 
 def _without_targets(problem: Problem) -> Problem:
