@@ -75,6 +75,7 @@ def test_the_script_trains_as_the_study_calls_it(script: Path) -> None:
     assert loss < 2.3  # guessing one of ten classes costs log 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "module"), [("written", "model"), ("script", "train")])
 @pytest.mark.parametrize("command", ["recipe", "check"])
 def test_other_commands_take_the_functions_as_they_stand(

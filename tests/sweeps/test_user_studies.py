@@ -148,6 +148,7 @@ HABITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("habit", HABITS.values(), ids=HABITS)
 def test_habits_of_a_users_code_do_no_harm(habit: str, own: dict[str, Any], tmp_path: Path) -> None:
     (module,) = tmp_path.glob("own_*.py")

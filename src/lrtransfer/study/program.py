@@ -166,7 +166,7 @@ def find_start_error(program: Program) -> OSError | None:
 
     Example:
         >>> find_start_error(Program(command="python no.py {lr}", loss_from="stdout:(.*)"))
-        FileNotFoundError(2, 'No such file or directory', 'no.py')
+        FileNotFoundError(2, 'No such file or directory')
     """
     if program.shell:
         return None

@@ -35,6 +35,7 @@ ROWS: Mapping[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "exponent", "deterministic"),
     [

@@ -75,6 +75,7 @@ def test_the_variance_at_other_depths(depth: int) -> None:
     assert 0.85 < variance_ratio(depth, width=256, pairs=300) < 1.6  # 1 + c/n with c about 60
 
 
+@pytest.mark.slow
 def test_the_coefficient_of_the_squared_rate() -> None:
     setting = Problem(draw_regression(count=200, dimension=5, noise=0.1, seed=4), depth=4)
     rho = setting.data.targets[:, 0] / setting.data.count
@@ -121,6 +122,7 @@ def test_no_variance_is_claimed_elsewhere(name: str) -> None:
     assert first_step_variance(problem(depth=2, **SETTINGS[name])) is None
 
 
+@pytest.mark.slow
 def test_spread_bias_and_band() -> None:
     setting = Problem(draw_regression(count=500, dimension=1, noise=0.1, seed=123), depth=2)
     result = fluctuation(setting, steps=1, widths=[32, 64, 128, 256, 512], seeds=120)
