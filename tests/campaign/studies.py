@@ -13,7 +13,7 @@ from .case import ODD_NAMES, ODD_NUMBERS, WrongInput
 PROGRAM = f"{sys.executable} -c 'print(2.5, {{width}}, {{lr}})'"
 QUICK = (
     "--command", PROGRAM, "--loss-from", "stdout:^([0-9.]+)", "--widths", "64,128",
-    "--target", "256", "--lr-low", "2^-8", "--lr-high", "2^-7", "--seeds", "1", "--out", "out",
+    "--target", "256", "--lr-low", "2^-8", "--lr-high", "2^-6", "--seeds", "1", "--out", "out",
 )  # fmt: skip
 
 # Values in TOML that no field, or not every field, takes.

@@ -31,6 +31,9 @@ _STEP = 1e-30
 _CHUNK = 512  # learning rates evaluated at a time
 
 
+LARGEST_RATE = 1e20  # powers of larger ones are no floats
+
+
 @dataclass(frozen=True)
 class Minimum:
     """A local minimum of the loss.
@@ -102,14 +105,17 @@ def minimize(loss: Callable[[Numbers], Numbers], interval: LrInterval) -> tuple[
 
 
 def check_interval(interval: LrInterval) -> LrInterval:
-    """Return the interval unchanged if it is finite and not empty.
+    """Return the interval unchanged if it is not empty and its rates can be computed with.
 
     Raises:
-        UserError: If it is empty or infinite.
+        UserError: If it is empty, infinite or beyond 1e20.
     """
     low, high = interval
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise UserError(f"interval: got {low} to {high}, wanted two finite rates, a < b.")
+    if not (-LARGEST_RATE <= low < high <= LARGEST_RATE):
+        raise UserError(
+            f"interval: got {low} to {high}, wanted two finite rates, a < b, of at most "
+            f"{LARGEST_RATE:g}."
+        )
     return low, high
 
 
