@@ -107,7 +107,7 @@ class Store:
         if latest is None:
             return None
         study, digests, checksum = latest
-        if _compute_checksum(study, digests) != checksum:
+        if not _matches(checksum, study, digests):
             raise self._describe_damage("the settings of its study")
         return study, digests
 
@@ -131,7 +131,7 @@ class Store:
 
     def _read_row(self, record: tuple[str, str, str, str, str]) -> TrainedRun:
         identifier, identity, result, provenance, checksum = record
-        if _compute_checksum(identifier, identity, result, provenance) != checksum:
+        if not _matches(checksum, identifier, identity, result, provenance):
             raise self._describe_damage(f"run {identifier}")
         try:
             outcome, made = read_outcome(result), read_provenance(provenance)
@@ -370,6 +370,12 @@ def _describe_unusable(path: Path, error: sqlite3.Error) -> str:
         f"{path}: got '{error}' with {free:,} bytes free, wanted a run store that can be used. "
         "Check free space and permissions; if the file is not a run store, choose another --out."
     )
+
+
+def _matches(checksum: object, *texts: object) -> bool:
+    """Tell whether texts are those of a checksum; a file that was cut may hold nothing instead."""
+    strings = [text for text in texts if isinstance(text, str)]
+    return len(strings) == len(texts) and _compute_checksum(*strings) == checksum
 
 
 def _compute_checksum(*texts: str) -> str:
