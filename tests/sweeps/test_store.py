@@ -43,6 +43,25 @@ def test_adding_again_is_adding_once(tmp_path: Path) -> None:
         assert list(store.rows().values()) == [row(0)]
 
 
+def test_a_store_that_was_cut_is_refused_or_gives_true_rows(tmp_path: Path) -> None:
+    """Of a file that was cut, SQLite reads values as NULL that no row may hold."""
+    rows = [row(i) for i in range(40)]
+    with open_store(tmp_path) as store:
+        store.add(rows)
+    path = tmp_path / STORE_NAME
+    whole, refused = path.read_bytes(), 0
+    for length in range(len(whole) // 60, len(whole), len(whole) // 60):
+        path.write_bytes(whole[:length])
+        try:
+            with read_store(tmp_path) as store:
+                found = list(store.rows().values())
+        except StoreError:
+            refused += 1
+        else:
+            assert found == rows[: len(found)]
+    assert refused
+
+
 def test_a_different_result_for_the_same_run_is_refused_whole(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         store.add([row(0)])

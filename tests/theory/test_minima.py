@@ -36,3 +36,11 @@ def test_ends_count() -> None:
 def test_an_empty_interval_is_refused() -> None:
     with pytest.raises(UserError, match="interval: got 2 to 1"):
         minimize(lambda x: x, (2, 1))
+
+
+@pytest.mark.parametrize("interval", [(1e-320, 1e308), (0.0, 1e21), (0.0, float("inf"))])
+def test_an_interval_beyond_what_floats_can_compute_with_is_refused(
+    interval: tuple[float, float],
+) -> None:
+    with pytest.raises(UserError, match=r"wanted two finite rates, a < b, of at most 1e\+20"):
+        minimize(lambda lr: (lr - 1) ** 2, interval)

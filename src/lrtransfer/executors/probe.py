@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from ..errors import UserError
 from ..runs.failure import describe_error, describe_output, format_failure
+from ..runs.own_process import require_process
 from ..runs.run import CurveSettings, RunSettings, RunSpec
 from .supervised import SupervisedProcess
 
@@ -145,7 +146,7 @@ def main() -> None:
         answer = _answer(timed, counted, device, started)
     except BaseException as error:  # the driver raises it
         answer = {"error": describe_error(error)}
-    _require_owner(owner)
+    require_process(owner)
     print("\n" + json.dumps(answer))  # what was printed before may lack the end of its line
 
 
@@ -195,14 +196,8 @@ def _time_training(run: RunSpec, device: str, steps: int) -> float:
     from ..runs.train import train_run
 
     owner, started = os.getpid(), time.monotonic()
-    train_run(_shorten(run, steps), device=device, on_step=partial(_require_owner, owner))
+    train_run(_shorten(run, steps), device=device, on_step=partial(require_process, owner))
     return time.monotonic() - started
-
-
-def _require_owner(owner: int) -> None:
-    """End this process if it is a forked child of the user's code, which returned or raised."""
-    if os.getpid() != owner:
-        os._exit(1)
 
 
 def _shorten(run: RunSpec, steps: int) -> RunSpec:

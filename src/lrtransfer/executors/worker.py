@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ..runs.own_process import require_process
 from .folders import open_output
 from .messages import WITHOUT_PIPES, Assignment, BlockAnswer, Ready, StepMade, name_runs
 
@@ -48,8 +49,7 @@ class Line:
 
     def require_owner(self) -> None:
         """End this process if it is a forked child of the user's code, which returned or raised."""
-        if os.getpid() != self._owner:
-            os._exit(1)
+        require_process(self._owner)
 
     def _require_intact(self) -> None:
         """End this process if it may not speak, or if the user's code closed a pipe.

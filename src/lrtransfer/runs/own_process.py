@@ -22,5 +22,14 @@ def end_forked_children() -> Generator[None, None, None]:
     try:
         yield
     finally:
-        if os.getpid() != owner:
-            os._exit(1)
+        require_process(owner)
+
+
+def require_process(owner: int) -> None:
+    """End this process unless it is the one named.
+
+    Example:
+        >>> require_process(os.getpid())
+    """
+    if os.getpid() != owner:
+        os._exit(1)
