@@ -1,6 +1,8 @@
 """What all tests share."""
 
 import hashlib
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,10 @@ from .studies import SMALL
 
 # torch's default of one thread per core makes small models slower by an order of magnitude.
 torch.set_num_threads(1)
+# A shell lets what it starts in the background ignore Ctrl-C, and programs that we start would
+# inherit that: tests that interrupt them would wait for ever.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
