@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lrtransfer.scaling import FloatArray
-from lrtransfer.statistics.curves.optimum import find_optima
+from lrtransfer.statistics.curves.fit import find_optima
 from lrtransfer.statistics.simulation import simulate
 from lrtransfer.statistics.table import LossCurve
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum, SchemeAnswer
-from lrtransfer.statistics.curves.optimum import find_optima, fit_sizes
+from lrtransfer.statistics.curves.fit import find_optima, fit_sizes
 from lrtransfer.statistics.regret import Decision, RateUsed, decide_transfer
 from lrtransfer.statistics.simulation import LANDSCAPES, Landscape, loss_shape, simulate
 from lrtransfer.statistics.table import LossCurve, Observation, RunTable

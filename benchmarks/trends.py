@@ -18,7 +18,7 @@ import numpy as np
 
 from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.curves.optimum import find_optima
+from lrtransfer.statistics.curves.fit import find_optima
 from lrtransfer.statistics.drift import NORMAL, fit_drift, predict
 from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
 from lrtransfer.statistics.table import LossCurve

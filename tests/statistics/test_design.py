@@ -5,7 +5,7 @@ import pytest
 
 from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics import design as module
-from lrtransfer.statistics.curves.optimum import fit_sizes
+from lrtransfer.statistics.curves.fit import fit_sizes
 from lrtransfer.statistics.design import (
     Addition,
     CurveState,

@@ -5,7 +5,7 @@ import pytest
 
 from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.curves.optimum import SizeFit, fit_sizes
+from lrtransfer.statistics.curves.fit import SizeFit, fit_sizes
 from lrtransfer.statistics.regret import (
     Decision,
     RateUsed,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lrtransfer.errors import TableError
-from lrtransfer.statistics.curves.optimum import find_optima
+from lrtransfer.statistics.curves.fit import find_optima
 from lrtransfer.statistics.table import LossCurve, Observation, RunTable
 
 

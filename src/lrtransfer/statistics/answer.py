@@ -118,9 +118,15 @@ class Regret:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """Learning rate for the target size with its 95 % predictive interval.
+    """Learning rate for the target size.
 
-    `lr`, `low` and `high` are learning rates, not logarithms.
+    Attributes:
+        size: The target.
+        lr: Learning rate (not its logarithm) of the least expected loss there.
+        low: Lower end of the 95 % interval of the optimum there.
+        high: Upper end.
+        assumption: What the interval takes for granted.
+        middle: Median of the optimum there; beside a wall `lr` is lower.
     """
 
     size: int
@@ -128,6 +134,7 @@ class Prediction:
     low: float
     high: float
     assumption: str
+    middle: float
 
 
 @dataclass(frozen=True)

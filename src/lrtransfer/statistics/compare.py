@@ -18,7 +18,7 @@ import numpy as np
 
 from ..scaling import FloatArray, fit_line
 from .answer import Comparison, Interval, Optimum
-from .curves.optimum import SizeFit
+from .curves.fit import SizeFit
 from .drift import NORMAL
 from .regret import carry_over, counts_in_loss, draw_regrets, may_be_best
 from .table import LossCurve
@@ -138,7 +138,7 @@ def _bound_regret(
     base, destination = _find_fit(scheme, scheme.base), _find_fit(scheme, size)
     if base is None or destination is None or base is destination or destination.draws is None:
         return None
-    used, x = carry_over(base.optimum), destination.columns.log2_lr
+    used, x = carry_over(base), destination.columns.log2_lr
     if used is None or not used.exact or not x[0] <= used.log2_lr <= x[-1]:
         return None
     draws = draw_regrets(used, destination.draws, in_loss_units=in_loss_units)

@@ -21,8 +21,7 @@ import numpy as np
 
 from ..scaling import FloatArray
 from .answer import TAIL
-from .curves.curve import CurveDraws, IntArray
-from .curves.optimum import find_minima, rise_at
+from .curves.curve import CurveDraws, IntArray, find_minima, rise_at
 
 CurveKey = tuple[str, int]  # scheme and size
 DrawnCurves = Mapping[CurveKey, CurveDraws]

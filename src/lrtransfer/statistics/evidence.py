@@ -8,7 +8,7 @@ import numpy as np
 from ..scaling import FloatArray
 from .answer import Evidence, Optimum, SchemeAnswer, Side
 from .axis import AXES, Axis, AxisName
-from .curves.optimum import SizeFit
+from .curves.fit import SizeFit
 from .notation import format_power
 from .regret import Decision
 

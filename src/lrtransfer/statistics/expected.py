@@ -18,8 +18,10 @@ import numpy as np
 
 from ..scaling import FloatArray
 from .answer import TAIL, Regret
-from .curves.optimum import SizeFit, find_minima, rise_at
-from .drift import draw_optima
+from .axis import AxisName
+from .curves.curve import find_minima, rise_at
+from .curves.fit import SizeFit
+from .prediction import locate_target
 from .regret import RateUsed, counts_in_loss
 
 CHANGE = 0.25  # prior standard deviation of c
@@ -33,6 +35,7 @@ def expected_regret(
     tolerance: float,
     rng: np.random.Generator,
     absolute: bool = False,
+    axis: AxisName = "width",
 ) -> Regret | None:
     """Return the regret to be expected at a size that was not measured.
 
@@ -43,6 +46,7 @@ def expected_regret(
         tolerance: Largest regret of a rate that transfers, for the result to name.
         rng: Source of the draws.
         absolute: Whether the tolerance is in units of the loss.
+        axis: What is varied.
 
     Returns:
         The regret, its interval open above where the rate may lie beyond the rates tried, and from
@@ -54,9 +58,10 @@ def expected_regret(
     if curves is None or largest.optimum.status != "ok" or not used.exact:
         return None
     count = len(curves.loss)
-    at = draw_optima([fit.optimum for fit in fits], size=size, count=count, rng=rng)
-    if at is None:
+    where = locate_target(fits, size=size, axis=axis)
+    if where is None:
         return None
+    at = where.draw(count, rng)
     doublings = np.log2(size / largest.columns.size)
     scale = 2.0 ** (doublings * _draw_curvature_trend(fits, count, rng, absolute=absolute))
     excess = scale * rise_at(curves, find_minima(curves) + used.log2_lr - at)

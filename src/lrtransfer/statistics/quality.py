@@ -15,9 +15,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from .answer import Quality, Regret
-from .curves.optimum import SizeFit
-from .drift import fit_scatter, predict
+from .axis import AxisName
+from .curves.fit import SizeFit
+from .drift import fit_scatter
 from .expected import expected_regret
+from .prediction import predict
 from .regret import RateUsed, decide_transfer
 
 PENALTY_DOUBLINGS = 3  # beyond the largest size
@@ -30,6 +32,7 @@ def rate_quality(
     tolerance: float,
     rng: np.random.Generator,
     absolute: bool = False,
+    axis: AxisName = "width",
 ) -> Quality:
     """Rate the transfer of one scheme.
 
@@ -39,6 +42,7 @@ def rate_quality(
         tolerance: Largest regret of a rate that transfers, for the results to name.
         rng: Source of draws.
         absolute: Whether the tolerance is in units of the loss.
+        axis: What is varied.
 
     Returns:
         The three axes.
@@ -48,19 +52,21 @@ def rate_quality(
     penalty = None
     if used is not None:
         penalty = expected_regret(
-            used, fits, size=far, tolerance=tolerance, rng=rng, absolute=absolute
+            used, fits, size=far, tolerance=tolerance, rng=rng, absolute=absolute, axis=axis
         )
     return Quality(
         scatter=fit_scatter([fit.optimum for fit in fits]),
-        extrapolation=_extrapolate(fits, tolerance, absolute=absolute),
+        extrapolation=_extrapolate(fits, tolerance, absolute=absolute, axis=axis),
         penalty=penalty,
     )
 
 
-def _extrapolate(fits: Sequence[SizeFit], tolerance: float, *, absolute: bool) -> Regret | None:
+def _extrapolate(
+    fits: Sequence[SizeFit], tolerance: float, *, absolute: bool, axis: AxisName
+) -> Regret | None:
     """Return the regret at the largest size of what the smaller sizes predict for it."""
     *smaller, largest = fits
-    prediction = predict([fit.optimum for fit in smaller], size=largest.columns.size)
+    prediction = predict(smaller, size=largest.columns.size, axis=axis)
     if prediction is None:
         return None
     used = RateUsed.exactly(smaller[-1].columns.size, float(np.log2(prediction.lr)))

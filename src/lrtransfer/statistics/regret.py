@@ -24,12 +24,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..scaling import FloatArray
-from .answer import HIGH_QUANTILE, LOW_QUANTILE, Optimum, Regret, Side, VerdictName
+from .answer import HIGH_QUANTILE, LOW_QUANTILE, TAIL, Optimum, Regret, Side, VerdictName
 from .axis import AXES, Axis, AxisName
 from .curves.columns import Columns
-from .curves.curve import CurveDraws
-from .curves.optimum import FINE_RATES, SizeFit
+from .curves.curve import CurveDraws, find_minima, value_at
+from .curves.fit import SizeFit
+from .curves.optimum import allow_corner
 from .notation import format_percent, format_power
+
+FINE_RATES = 4  # rates tried from which the regret has an upper bound
+DEPTH = 0.5  # share of the depth that a corner may have that counts
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,14 @@ class RateUsed:
         log2_lr: The rate; of a bounded optimum, that of the lowest loss.
         low: Least rate it may be, -inf if not bounded.
         high: Largest rate it may be.
+        draws: What the rate is drawn to be where it is one, but uncertain, shape (D,).
     """
 
     size: int
     log2_lr: float
     low: float
     high: float
+    draws: FloatArray | None = None
 
     @classmethod
     def exactly(cls, size: int, log2_lr: float) -> "RateUsed":
@@ -78,13 +84,14 @@ class RateUsed:
         return f"The optimum of {axis.name} {self.size} ({bound})"
 
 
-def carry_over(optimum: Optimum) -> RateUsed | None:
+def carry_over(base: SizeFit) -> RateUsed | None:
     """Return the rate that the optimum of a size tells to use, as far as it is known, if at all."""
+    optimum = base.optimum
     x, low, high = optimum.log2_lr, optimum.low, optimum.high
-    if x is None or (low is None and high is None):
+    if x is None or base.draws is None or (low is None and high is None):
         return None
     if optimum.status == "ok":
-        return RateUsed.exactly(optimum.size, x)
+        return RateUsed(size=optimum.size, log2_lr=x, low=x, high=x, draws=find_minima(base.draws))
     return RateUsed(
         size=optimum.size,
         log2_lr=x,
@@ -126,20 +133,22 @@ def decide_transfer(
     if _diverges(used, destination):
         return Decision("does not transfer", f"{rate} diverges {where}.")
     if destination.draws is None:
-        return Decision("inconclusive", f"Fewer than 3 learning rates gave a finite loss {where}.")
+        return Decision("inconclusive", f"Fewer than 2 learning rates gave a finite loss {where}.")
     low, high = LOW_QUANTILE / looks, 1 - (1 - HIGH_QUANTILE) / looks
     in_loss_units = counts_in_loss(destination.columns, tolerance, absolute=absolute)
     if absolute and not in_loss_units:
         tolerance /= destination.columns.best_loss
     regrets = draw_regrets(used, destination.draws, in_loss_units=in_loss_units)
-    quantiles = np.quantile(regrets, (low, 0.5, high), method="inverted_cdf")
-    least, estimate, most = map(float, quantiles)
+    depth = draw_depths(destination.draws, in_loss_units=in_loss_units)
+    quantiles = np.quantile(regrets, (low, 0.5), method="inverted_cdf")
+    least, estimate = map(float, quantiles)
+    most = float(np.quantile(regrets + depth, high, method="inverted_cdf"))
     if not np.isfinite(estimate):
         gap = f"lies between the last rate that trained and the first that diverged {where}"
         verdict: VerdictName = "does not transfer" if least > tolerance else "inconclusive"
         return Decision(verdict, f"{rate} {gap}.")
     outside = _find_outside(used, destination.columns)
-    if outside is not None or (least <= tolerance and may_be_best(used, destination.optimum)):
+    if outside is not None or may_be_best(used, destination.optimum):
         least = 0.0
     regret = Regret(
         size=destination.optimum.size,
@@ -215,9 +224,13 @@ def draw_regrets(used: RateUsed, draws: CurveDraws, *, in_loss_units: bool = Fal
         Regrets as shares of the best loss measured, shape (D,); +inf beyond a drawn cliff.
     """
     x, loss = draws.log2_lr, draws.loss
-    low, high = (float(np.clip(v, x[0], x[-1])) for v in (used.low, used.high))
-    if used.exact:
-        at_rate = _interpolate(low, x, loss)
+    tried = draws.columns.tried
+    low, high = (float(np.clip(v, tried[0], tried[-1])) for v in (used.low, used.high))
+    if used.draws is not None:
+        rates = np.clip(np.resize(used.draws, len(loss)), x[0], x[-1])
+        at_rate = value_at(draws, rates)
+    elif used.exact:
+        at_rate = value_at(draws, np.full(len(loss), low))
     else:
         at_rate = loss[:, (x >= low) & (x <= high)].min(axis=1)
     unit = 1.0 if in_loss_units else draws.columns.best_loss
@@ -225,14 +238,28 @@ def draw_regrets(used: RateUsed, draws: CurveDraws, *, in_loss_units: bool = Fal
     return regrets
 
 
-def _interpolate(at: float, x: FloatArray, loss: FloatArray) -> FloatArray:
-    """Return the drawn losses at one rate, +inf next to a cliff, shape (D,)."""
-    right = int(np.searchsorted(x, at))
-    if x[right] == at:
-        return loss[:, right]
-    share = (at - x[right - 1]) / (x[right] - x[right - 1])
-    value: FloatArray = (1 - share) * loss[:, right - 1] + share * loss[:, right]
-    return value
+def draw_depths(draws: CurveDraws, *, in_loss_units: bool = False) -> FloatArray:
+    """Return how much lower than each drawn curve the truth may be, if it has a corner.
+
+    Curves round a corner off. Half of what they rise from their minimum as far to either side as a
+    corner may move it is taken for its depth; a side beyond a cliff is left out.
+
+    Arguments:
+        draws: Curves of the size.
+        in_loss_units: Return them in units of the loss instead of shares of the best.
+
+    Returns:
+        Depths, shape (D,).
+    """
+    minima, lowest = find_minima(draws), draws.loss.min(axis=1)
+    low, high = np.quantile(minima, (TAIL, 1 - TAIL))
+    corner = allow_corner(draws, float(low), float(high))
+    rises = np.stack([value_at(draws, minima + side) - lowest for side in (-corner, corner)])
+    usable = np.isfinite(rises)
+    total = np.where(usable, rises, 0.0).sum(axis=0)
+    unit = 1.0 if in_loss_units else draws.columns.best_loss
+    depths: FloatArray = DEPTH * total / np.maximum(usable.sum(axis=0), 1) / unit
+    return depths
 
 
 def _diverges(used: RateUsed, destination: SizeFit) -> bool:

@@ -15,11 +15,12 @@ from ..errors import TableError
 from .answer import TAIL, Comparison, CurveFit, Regret, SchemeAnswer
 from .axis import AXES, Axis, AxisName, check_axis, list_others
 from .compare import SchemeFits, compare
-from .curves.optimum import SizeFit, fit_sizes
-from .drift import fit_drift, predict
+from .curves.fit import SizeFit, fit_sizes
+from .drift import fit_drift
 from .evidence import list_evidence
 from .expected import expected_regret
 from .failures import FailedRuns, exclude_failures
+from .prediction import list_locations, predict
 from .quality import rate_quality
 from .regret import Decision, carry_over, decide_transfer
 from .rows import check_rows, check_sizes
@@ -118,7 +119,10 @@ def judge(
     # One thread, for equal bits: sums split over threads differ in their last digits.
     with threadpool_limits(limits=1, user_api="blas"):
         curves, failures = _read_curves(table, absolute_tolerance)
-        fits = {scheme: fit_sizes(curves[scheme], seed=seed) for scheme in curves}
+        fits = {
+            scheme: fit_sizes(curves[scheme], seed=seed, any_sign=question.absolute)
+            for scheme in curves
+        }
         answers = {scheme: _answer(question, scheme, fits[scheme]) for scheme in fits}
         of_schemes = {
             scheme: SchemeFits(curves[scheme], fits[scheme], question.find_base(fits[scheme]))
@@ -170,8 +174,8 @@ def _answer(question: _Question, scheme: str, fits: tuple[SizeFit, ...]) -> Sche
     start = question.find_base(fits)
     base, destination = by_size.get(start), _find_destination(by_size, start, question.target)
     decision = _decide_scheme(scheme, base, destination, question, start=start)
-    prediction = predict(optima, size=question.target, axis=question.axis)
-    used = None if base is None else carry_over(base.optimum)
+    prediction = predict(fits, size=question.target, axis=question.axis, seed=question.seed)
+    used = None if base is None else carry_over(base)
     rng = np.random.default_rng([question.seed, len(fits)])
     return SchemeAnswer(
         scheme=scheme,
@@ -181,9 +185,14 @@ def _answer(question: _Question, scheme: str, fits: tuple[SizeFit, ...]) -> Sche
         regret=decision.regret,
         regrets=_list_regrets(base, fits, question),
         quality=rate_quality(
-            used, fits, tolerance=question.tolerance, rng=rng, absolute=question.absolute
+            used,
+            fits,
+            tolerance=question.tolerance,
+            rng=rng,
+            absolute=question.absolute,
+            axis=question.axis,
         ),
-        drift=fit_drift(optima),
+        drift=fit_drift(list_locations(fits), axis=question.axis),
         optima=optima,
         prediction=prediction,
         fits=tuple(_take_band(fit) for fit in fits if fit.optimum.status == "ok"),
@@ -217,7 +226,7 @@ def _list_regrets(
     decisions = (_decide_pair(base, fit, question) for fit in fits if fit is not base)
     regrets = tuple(decision.regret for decision in decisions if decision.regret is not None)
     largest = max(fits, key=lambda fit: fit.columns.size)
-    used = carry_over(base.optimum)
+    used = carry_over(base)
     if used is None or question.target <= largest.columns.size:
         return regrets
     expected = expected_regret(
@@ -227,6 +236,7 @@ def _list_regrets(
         tolerance=question.tolerance,
         rng=np.random.default_rng([question.seed, question.target]),
         absolute=question.absolute,
+        axis=question.axis,
     )
     return regrets if expected is None else (*regrets, expected)
 
@@ -247,7 +257,7 @@ def _decide_scheme(
 
 
 def _decide_pair(base: SizeFit, destination: SizeFit, question: _Question) -> Decision:
-    used = carry_over(base.optimum)
+    used = carry_over(base)
     if used is None:
         where = f"{question.words.name} {base.columns.size}".capitalize()
         return Decision("inconclusive", f"{where} shows no optimum to be used.")
@@ -275,10 +285,10 @@ def _describe_coverage(sizes: Sequence[int], question: _Question) -> str:
 
 
 def _take_band(fit: SizeFit) -> CurveFit:
-    """Return the fitted curve between the finite rates, at every second point drawn."""
+    """Return the fitted curve between the finite rates."""
     assert fit.draws is not None  # its optimum is ok
     x, rates = fit.draws.log2_lr, fit.columns.log2_lr
-    within = np.flatnonzero((x >= rates[0]) & (x <= rates[-1]))[::2]
+    within = np.flatnonzero((x >= rates[0]) & (x <= rates[-1]))
     low, middle, high = np.quantile(fit.draws.loss[:, within], (TAIL, 0.5, 1 - TAIL), axis=0)
     return CurveFit(size=fit.columns.size, log2_lr=x[within], loss=middle, low=low, high=high)
 

@@ -8,7 +8,7 @@ from ..errors import ConfigError
 from ..models.configs import HuggingFaceConfig, MLPConfig, TransformerConfig
 from ..parametrization.rules import RELATIVE_SCHEMES
 from ..statistics.axis import AXES
-from ..statistics.drift import least_octaves
+from ..statistics.trend import least_octaves
 from .model_work import DEPTH_PATHS, ModelWork
 from .program import PLACEHOLDERS, Program, list_program_problems
 from .search import AdaptiveSearch, GridSearch

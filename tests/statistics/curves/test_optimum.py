@@ -5,7 +5,8 @@ import pytest
 
 from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.curves.optimum import find_minima, find_optima, fit_sizes
+from lrtransfer.statistics.curves.curve import find_minima
+from lrtransfer.statistics.curves.fit import find_optima, fit_sizes
 from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape, simulate
 from lrtransfer.statistics.table import LossCurve
 

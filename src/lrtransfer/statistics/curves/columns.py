@@ -4,6 +4,9 @@ S seeds, K learning rates; x = log2 learning rate. A seed shares initial weights
 all learning rates, so it shifts a whole curve: :math:`\ell_{sk} = m_k + a_s + e_{sk}`. What is left
 of the offsets :math:`a_s` in the column effects :math:`m_k` would widen every interval for
 nothing; what is left in the residuals :math:`e_{sk}` is the noise.
+
+Runs scatter more where the loss is high, up to tenfold at the wall beside divergence. The offsets
+are therefore taken from the valley: a run counts the less, the higher its column lies.
 """
 
 import math
@@ -21,17 +24,8 @@ BoolArray = npt.NDArray[np.bool_]
 # Seed offsets are a priori this many noise variances wide: flat for all purposes, yet two groups
 # of seeds without a common learning rate stay comparable (badly) instead of making P singular.
 OFFSET_VARIANCE = 1e4
-# How much a residual of another size counts beside one of the size itself: sizes differ in
-# noise, but a size with one seed has no residuals.
-POOLING = 0.3
-
-
-@dataclass(frozen=True)
-class Residuals:
-    """Sum of squared seed residuals, in squared loss units, with its degrees of freedom."""
-
-    sum_of_squares: float
-    dof: float
+LEAST_WEIGHT = 0.01  # root of the least weight of a column
+VALLEY = 0.6  # quantile of the columns up to which a curve counts as its valley
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,12 +36,11 @@ class Columns:
         size: Size n.
         log2_lr: Rates x of the finite columns, increasing, shape (K,).
         loss: Column effects m at the mean of the seed offsets, shape (K,).
-        covariance: Covariance of `loss` in units of the noise variance of one run, shape (K, K).
+        seen: Which runs they rest on, shape (S, K).
         best_loss: The lowest column effect (where runs are missing, no lower than any run).
-        residuals: What the column effects and the seed offsets leave.
-        seeds: Number of seeds S with a finite loss.
+        squares: Squared seed residuals by column, summed over the seeds, shape (K,).
+        dof: Their degrees of freedom, shape (K,).
         runs: Number of runs made at the size, those that diverged too.
-        span: Octaves from the lowest to the highest rate tried, diverged or not.
         diverged_below: Nearest diverged rate to the left of the curve, or None.
         diverged_above: Nearest diverged rate to the right, or None.
     """
@@ -55,14 +48,18 @@ class Columns:
     size: int
     log2_lr: FloatArray
     loss: FloatArray
-    covariance: FloatArray
+    seen: BoolArray
     best_loss: float
-    residuals: Residuals
-    seeds: int
+    squares: FloatArray
+    dof: FloatArray
     runs: int
-    span: float
     diverged_below: float | None
     diverged_above: float | None
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds S with a finite loss."""
+        return len(self.seen)
 
     @property
     def tried(self) -> FloatArray:
@@ -70,25 +67,54 @@ class Columns:
         beside = [x for x in (self.diverged_below, self.diverged_above) if x is not None]
         return np.sort(np.append(self.log2_lr, beside))
 
+    @property
+    def noise(self) -> float:
+        """Standard deviation of a run beside its seed's shift; 0 with one seed."""
+        dof = float(self.dof.sum())
+        return math.sqrt(self.squares.sum() / dof) if dof else 0.0
+
+    @property
+    def height(self) -> float:
+        """Height of the valley over most of the rates, not that of a steep side.
+
+        Where most rates do equally well it is at least the noise, and a trace of the whole range.
+        """
+        m = self.loss
+        least = max(1e-3 * np.ptp(m), 1e-12 * abs(m.min()), np.finfo(np.float64).tiny)
+        return float(max(np.quantile(m, VALLEY) - m.min(), self.noise, least))
+
     def gap(self, low: float, high: float) -> float:
         """Return the widest gap between neighbouring rates tried that overlaps [low, high]."""
         tried = self.tried
         gaps = np.diff(tried)[(tried[1:] > low) & (tried[:-1] < high)]
         return float(gaps.max(initial=0.0))
 
+    def covariance(self, growth: FloatArray) -> FloatArray:
+        r"""Return the covariance of `loss` in units of the noise variance of one run, (K, K).
+
+        Arguments:
+            growth: Standard deviation of a run of each column in units of σ, shape (K,).
+        """
+        precision = _find_precision(self.seen, growth**-2.0)
+        centre = np.eye(len(growth)) - 1 / len(growth)
+        # The level common to all columns moves no optimum: it keeps only the variance of a mean.
+        covariance: FloatArray = centre @ np.linalg.inv(precision) @ centre + 1 / self.seen.sum()
+        return covariance
+
 
 def reduce_runs(curve: LossCurve) -> Columns:
     r"""Reduce the runs of one size to column effects and seed residuals.
 
-    .. math:: P = \sum_s \Big(\mathrm{diag}(o_s) - \tfrac{\kappa}{1 + \kappa n_s} o_s o_s^\top\Big),
-              \qquad P\,m = \sum_s \Big(o_s \ell_s - \tfrac{\kappa}{1 + \kappa n_s}
-              o_s\, o_s^\top \ell_s\Big)
+    .. math:: P = \sum_s \Big(\mathrm{diag}(o_s) - \tfrac{\kappa}{1 + \kappa \,1^\top o_s}
+              o_s o_s^\top\Big), \qquad P\,m = \sum_s \Big(o_s \ell_s -
+              \tfrac{\kappa}{1 + \kappa \,1^\top o_s} o_s\, o_s^\top \ell_s\Big)
 
     the generalised least squares fit of :math:`\ell_{sk} = m_k + a_s + e_{sk}` with
-    :math:`a_s \sim N(0, \kappa\sigma^2)`, where :math:`o_s \in \{0, 1\}^K` marks the
-    :math:`n_s` finite runs of seed s. A column where at least half of the seeds diverged is
-    diverged; a single diverged run elsewhere is missing. Columns past the first diverged one,
-    seen from the lowest mean loss, are no part of the curve.
+    :math:`a_s \sim N(0, \kappa\sigma^2)` and :math:`e_{sk} \sim N(0, \sigma^2 / w_k)`, where
+    :math:`o_{sk}` is :math:`w_k` where seed s has a finite loss at rate k, else 0. The weight w is
+    1 in the valley and falls with the square of the height above it. A column where at least half
+    of the seeds diverged is diverged; a single diverged run elsewhere is missing. Columns past the
+    first diverged one, seen from the lowest mean loss, are no part of the curve.
 
     Arguments:
         curve: Losses of one size, shape (S, K); +inf diverged, NaN not run.
@@ -111,19 +137,21 @@ def reduce_runs(curve: LossCurve) -> Columns:
     rows = finite[:, keep].any(axis=1)
     seen = finite[np.ix_(rows, keep)]
     loss = np.where(seen, curve.loss[np.ix_(rows, keep)], 0.0)
-    effects, covariance, residuals = _fit_two_way(loss, seen)
+    effects, squares, dof = _fit_two_way(loss, seen)
     if curve.error is not None:
-        residuals = _add_errors(residuals, curve.error[np.ix_(rows, keep)][seen])
+        # The standard error of a loss that is a mean counts as one residual of its noise.
+        errors = np.where(seen, curve.error[np.ix_(rows, keep)], np.nan)
+        squares = squares + np.nansum(errors**2, axis=0)
+        dof = dof + np.isfinite(errors).sum(axis=0)
     return Columns(
         size=curve.size,
         log2_lr=curve.log2_lr[keep],
         loss=effects,
-        covariance=covariance,
+        seen=seen,
         best_loss=float(max(effects.min(), loss[seen].min())) if keep.any() else math.inf,
-        residuals=residuals,
-        seeds=len(seen),
+        squares=squares,
+        dof=dof,
         runs=int(present.sum()),
-        span=float(np.ptp(curve.log2_lr[tried])) if tried.any() else 0.0,
         diverged_below=below,
         diverged_above=above,
     )
@@ -139,24 +167,9 @@ def seed_noise(curves: Sequence[LossCurve]) -> float | None:
         >>> seed_noise([LossCurve(64, np.arange(3.0), loss)]) < 1e-4
         True
     """
-    residuals = [reduce_runs(curve).residuals for curve in curves]
-    dof = sum(r.dof for r in residuals)
-    return math.sqrt(sum(r.sum_of_squares for r in residuals) / dof) if dof else None
-
-
-def pool_residuals(sizes: Sequence[Columns], index: int) -> Residuals:
-    """Return the residuals of one size (by index) with a discounted share of all the others'."""
-    weight = [1.0 if i == index else POOLING for i in range(len(sizes))]
-    return Residuals(
-        sum(w * c.residuals.sum_of_squares for w, c in zip(weight, sizes, strict=True)),
-        sum(w * c.residuals.dof for w, c in zip(weight, sizes, strict=True)),
-    )
-
-
-def _add_errors(residuals: Residuals, errors: FloatArray) -> Residuals:
-    """Count the standard error of a loss that is a mean as one residual of its noise."""
-    known = errors[np.isfinite(errors)]
-    return Residuals(residuals.sum_of_squares + float((known**2).sum()), residuals.dof + known.size)
+    reduced = [reduce_runs(curve) for curve in curves]
+    dof = sum(float(columns.dof.sum()) for columns in reduced)
+    return math.sqrt(sum(float(c.squares.sum()) for c in reduced) / dof) if dof else None
 
 
 def _keep_between_cliffs(
@@ -176,22 +189,41 @@ def _keep_between_cliffs(
     return keep & (x < (np.inf if above is None else above)), below, above
 
 
-def _fit_two_way(loss: FloatArray, seen: BoolArray) -> tuple[FloatArray, FloatArray, Residuals]:
-    """Return m and its covariance, shapes (K,) and (K, K), and the residuals of `reduce_runs`."""
+def _find_precision(seen: BoolArray, weights: FloatArray) -> FloatArray:
+    """Return P of `reduce_runs`, shape (K, K)."""
+    o = seen * weights
+    shrink = OFFSET_VARIANCE / (1 + OFFSET_VARIANCE * o.sum(axis=1))
+    precision: FloatArray = np.diag(o.sum(axis=0)) - (o.T * shrink) @ o
+    return precision
+
+
+def _fit_two_way(loss: FloatArray, seen: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return m, and squared residuals with their degrees of freedom, all of shape (K,)."""
     seeds, count = seen.shape
     if count == 0:
-        return np.empty(0), np.empty((0, 0)), Residuals(0.0, 0.0)
-    o = seen.astype(np.float64)
-    level = loss.sum() / o.sum()
-    y = o * (loss - level)
+        return np.empty(0), np.empty(0), np.empty(0)
+    level = loss.sum() / seen.sum()
+    y = seen * (loss - level)
+    weights = _weigh_columns(y.sum(axis=0) / seen.sum(axis=0))
+    o = seen * weights
     shrink = OFFSET_VARIANCE / (1 + OFFSET_VARIANCE * o.sum(axis=1))
-    precision = np.diag(o.sum(axis=0)) - (o.T * shrink) @ o
-    effects = np.linalg.solve(precision, y.sum(axis=0) - o.T @ (shrink * y.sum(axis=1)))
-    offsets = shrink * (y - o * effects).sum(axis=1)
-    rest = y - o * (effects + offsets[:, None])
-    # The level common to all columns moves no optimum: it keeps only the variance of a mean.
-    centre = np.eye(count) - 1 / count
-    covariance = centre @ np.linalg.inv(precision) @ centre + 1 / o.sum()
-    dof = max(0.0, float(o.sum()) - count - seeds + 1)
-    residuals = Residuals(float((rest**2).sum()) if dof else 0.0, dof)
-    return effects + level + offsets.mean(), covariance, residuals
+    by_seed = y @ weights
+    pull = weights * y.sum(axis=0) - o.T @ (shrink * by_seed)
+    effects = np.linalg.solve(_find_precision(seen, weights), pull)
+    offsets = shrink * (by_seed - o @ effects)
+    rest = seen * (y - effects - offsets[:, None])
+    total = float(seen.sum())
+    free = max(0.0, total - count - seeds + 1)
+    squares = (rest**2).sum(axis=0) if free else np.zeros(count)
+    dof = (seen.sum(axis=0) - 1) * (free / (total - count) if free else 0.0)
+    return effects + level + offsets.mean(), squares, dof
+
+
+def _weigh_columns(mean: FloatArray) -> FloatArray:
+    """Return weights w, shape (K,): 1 in the valley, falling where the curve is steep."""
+    above = mean - mean.min()
+    height = np.quantile(above, VALLEY)
+    if height == 0:
+        return np.ones_like(mean)
+    weights: FloatArray = np.clip(height / np.maximum(above, height), LEAST_WEIGHT, 1.0) ** 2
+    return weights

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import ConfigError
 from ...statistics.answer import SchemeAnswer, Side
 from ...statistics.axis import AXES
-from ...statistics.curves.optimum import FINE_RATES, SizeFit
+from ...statistics.curves.fit import SizeFit
 from ...statistics.design import (
     Addition,
     Criterion,
@@ -19,10 +19,12 @@ from ...statistics.design import (
     RegretCriterion,
     choose,
 )
-from ...statistics.drift import octaves_either_way, target_leverage
 from ...statistics.evidence import open_edges
 from ...statistics.notation import format_power
+from ...statistics.prediction import octaves_either_way
+from ...statistics.regret import FINE_RATES
 from ...statistics.transfer import Judgement
+from ...statistics.trend import weigh_sizes
 from ...study.search import AdaptiveSearch
 from ...study.study import Study
 from ..curves import Curves
@@ -188,7 +190,7 @@ class AdaptiveDesign:
     def _make_criterion(self, variant: str) -> Criterion:
         study, rule = self.study, self.search.stopping_rule
         if rule.kind == "octaves":
-            leverage = target_leverage(study.measured_sizes, target=study.target)
+            leverage = weigh_sizes(study.measured_sizes, target=study.target, axis=study.along)
             keys = (self.curves[variant, n].shared_key for n in sorted(study.measured_sizes))
             return RateCriterion(dict(zip(keys, leverage, strict=True)), rule.value)
         others = [size for size in study.measured_sizes if size != study.base_size]
