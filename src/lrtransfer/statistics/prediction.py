@@ -120,11 +120,15 @@ def _find_least_risk(
     """Return the rate of least expected excess."""
     minima, lowest = find_minima(curve)[:RISK_DRAWS], curve.loss[:RISK_DRAWS].min(axis=1)
     optimum = where.draw(len(minima), rng)
-    worst = WORST * curve.columns.height
+    columns, x = curve.columns, curve.log2_lr
+    worst = WORST * columns.height
 
     def expect(rate: float) -> float:
-        excess = value_at(curve, minima + rate - optimum) - lowest
-        return float(np.minimum(np.nan_to_num(excess, nan=worst, posinf=worst), worst).mean())
+        at = minima + rate - optimum
+        # Beyond an open end nothing is known but that the loss is no lower than at the end.
+        at = np.maximum(at, x[0]) if columns.diverged_below is None else at
+        at = np.minimum(at, x[-1]) if columns.diverged_above is None else at
+        return float(np.minimum(value_at(curve, at) - lowest, worst).mean())
 
     rates: FloatArray = middle + CANDIDATES
     risks = [expect(float(rate)) for rate in rates]
