@@ -27,7 +27,7 @@ WORST = 30.0  # valley heights beyond which all losses are equally bad
 CANDIDATES = np.linspace(-1.5, 1.5, 61)  # octaves from the middle of the predicted optimum
 # Share of an interval one doubling ahead or less: the optima of public sweeps lay closer to their
 # predictions than the trend's prior alone would have it (docs/measurements).
-NEAR, NEAR_DOUBLINGS = 0.9, 1.1
+NEAR, NEAR_DOUBLINGS = 0.95, 1.1
 
 
 def predict(

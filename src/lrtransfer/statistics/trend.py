@@ -67,24 +67,43 @@ class TrendPrior:
         return np.array(rows)
 
 
-# Chosen on the public tables of Step Law, microsoft/mup and "misfitting" (docs/measurements).
-_COMMON = TrendPrior(
+_SCATTERS = ((0.03, 0.66), (0.1, 0.25), (0.25, 0.07), (0.5, 0.02))
+# Weights come from the optima of public sweeps (docs/measurements/statistics.md): along width a
+# drift mostly goes on or fades slowly; along batch and training length it levels off within a
+# doubling or turns.
+_LASTING = TrendPrior(
     slopes=(
-        (0.0, 0.0, 0.12),
-        (0.0, 0.1, 0.10),
-        (0.35, 0.2, 0.18),
+        (0.0, 0.0, 0.16),
+        (0.0, 0.1, 0.12),
+        (0.35, 0.2, 0.17),
         (0.35, 0.4, 0.22),
-        (1.0, 0.3, 0.13),
-        (1.0, 0.7, 0.25),
+        (1.0, 0.3, 0.08),
+        (1.0, 0.7, 0.18),
+        (2.0, 0.6, 0.03),
+        (2.0, 1.2, 0.04),
     ),
-    first=((0.05, 0.12), (0.25, 0.15), (0.7, 0.73)),
-    scatters=((0.03, 0.58), (0.1, 0.26), (0.25, 0.11), (0.5, 0.05)),
+    first=((0.05, 0.07), (0.25, 0.10), (0.7, 0.83)),
+    scatters=_SCATTERS,
+)
+_FADING = (
+    (0.0, 0.0, 0.05),
+    (0.35, 0.2, 0.10),
+    (1.0, 0.3, 0.25),
+    (1.0, 0.7, 0.20),
+    (2.0, 0.6, 0.25),
+    (2.0, 1.2, 0.15),
+)
+_BATCH = TrendPrior(
+    slopes=_FADING, first=((0.05, 0.12), (0.25, 0.15), (0.7, 0.73)), scatters=_SCATTERS
+)
+_LENGTH = TrendPrior(
+    slopes=_FADING, first=((0.05, 0.25), (0.25, 0.35), (0.7, 0.40)), scatters=_SCATTERS
 )
 PRIORS: dict[AxisName, TrendPrior] = {
-    "width": _COMMON,
-    "depth": _COMMON,
-    "batch": _COMMON,
-    "steps": _COMMON,
+    "width": _LASTING,
+    "depth": _LASTING,
+    "batch": _BATCH,
+    "steps": _LENGTH,
 }
 
 
