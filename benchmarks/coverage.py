@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.regimes import NAMES, Draw, add_options, list_draws, list_regimes
 from benchmarks.tally import print_table, show_share, spread
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.curves.optimum import find_optima
+from lrtransfer.statistics.curves.fit import find_optima
 from lrtransfer.statistics.failures import exclude_failures
 from lrtransfer.statistics.simulated_study import Regime
 

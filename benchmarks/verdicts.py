@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.regimes import Draw, add_options, list_draws, list_regimes
 from benchmarks.tally import print_table, show_share, spread
 from lrtransfer.statistics.answer import Optimum, Regret, VerdictName
-from lrtransfer.statistics.curves.optimum import fit_sizes
+from lrtransfer.statistics.curves.fit import fit_sizes
 from lrtransfer.statistics.failures import exclude_failures
 from lrtransfer.statistics.regret import RateUsed, decide_transfer
 from lrtransfer.statistics.simulated_study import Regime, SimulatedStudy, simulate_study
