@@ -4,10 +4,11 @@
 
 trains MLPs on scikit-learn's digits with SGD, at learning rates up to the wall and with many seeds,
 unless the file with the runs is there already. Near the wall their losses scatter far more than in
-the valley. Splits the seeds into studies of `--study-seeds` and judges each, once with all rates
-and once with the sweep cut below the wall, where the median loss is half as high as it gets. Prints
-how noise grows, how often the interval of the regret holds the truth, found from all seeds, and how
-wide it is beside that of the cut sweep. Needs the extra `digits`.
+the valley. Splits the seeds into studies of `--study-seeds` and judges each, once with rates half
+an octave apart, and once with those of them below the wall, where the median loss is half as high
+as it gets. Prints how noise grows, how often the interval of the regret holds the truth, found from
+all seeds and rates a quarter octave apart, and how wide it is beside that of the cut sweep. Needs
+the extra `digits`.
 """
 
 import argparse
@@ -31,7 +32,8 @@ from lrtransfer.statistics.table import LARGEST_LOSS, Observation, RunTable
 from lrtransfer.statistics.transfer import judge
 
 WIDTHS = (16, 32, 64, 128)
-LOG2_LRS = tuple(np.arange(-6.0, 1.01, 0.5))
+LOG2_LRS = tuple(np.arange(-6.0, 1.01, 0.25))
+EVERY = 2  # a study has every second of these rates, half an octave apart; the truth has all
 SEEDS = 48
 STEPS, BATCH = 300, 64
 SCHEME = "sgd"
@@ -141,13 +143,18 @@ def find_wall(loss: FloatArray) -> int:
 
 
 def make_table(sweep: Sweep, seeds: Sequence[int], *, cut: bool) -> RunTable:
-    """Return the runs of some seeds, of all rates or of those below each width's wall."""
+    """Return the runs of some seeds, of every second rate or of those below each width's wall.
+
+    Studies begin at the first rate and at the second in turn.
+    """
+    first = seeds[0] // len(seeds) % EVERY
     rows = []
     for width, loss in zip(sweep.widths, sweep.loss, strict=True):
         last = find_wall(loss) if cut else len(loss)
         rows += [
             Observation(SCHEME, width, 2.0 ** float(x), seed, float(loss[k, seed]))
             for k, x in enumerate(sweep.log2_lr[:last])
+            if k % EVERY == first
             for seed in seeds
         ]
     return RunTable(tuple(rows))
@@ -251,7 +258,7 @@ def describe(sweep: Sweep, count: int, most: int | None) -> tuple[object, ...]:
         cells += [
             show_share(answer.held for answer in answers if answer.held is not None),
             int(np.isinf(widths).sum()),
-            f"{100 * np.median(widths):.2f} %",
+            f"{100 * np.median(widths):.1f} %",
         ]
     ratios = [a.width / b.width for a, b in zip(full, short, strict=True) if np.isfinite(b.width)]
     return *cells, f"{np.median(ratios):.2f}" if ratios else ""
