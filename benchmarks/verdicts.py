@@ -196,10 +196,13 @@ def main() -> None:
     )
     add_options(parser, studies=18)
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=SETTINGS)
+    parser.add_argument("--parts", nargs="+", default=["regrets", "power"], help="which tables")
     options = parser.parse_args()
-    for setting in options.settings:
-        print_setting(setting, options)
-    print_power(options)
+    if "regrets" in options.parts:
+        for setting in options.settings:
+            print_setting(setting, options)
+    if "power" in options.parts:
+        print_power(options)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,12 @@ DENSE = Regime(span=6.0, spacing=0.5, seeds=3, noise=0.008)
 FEW = (SHORT, DENSE)
 
 
-def outcomes(names: Iterable[str], regimes: tuple[Regime, ...], *, studies: int) -> list[Outcome]:
-    draws = [Draw(name, i, regimes, seed=5) for name in names for i in range(studies)]
-    return [outcome for draw in draws for outcome in find(draw)]
+def draw_all(names: Iterable[str], regimes: tuple[Regime, ...], *, studies: int) -> list[Draw]:
+    return [Draw(n, i, regimes, seed=5, sizes=(3,), ahead=1) for n in names for i in range(studies)]
+
+
+def find_all(draws: Iterable[Draw]) -> list[Outcome]:
+    return [outcome for draw in draws for outcome in find(replace(draw, ahead=0))]
 
 
 def share(held: Iterable[bool]) -> float:
@@ -28,7 +31,8 @@ def share(held: Iterable[bool]) -> float:
 
 
 def test_corners_and_failed_runs_are_covered_on_short_and_on_dense_grids() -> None:
-    found = outcomes(("twosided", "kink", "cliff", "failplateau"), FEW, studies=6)
+    names = ("twosided", "kink", "cliff", "failplateau")
+    found = find_all(draw_all(names, FEW, studies=2))
     stated = [o for o in found if o.width is not None]
     assert len(stated) >= 0.9 * len(found)
     assert share(o.held for o in stated) >= 0.9
@@ -36,26 +40,25 @@ def test_corners_and_failed_runs_are_covered_on_short_and_on_dense_grids() -> No
 
 @pytest.mark.parametrize(("regime", "width"), [(SHORT, 1.2), (DENSE, 0.6)])
 def test_intervals_of_smooth_valleys_are_narrow(regime: Regime, width: float) -> None:
-    found = outcomes(("quad", "skew", "powers", "basin"), (regime,), studies=3)
+    found = find_all(draw_all(("quad", "skew", "powers", "basin"), (regime,), studies=1))
     assert share(o.held for o in found) >= 0.9
     assert np.median([o.width for o in found if o.width is not None]) <= width
 
 
 def test_no_estimate_lies_outside_its_own_interval() -> None:
     sparse = (replace(SHORT, spacing=2.0), replace(SHORT, noise=0.03))
-    found = outcomes(("outside", "quartic", "cosh", "missing"), (*FEW, *sparse), studies=8)
+    found = find_all(draw_all(("outside", "quartic", "cosh", "missing"), sparse, studies=2))
     assert not [o for o in found if o.strayed]
 
 
 def test_bounds_hold_where_the_minimum_lies_outside_the_rates() -> None:
-    found = outcomes(("outside",), FEW, studies=8)
+    found = find_all(draw_all(("outside",), FEW, studies=4))
     assert {o.width for o in found} == {None}
     assert share(o.held for o in found) >= 0.9
 
 
 def test_predictions_hold_the_optimum_and_are_narrow_enough_to_act_on() -> None:
-    names = ("quad", "skew", "wall", "cliff", "plateau", "twosided")
-    draws = [Draw(name, i, FEW, seed=5, ahead=1) for name in names for i in range(4)]
+    draws = draw_all(("quad", "skew", "wall", "cliff", "twosided"), FEW, studies=2)
     guesses = [guess for draw in draws for guess in predict_all(draw, "width")]
     stated = [(g, g.prediction) for g in guesses if g.prediction is not None]
     assert len(stated) == len(guesses)
@@ -65,8 +68,8 @@ def test_predictions_hold_the_optimum_and_are_narrow_enough_to_act_on() -> None:
 
 def test_no_rate_that_costs_two_tolerances_transfers() -> None:
     names = ("quad", "wall", "cliff", "twosided", "kink", "failplateau")
-    draws = [Draw(name, i, FEW, seed=5) for name in names for i in range(4)]
-    cases = [judged(d, 2.0) for judged in (judge_rate, judge_study) for d in draws]
+    cases = [judge_rate(draw, 2.0) for draw in draw_all(names, FEW, studies=4)]
+    cases += [judge_study(draw, 2.0) for draw in draw_all(names, FEW, studies=1)]
     dear = [case for case in cases if case is not None and case.regret >= 1.5]
     assert len(dear) >= 15
     assert sum(case.verdict == "transfers" for case in dear) <= 1
@@ -74,7 +77,7 @@ def test_no_rate_that_costs_two_tolerances_transfers() -> None:
 
 def test_a_rate_without_regret_transfers() -> None:
     regimes = tuple(Regime(spacing=1.0, seeds=3, noise=noise) for noise in NOISES)
-    draws = [Draw(name, i, regimes, seed=5) for name in ("quad", "skew") for i in range(9)]
+    draws = draw_all(("quad", "skew"), regimes, studies=6)
     cases = [case for draw in draws if (case := judge_rate(draw, 0.0)) is not None]
     assert share(case.verdict == "transfers" for case in cases) >= 0.8
 
@@ -88,7 +91,8 @@ def test_every_landscape_is_covered_in_every_regime() -> None:
         for seeds in (1, 3)
         for noise in NOISES
     )
-    found = outcomes(WITH_OPTIMUM, regimes, studies=len(regimes))
+    draws = [Draw(n, i, regimes, seed=5) for n in WITH_OPTIMUM for i in range(len(regimes))]
+    found = find_all(draws)
     stated = [o for o in found if o.width is not None]
     assert len(stated) >= 0.95 * len(found)
     assert share(o.held for o in stated) >= 0.96

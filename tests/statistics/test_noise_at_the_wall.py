@@ -37,8 +37,8 @@ def width(regret: Regret) -> float:
 
 
 def test_noise_at_the_wall_does_not_widen_the_regret() -> None:
-    full = [judge_sweep(i, cut=False) for i in range(12)]
-    cut = [judge_sweep(i, cut=True) for i in range(12)]
+    full = [judge_sweep(i, cut=False) for i in range(8)]
+    cut = [judge_sweep(i, cut=True) for i in range(8)]
     ratios = [width(a) / width(b) for a, b in zip(full, cut, strict=True)]
     assert np.median(ratios) <= 1.5
     truths = [float(loss_shape("skew", np.array([r.log2_lr - BEST]))[0]) / 3 for r in full]
@@ -46,4 +46,4 @@ def test_noise_at_the_wall_does_not_widen_the_regret() -> None:
         r.low is not None and r.high is not None and r.low <= truth <= r.high
         for r, truth in zip(full, truths, strict=True)
     ]
-    assert sum(held) >= 11
+    assert sum(held) >= 7
