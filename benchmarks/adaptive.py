@@ -19,10 +19,11 @@ import numpy as np
 import optuna
 
 from lrtransfer.runs.digests import Digests
-from lrtransfer.statistics.drift import least_octaves, octaves_either_way
-from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
+from lrtransfer.statistics.prediction import octaves_either_way
+from lrtransfer.statistics.simulation import LANDSCAPES, true_excess
 from lrtransfer.statistics.table import Observation, RunTable
 from lrtransfer.statistics.transfer import Judgement, judge
+from lrtransfer.statistics.trend import least_octaves
 from lrtransfer.study.load import load
 from lrtransfer.study.study import Study
 from lrtransfer.sweeps.plan import Plan
@@ -56,10 +57,8 @@ class Truth:
 
     def excess(self, width: float, x: float) -> float:
         """Return the loss above the best one, infinite beyond the cliff."""
-        land, d = LANDSCAPES[self.landscape], x - self.optimum(width)
-        if land.cliff is not None and d > land.cliff:
-            return math.inf
-        return float(loss_shape(land.shape, np.array([d]))[0])
+        d = np.array([x - self.optimum(width)])
+        return float(true_excess(LANDSCAPES[self.landscape], d)[0])
 
     def run(self, width: int, x: float, seed: int) -> Observation:
         """Return the outcome of a run, the same whenever it is asked for."""

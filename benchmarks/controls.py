@@ -10,9 +10,11 @@ and the vertex of one parabola, taken for the true family, with the error of the
 import argparse
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
+from benchmarks.tally import print_table, spread
 from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.curves.fit import find_optima
 from lrtransfer.statistics.simulation import simulate
@@ -98,13 +100,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--curves", type=int, default=99, help="curves per landscape")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     options = parser.parse_args()
     print(f"\n{options.curves} curves per landscape, {_SEEDS} seeds: % of intervals that hold\n")
-    print("| landscape | " + " | ".join((*CONTROLS, "ours")) + " |")
-    print("|---" * (2 + len(CONTROLS)) + "|")
-    for name in _NAMES:
-        shares = coverage(name, curves=options.curves, seed=100)
-        print(f"| {name} | " + " | ".join(f"{100 * s:.0f}" for s in shares.values()) + " |")
+    shares = spread(partial(coverage, curves=options.curves, seed=100), _NAMES, jobs=options.jobs)
+    print_table(
+        ("landscape", *CONTROLS, "ours"),
+        (
+            (name, *(f"{100 * share:.0f}" for share in by_method.values()))
+            for name, by_method in zip(_NAMES, shares, strict=True)
+        ),
+    )
 
 
 if __name__ == "__main__":

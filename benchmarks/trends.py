@@ -10,21 +10,22 @@ the optimum two, three and four doublings beyond the widest width.
 
 import argparse
 import math
-import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import product
 
 import numpy as np
 
+from benchmarks.regimes import NOISES
+from benchmarks.tally import print_table, show_share, spread
 from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import Optimum
-from lrtransfer.statistics.curves.fit import find_optima
-from lrtransfer.statistics.drift import NORMAL, fit_drift, predict
-from lrtransfer.statistics.simulation import LANDSCAPES, loss_shape
-from lrtransfer.statistics.table import LossCurve
+from lrtransfer.statistics.curves.fit import SizeFit, fit_sizes
+from lrtransfer.statistics.drift import NORMAL, fit_drift
+from lrtransfer.statistics.prediction import list_locations, predict
+from lrtransfer.statistics.simulated_study import SMALLEST, Regime, simulate_study
 
 _NAMES = ("quad", "skew", "powers", "wall", "cliff", "quartic")
-_NOISES = (0.002, 0.008, 0.03)
 _SEEDS = 3
 SLOPE = -0.2
 TRENDS: dict[str, Callable[[float], float]] = {
@@ -33,34 +34,25 @@ TRENDS: dict[str, Callable[[float], float]] = {
     "saturating": lambda doubling: 1.5 * 2.0 ** (-0.5 * doubling),
 }
 BEYOND = (2, 3, 4)  # doublings
-NARROWEST = 64
 
 
 def study(
     number: int, *, widths: int, trend: Callable[[float], float], scatter: float
-) -> tuple[tuple[Optimum, ...], FloatArray]:
-    """Simulate a study; return its optima and the true ones, four doublings more of them."""
-    rng = np.random.default_rng([11, number, widths])
-    land, noise = (
-        LANDSCAPES[_NAMES[number % len(_NAMES)]],
-        _NOISES[number // len(_NAMES) % len(_NOISES)],
+) -> tuple[tuple[SizeFit, ...], FloatArray]:
+    """Simulate a study; return its fits and the true optima, four doublings more of them."""
+    ahead = max(BEYOND)
+    simulated = simulate_study(
+        _NAMES[number % len(_NAMES)],
+        path=[trend(k) for k in range(widths + ahead)],
+        rng=np.random.default_rng([11, number, widths]),
+        regime=Regime(seeds=_SEEDS, noise=NOISES[number // len(_NAMES) % len(NOISES)]),
+        ahead=ahead,
+        scatter=scatter,
     )
-    count = widths + max(BEYOND)
-    truth = rng.uniform(-8, -6) + np.array([trend(k) for k in range(count)])
-    truth = truth + scatter * rng.standard_normal(count)
-    curves = []
-    for k in range(widths):
-        x: FloatArray = np.arange(-12.0, -2.0)
-        loss = 3 + loss_shape(land.shape, x - truth[k])
-        shift = 2 * rng.standard_normal((_SEEDS, 1))
-        loss = loss + noise * (shift + rng.standard_normal((_SEEDS, len(x))))
-        if land.cliff is not None:
-            loss = np.where(x - truth[k] > land.cliff, np.inf, loss)
-        curves.append(LossCurve(NARROWEST * 2**k, x, loss))
-    return find_optima(curves, seed=number), truth
+    return fit_sizes(simulated.curves, seed=number), simulated.optima
 
 
-def fixed_effect(optima: tuple[Optimum, ...]) -> tuple[float, float] | None:
+def fixed_effect(optima: Sequence[Optimum]) -> tuple[float, float] | None:
     """Fit a line as if optima scattered by their own intervals alone: a control."""
     points = [
         (math.log2(o.size), o.log2_lr, (o.high - o.low) / (2 * NORMAL))
@@ -79,8 +71,9 @@ def fixed_effect(optima: tuple[Optimum, ...]) -> tuple[float, float] | None:
 
 def drift_row(number: int, *, widths: int, scatter: float) -> tuple[float, float, float]:
     """Return whether the drift and the control hold the slope (NaN: none stated), and a width."""
-    optima, _ = study(number, widths=widths, trend=lambda k: SLOPE * k, scatter=scatter)
-    drift, control = fit_drift(optima), fixed_effect(optima)
+    fits, _ = study(number, widths=widths, trend=lambda k: SLOPE * k, scatter=scatter)
+    drift = fit_drift(list_locations(fits))
+    control = fixed_effect([fit.optimum for fit in fits])
     if drift is None or drift.low is None or drift.high is None or control is None:
         return math.nan, math.nan, math.nan
     held = float(drift.low <= SLOPE <= drift.high)
@@ -90,10 +83,10 @@ def drift_row(number: int, *, widths: int, scatter: float) -> tuple[float, float
 def prediction_row(number: int, *, name: str) -> list[tuple[float, float]]:
     """Return whether predictions hold the truth, and their half widths, by doublings beyond."""
     widths = 5
-    optima, truth = study(number, widths=widths, trend=TRENDS[name], scatter=0.07)
+    fits, truth = study(number, widths=widths, trend=TRENDS[name], scatter=0.07)
     row = []
     for beyond in BEYOND:
-        prediction = predict(optima, size=NARROWEST * 2 ** (widths - 1 + beyond))
+        prediction = predict(fits, size=SMALLEST * 2 ** (widths - 1 + beyond))
         if prediction is None:
             row.append((math.nan, math.nan))
             continue
@@ -106,10 +99,8 @@ def prediction_row(number: int, *, name: str) -> list[tuple[float, float]]:
 def count_share(held: FloatArray) -> str:
     """Show a share of those stated in %, with its Monte Carlo error, and how many were not."""
     stated = held[~np.isnan(held)]
-    p = float(stated.mean())
-    error = math.sqrt(max(p * (1 - p), 1 / len(stated)) / len(stated))
     missing = f", {len(held) - len(stated)} not stated" if len(stated) < len(held) else ""
-    return f"{100 * p:.1f} ± {100 * error:.1f}{missing}"
+    return show_share(bool(one) for one in stated) + missing
 
 
 def main() -> None:
@@ -121,26 +112,35 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     options = parser.parse_args()
     numbers = range(options.studies)
-    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
-        print(f"\n{options.studies} studies per entry: % of drift intervals that hold the truth\n")
-        print("| widths | scatter | drift | median width | fixed effect (control) |")
-        print("|---|---|---|---|---|")
-        for widths in (4, 5, 6):
-            for scatter in (0.0, 0.1, 0.2):
-                row = partial(drift_row, widths=widths, scatter=scatter)
-                held, control, width = np.array(pool.map(row, numbers)).T
-                cells = (count_share(held), f"{np.nanmedian(width):.2f}", count_share(control))
-                print(f"| {widths} | {scatter} | " + " | ".join(cells) + " |", flush=True)
-        print("\n5 widths, scatter 0.07: % of predictions that hold the truth / median ± octaves\n")
-        print("| trend | " + " | ".join(f"+{k} doublings" for k in BEYOND) + " |")
-        print("|---" * (1 + len(BEYOND)) + "|")
-        for name in TRENDS:
-            rows = np.array(pool.map(partial(prediction_row, name=name), numbers))
-            entries = tuple(
-                f"{count_share(rows[:, k, 0])} / {np.nanmedian(rows[:, k, 1]):.2f}"
-                for k in range(len(BEYOND))
-            )
-            print(f"| {name} | " + " | ".join(entries) + " |", flush=True)
+    print(f"\n{options.studies} studies per entry: % of drift intervals that hold the truth\n")
+    print_table(
+        ("widths", "scatter", "drift", "median width", "fixed effect (control)"),
+        (
+            (widths, scatter, *describe_drifts(widths, scatter, numbers, jobs=options.jobs))
+            for widths, scatter in product((4, 5, 6), (0.0, 0.1, 0.2))
+        ),
+    )
+    print("\n5 widths, scatter 0.07: % of predictions that hold the truth / median ± octaves\n")
+    print_table(
+        ("trend", *(f"+{k} doublings" for k in BEYOND)),
+        ((name, *describe_predictions(name, numbers, jobs=options.jobs)) for name in TRENDS),
+    )
+
+
+def describe_drifts(
+    widths: int, scatter: float, numbers: Sequence[int], *, jobs: int
+) -> tuple[str, str, str]:
+    """Return the coverage of the drift, its median width, and the coverage of the control."""
+    row = partial(drift_row, widths=widths, scatter=scatter)
+    held, control, width = np.array(spread(row, numbers, jobs=jobs)).T
+    return count_share(held), f"{np.nanmedian(width):.2f}", count_share(control)
+
+
+def describe_predictions(name: str, numbers: Sequence[int], *, jobs: int) -> Iterator[str]:
+    """Yield coverage and half width of predictions, by doublings beyond."""
+    rows = np.array(spread(partial(prediction_row, name=name), numbers, jobs=jobs))
+    for k in range(len(BEYOND)):
+        yield f"{count_share(rows[:, k, 0])} / {np.nanmedian(rows[:, k, 1]):.2f}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from .table import LossCurve
 
 SPAN = 9.0  # octaves of learning rate swept
 CLIFF = 0.7  # octaves between the optimum and divergence
+FAILED = 9.0  # what failed runs record, in R above the minimum: loss 12 where the valley is 3 to 4
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Landscape:
     Attributes:
         shape: Name of the curve.
         cliff: Octaves from the optimum to divergence, or None.
+        failing: Octaves from the optimum beyond which runs fail and record one finite loss, or
+            None.
         tail: Degrees of freedom of Student noise, or None for normal noise.
         growth: Octaves in which the noise doubles, or None for equal noise.
         smooth: Share of the noise variance that varies smoothly along the curve, over 2 octaves.
@@ -33,6 +36,7 @@ class Landscape:
 
     shape: str
     cliff: float | None = None
+    failing: float | None = None
     tail: float | None = None
     growth: float | None = None
     smooth: float = 0.0
@@ -64,6 +68,7 @@ LANDSCAPES = {
     "lorentz": Landscape("lorentz"),
     "twosided": Landscape("twosided"),
     "basin": Landscape("basin"),
+    "failplateau": Landscape("skew", failing=0.9),
 }
 
 _RAW: dict[str, Callable[[FloatArray], FloatArray]] = {
@@ -109,6 +114,66 @@ def _find_minimum(name: str) -> tuple[float, float, float]:
     return offset, low, float(raw(np.array([offset - 4.0]))[0]) - low
 
 
+def true_excess(land: Landscape, d: FloatArray) -> FloatArray:
+    """Return the noiseless loss above the best one, in units of R; +inf where runs diverge.
+
+    Example:
+        >>> true_excess(LANDSCAPES["cliff"], np.array([-4.0, 0.0, 1.0]))
+        array([ 1.,  0., inf])
+    """
+    excess = loss_shape(land.shape, d)
+    if land.failing is not None:
+        excess = np.where(d > land.failing, FAILED, excess)
+    return excess if land.cliff is None else np.where(d > land.cliff, np.inf, excess)
+
+
+def place_bounds(span: float) -> tuple[float, float]:
+    """Return how far the optimum may lie from the lowest of the rates swept, in octaves.
+
+    Example:
+        >>> place_bounds(6.0), place_bounds(9.0)
+        ((2.0, 3.8), (3.2, 5.3))
+    """
+    return 0.4 * (span - 1), 0.5 * span + 0.8
+
+
+def draw_place(land: Landscape, grid: FloatArray, span: float, rng: np.random.Generator) -> float:
+    """Draw where the optimum lies: well inside the rates swept, or 1 to 2 octaves beyond them."""
+    low, high = place_bounds(span)
+    best = float(grid[0]) + rng.uniform(low, high)
+    if land.outside:
+        beyond = rng.uniform(1, 2)
+        best = float(grid[0] - beyond if rng.random() < 0.5 else grid[-1] + beyond)
+    return best
+
+
+def draw_losses(
+    land: Landscape,
+    d: FloatArray,
+    *,
+    rng: np.random.Generator,
+    seeds: int,
+    noise: float,
+    floor: float,
+    height: float = 1.0,
+) -> FloatArray:
+    """Draw the losses of runs at distances d from the optimum, shape (S, K).
+
+    Arguments:
+        land: Landscape.
+        d: Distances from the optimum in octaves, shape (K,).
+        rng: Source of the noise.
+        seeds: Number of seeds S.
+        noise: Standard deviation of a run; a seed's offset has twice that.
+        floor: Loss at the optimum.
+        height: Loss range R.
+    """
+    loss = floor + height * true_excess(land, d) + noise * _draw_noise(land, d, seeds, rng)
+    if land.failing is not None:
+        loss = np.where(d > land.failing, floor + FAILED, loss)
+    return np.where(rng.random(loss.shape) < land.missing, np.nan, loss)
+
+
 def simulate(
     name: str,
     *,
@@ -116,6 +181,7 @@ def simulate(
     seeds: int = 3,
     noise: float = 0.01,
     spacing: float = 1.0,
+    span: float = SPAN,
     size: int = 256,
     floor: float = 3.0,
 ) -> tuple[LossCurve, float]:
@@ -123,10 +189,12 @@ def simulate(
 
     Arguments:
         name: A key of `LANDSCAPES`.
-        rng: Source of the grid's phase, the optimum's place and the noise.
+        rng: Source of the grid's phase, the optimum's place (`place_bounds`) and the noise.
         seeds: Number of seeds S.
         noise: Standard deviation of a run in units of R; a seed's offset has twice that.
         spacing: Octaves between learning rates.
+        span: Octaves from the lowest to the highest learning rate; less than one spacing fewer
+            where the spacing does not divide it.
         size: Size to label the curve with.
         floor: Loss at the optimum; R is 1.
 
@@ -139,16 +207,9 @@ def simulate(
         ((1, 10), True)
     """
     land = LANDSCAPES[name]
-    x: FloatArray = -12 + rng.uniform(0, spacing) + spacing * np.arange(int(SPAN / spacing) + 1.0)
-    best = float(x[0] + rng.uniform(3.2, 5.3))
-    if land.outside:
-        beyond = rng.uniform(1, 2)
-        best = float(x[0] - beyond if rng.random() < 0.5 else x[-1] + beyond)
-    d = x - best
-    loss = floor + loss_shape(land.shape, d) + noise * _draw_noise(land, d, seeds, rng)
-    if land.cliff is not None:
-        loss = np.where(d > land.cliff, np.inf, loss)
-    loss = np.where(rng.random(loss.shape) < land.missing, np.nan, loss)
+    x: FloatArray = -12 + rng.uniform(0, spacing) + spacing * np.arange(int(span / spacing) + 1.0)
+    best = draw_place(land, x, span, rng)
+    loss = draw_losses(land, x - best, rng=rng, seeds=seeds, noise=noise, floor=floor)
     return LossCurve(size=size, log2_lr=x, loss=loss), best
 
 
