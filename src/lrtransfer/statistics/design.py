@@ -263,12 +263,12 @@ def _condition(
 
 
 def _select(curves: CurveDraws, rows: IntArray) -> CurveDraws:
-    return replace(curves, loss=curves.loss[np.resize(rows, len(curves.loss))])
+    return curves.take(np.resize(rows, len(curves.loss)))
 
 
 def _thin(curves: CurveDraws) -> CurveDraws:
     rows = np.linspace(0, len(curves.loss) - 1, min(ENSEMBLE, len(curves.loss))).astype(np.intp)
-    return replace(curves, loss=curves.loss[rows])
+    return curves.take(rows)
 
 
 def _add_runs(state: CurveState, addition: Addition) -> CurveState:

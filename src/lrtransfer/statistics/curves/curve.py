@@ -3,7 +3,7 @@
 x = log2 learning rate; D curves at G points.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ class CurveDraws:
             they go on beyond the rates tried; shape (G,).
         loss: Drawn losses, shape (D, G); +inf beyond a drawn cliff.
         at_columns: Where the columns are among the points, shape (K,).
+        kinks: Rate x at which a curve has a kink, NaN where it has none, shape (D,).
         noise: Standard deviation of one run near the lowest loss, beside its seed's shift: the
             draws' median.
         rough: Posterior probability that the curve turns between two neighbouring rates.
@@ -37,15 +38,13 @@ class CurveDraws:
     log2_lr: FloatArray
     loss: FloatArray
     at_columns: IntArray
+    kinks: FloatArray
     noise: float
     rough: float
 
-    @property
-    def within(self) -> slice:
-        """The points from the first rate tried to the last."""
-        tried = self.columns.tried
-        first, last = np.searchsorted(self.log2_lr, (tried[0] - 1e-9, tried[-1] + 1e-9))
-        return slice(int(first), int(last))
+    def take(self, rows: IntArray) -> "CurveDraws":
+        """Return some of the draws, by their numbers."""
+        return replace(self, loss=self.loss[rows], kinks=self.kinks[rows])
 
 
 def turn_up(u: FloatArray, *, at: IntArray, open_below: bool, open_above: bool) -> FloatArray:
@@ -101,7 +100,10 @@ def cut_cliffs(
 
 
 def find_minima(draws: CurveDraws) -> FloatArray:
-    """Return x* of each drawn curve: its lowest point, refined by a parabola, shape (D,)."""
+    """Return x* of each drawn curve, shape (D,).
+
+    It is the lowest point, refined by a parabola, or a kink right beside it.
+    """
     x, loss = draws.log2_lr, draws.loss
     k = loss.argmin(axis=1)
     inner = np.clip(k, 1, len(x) - 2)
@@ -112,7 +114,10 @@ def find_minima(draws: CurveDraws) -> FloatArray:
     rise, fall = np.where(usable, right - mid, 1.0) / b, np.where(usable, left - mid, 1.0) / a
     bend = np.maximum(rise + fall, np.finfo(np.float64).tiny)
     shift = (fall * b - rise * a) / (2 * bend)
-    minima: FloatArray = x[k] + np.where(usable & (rise + fall > 0), shift, 0.0)
+    refined = x[k] + np.where(usable & (rise + fall > 0), shift, 0.0)
+    kinks = draws.kinks
+    is_kink = (kinks > x[inner - 1]) & (kinks < x[inner + 1])
+    minima: FloatArray = np.where(is_kink, kinks, refined)
     return minima
 
 

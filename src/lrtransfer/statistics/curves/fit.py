@@ -15,15 +15,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...scaling import FloatArray
 from ..answer import Optimum
 from ..table import LossCurve
 from ..trend import Location, predict_optimum
 from .columns import Columns, reduce_runs
 from .curve import CurveDraws, cut_cliffs, find_minima, turn_up, value_at
-from .models import LOG_PRIOR, list_rough
+from .models import list_rough
 from .optimum import find_optimum, locate, state_none
-from .posterior import Bump, CurveData, draw_losses, find_evidence, prepare, weigh_bump
+from .posterior import (
+    Bump,
+    CurveData,
+    Weights,
+    draw_losses,
+    find_evidence,
+    log_prior,
+    prepare,
+)
 
 LEAST_RATES = 2  # finite rates that a curve is fitted to
 SHARED = 0.5  # how much the evidence of another size counts
@@ -113,9 +120,8 @@ def _draw_together(columns: Sequence[Columns], seed: int) -> list[CurveDraws]:
     heights = np.array([column.height for column in columns])
     scales = np.sqrt(heights * np.median(heights))
     data = [prepare(c, scale=float(r)) for c, r in zip(columns, scales, strict=True)]
-    evidences = np.array([find_evidence(one) for one in data])
-    total = evidences.sum(axis=0)
-    weights = [LOG_PRIOR + (1 - SHARED) * own + SHARED * total for own in evidences]
+    evidences = [find_evidence(one) for one in data]
+    weights = _share_evidence(data, evidences)
     bumps: list[Bump | None] = [None] * len(data)
     if len(data) > 1:
         first = [
@@ -123,14 +129,29 @@ def _draw_together(columns: Sequence[Columns], seed: int) -> list[CurveDraws]:
             for one, weight in zip(data, weights, strict=True)
         ]
         bumps = _share_curvature(data, first)
-        weights = [
-            weight if bump is None else weigh_bump(one, weight, bump)
-            for one, weight, bump in zip(data, weights, bumps, strict=True)
-        ]
+        for i, bump in enumerate(bumps):
+            if bump is not None:
+                weights[i] += find_evidence(data[i], bump) - evidences[i]
     return [
         _draw(one, weight, bump=bump, count=POSTERIOR_DRAWS, rng=_stream(seed, one, 2))
         for one, weight, bump in zip(data, weights, bumps, strict=True)
     ]
+
+
+def _share_evidence(data: Sequence[CurveData], evidences: Sequence[Weights]) -> list[Weights]:
+    """Return log weights of every size: prior, own evidence and a share of the others'.
+
+    A corner lies elsewhere in every size: the others say that there is one, not where.
+    """
+    pooled = [one.corners.pool(own.cornered) for one, own in zip(data, evidences, strict=True)]
+    smooth = sum(own.smooth for own in evidences)
+    cornered = sum(pooled)
+    shared = []
+    for one, own, anywhere in zip(data, evidences, pooled, strict=True):
+        others = (cornered - anywhere)[..., one.corners.kind, :]
+        known = Weights(SHARED * (smooth - own.smooth), SHARED * others)
+        shared.append(log_prior(one) + own + known)
+    return shared
 
 
 def _stream(seed: int, data: CurveData, which: int) -> np.random.Generator:
@@ -139,30 +160,31 @@ def _stream(seed: int, data: CurveData, which: int) -> np.random.Generator:
 
 def _draw(
     data: CurveData,
-    log_weights: FloatArray,
+    log_weights: Weights,
     *,
     bump: Bump | None,
     count: int,
     rng: np.random.Generator,
 ) -> CurveDraws:
-    u, sigma = draw_losses(data, log_weights, bump=bump, count=count, rng=rng)
+    weights = log_weights.normalise()
+    drawn = draw_losses(data, weights, bump=bump, count=count, rng=rng)
     columns = data.columns
     u = turn_up(
-        u,
+        drawn.u,
         at=data.at,
         open_below=columns.diverged_below is None,
         open_above=columns.diverged_above is None,
     )
     loss = columns.loss.min() + data.scale * u
     cut_cliffs(loss, data.points, columns, rng)
-    weights = np.exp(log_weights - log_weights.max())
-    by_error = weights.sum(axis=(0, 2)) / weights.sum()
+    by_error = weights.smooth.sum(axis=(0, 2))
     draws = CurveDraws(
         columns=columns,
         log2_lr=data.points,
         loss=loss,
         at_columns=data.at,
-        noise=float(data.scale * np.median(sigma)),
+        kinks=drawn.kinks,
+        noise=float(data.scale * np.median(drawn.noise)),
         rough=0.0,
     )
     low, high = np.quantile(find_minima(draws), (0.025, 0.975))

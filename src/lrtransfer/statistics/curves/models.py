@@ -134,6 +134,15 @@ LOG_PRIOR = (
     + NOISE_PRIOR
 )
 
+# Errors that a corner (`corners`) may be added to: none, and smooth ones.
+BASES = np.flatnonzero(
+    (KERNEL_OF == -1)
+    | (KERNEL_OF == 1) & np.isin(SIZE_OF, (0.06, 0.2))
+    | (KERNEL_OF == 2) & np.isin(SIZE_OF, (0.2, 0.6, 2.0))
+)
+BASE_WEIGHT = float(_ERROR_WEIGHTS[BASES].sum())
+CORNERED = 0.2  # prior probability of a corner
+
 
 def list_rough(gap: float) -> np.ndarray:
     """Return which errors let a curve turn between two rates a gap apart, shape (M,).

@@ -12,6 +12,7 @@ References:
     Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, sections 2.7 and 5.4.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -21,10 +22,15 @@ import numpy.typing as npt
 
 from ...scaling import FloatArray
 from .columns import Columns
+from .corners import HEIGHTS, Corners, list_corners, weigh_corners
 from .models import (
+    BASE_WEIGHT,
+    BASES,
     BENDS,
+    CORNERED,
     KERNEL_OF,
     KERNELS,
+    LOG_PRIOR,
     NOISES,
     SIZE_OF,
     TREND_MEAN,
@@ -34,10 +40,10 @@ from .models import (
 
 IntArray = npt.NDArray[np.intp]
 
-STEP = 0.1  # octaves between the points at which curves are drawn
+STEP = 0.15  # octaves between the points at which curves are drawn
+DENSE = 16  # points per gap next to the lowest loss, so that the minimum is found
 BEYOND = 3.0  # octaves that curves go on where no run diverged
 SHORTEST = 0.3  # octaves over which a second difference is taken at least
-NEGLIGIBLE = 12.0  # log weight below the largest from which a model no longer counts
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -80,6 +86,7 @@ class CurveData:
         points: Points x at which it is drawn, increasing, shape (G,).
         at: Where the columns are among them, shape (K,).
         prior: Parts of the models at the points.
+        corners: Corners that it may have.
         u: Losses above the lowest in valley heights, shape (K,).
         covariances: Of the columns' noise in z, in units of σ², by bend, shape (bends, K, K).
     """
@@ -89,8 +96,37 @@ class CurveData:
     points: FloatArray
     at: IntArray
     prior: Prior
+    corners: Corners
     u: FloatArray
     covariances: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Logarithms over all models: of their evidence, or of their weights.
+
+    Attributes:
+        smooth: Without corners, shape (bends, errors, noises).
+        cornered: With corners, shape (bends, bases, noises, P, H).
+    """
+
+    smooth: FloatArray
+    cornered: FloatArray
+
+    def __add__(self, other: "Weights") -> "Weights":
+        """Return the product of what they are logarithms of."""
+        return Weights(self.smooth + other.smooth, self.cornered + other.cornered)
+
+    def __sub__(self, other: "Weights") -> "Weights":
+        """Return the ratio of what they are logarithms of."""
+        return Weights(self.smooth - other.smooth, self.cornered - other.cornered)
+
+    def normalise(self) -> "Weights":
+        """Return probabilities, not their logarithms."""
+        most = max(self.smooth.max(), self.cornered.max())
+        smooth, cornered = np.exp(self.smooth - most), np.exp(self.cornered - most)
+        total = smooth.sum() + cornered.sum()
+        return Weights(smooth / total, cornered / total)
 
 
 def prepare(columns: Columns, *, scale: float) -> CurveData:
@@ -113,21 +149,56 @@ def prepare(columns: Columns, *, scale: float) -> CurveData:
         points=points,
         at=np.searchsorted(points, columns.log2_lr),
         prior=_make_prior((points - bottom).round(9).tobytes()),
+        corners=list_corners(columns.tried, bottom),
         u=u,
         covariances=np.stack(covariances),
     )
 
 
-def find_evidence(data: CurveData) -> FloatArray:
-    """Return the log evidence of every model, shape (bends, errors, noises)."""
-    covariance, mean = _correlate_data(data, _take_columns(data))
-    evidence = np.empty((len(BENDS), len(SIZE_OF), len(NOISES)))
+def find_evidence(data: CurveData, bump: Bump | None = None) -> Weights:
+    """Return the log evidence of every model, with what other sizes say of the curvature if known.
+
+    Arguments:
+        data: The size's curve.
+        bump: The second difference that other sizes let expect.
+    """
+    take = _take_data(data, bump)
+    covariance, mean = _correlate_data(data, take)
+    features = np.einsum("kg,pgi->kpi", take, data.corners.features(data.points))
+    smooth = np.empty((len(BENDS), len(SIZE_OF), len(NOISES)))
+    shape = (len(BENDS), len(BASES), len(NOISES), len(data.corners.centre), HEIGHTS)
+    cornered = np.empty(shape)
     for i, bend in enumerate(BENDS):
-        rest = bend.apply(data.u) - mean
-        noise = (NOISES**2)[:, None, None] * data.covariances[i]
-        evidence[i] = _log_normal(covariance[:, None] + noise, rest)
-        evidence[i] += np.log(bend.slope(data.u)).sum() + _rate_noise(data, i)
-    return evidence
+        rest, noise = _list_data(data, i, bump)
+        root, white = _whiten(covariance[:, None] + noise, rest - mean)
+        diagonal = np.diagonal(root, axis1=-2, axis2=-1)
+        smooth[i] = -np.log(diagonal).sum(-1) - (white**2).sum(-1) / 2
+        smooth[i] += np.log(bend.slope(data.u)).sum() + _rate_noise(data, i)
+        flat = np.linalg.solve(root[BASES], features.reshape(len(take), -1))
+        whitened = flat.reshape(*flat.shape[:-1], *features.shape[1:])
+        gain = weigh_corners(whitened, white[BASES], data.corners.variances)
+        cornered[i] = smooth[i, BASES][..., None, None] + gain
+    return Weights(smooth, cornered)
+
+
+def log_prior(data: CurveData) -> Weights:
+    """Return the logarithm of every model's prior probability."""
+    base = LOG_PRIOR[:, BASES] - np.log(BASE_WEIGHT)
+    corners = np.log(CORNERED) + data.corners.log_prior
+    return Weights(LOG_PRIOR + np.log(1 - CORNERED), base[..., None, None] + corners)
+
+
+def _list_data(data: CurveData, i: int, bump: Bump | None) -> tuple[FloatArray, FloatArray]:
+    """Return the data under a bend and the covariance of their noise, (noises, K, K)."""
+    z = BENDS[i].apply(data.u)
+    noise = (NOISES**2)[:, None, None] * data.covariances[i]
+    if bump is None:
+        return z, noise
+    value, sd = _bend_bump(bump, BENDS[i])
+    larger = np.zeros((len(NOISES), len(z) + 1, len(z) + 1))
+    larger[:, :-1, :-1] = noise
+    larger[:, -1, -1] = sd**2
+    return np.append(z, value), larger
 
 
 def _rate_noise(data: CurveData, i: int) -> FloatArray:
@@ -150,28 +221,143 @@ def _correlate_data(data: CurveData, take: FloatArray) -> tuple[FloatArray, Floa
     return covariance, trend @ TREND_MEAN
 
 
-def _log_normal(covariance: FloatArray, rest: FloatArray) -> FloatArray:
-    """Return the log density, up to a constant, of residuals, by covariance (..., K, K)."""
+def _whiten(covariance: FloatArray, rest: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return L with covariance = L Lᵀ, shape (..., K, K), and L⁻¹ rest, shape (..., K)."""
     k = covariance.shape[-1]
     bordered = np.empty((*covariance.shape[:-2], k + 1, k + 1))
     bordered[..., :k, :k] = covariance
-    bordered[..., k, :k] = bordered[..., :k, k] = rest
-    bordered[..., k, k] = 1e30  # its square root's last row then solves for the residuals
+    bordered[..., k, :k] = rest
+    bordered[..., k, k] = 1e30  # the last row of its root then is the solution
     root = np.linalg.cholesky(bordered)
-    diagonal = np.diagonal(root, axis1=-2, axis2=-1)[..., :k]
-    density: FloatArray = -np.log(diagonal).sum(-1) - (root[..., k, :k] ** 2).sum(-1) / 2
-    return density
+    return root[..., :k, :k], root[..., k, :k]
+
+
+def _take_data(data: CurveData, bump: Bump | None) -> FloatArray:
+    """Return H, shape (K, G) or with the second difference (K + 1, G)."""
+    columns = np.eye(len(data.points))[data.at]
+    if bump is None:
+        return columns
+    return np.vstack([columns, _take_bump(data.points, bump.centre)])
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Curves drawn in valley heights.
+
+    Attributes:
+        u: Losses, shape (D, G).
+        noise: Noise σ of their models, shape (D,).
+        kinks: Rate x at which they have a kink, NaN where they have none, shape (D,).
+    """
+
+    u: FloatArray
+    noise: FloatArray
+    kinks: FloatArray
+
+
+def draw_losses(
+    data: CurveData,
+    weights: Weights,
+    *,
+    bump: Bump | None,
+    count: int,
+    rng: np.random.Generator,
+) -> Drawn:
+    """Draw curves u from the posterior, each from a model drawn by its weight.
+
+    A curve drawn from the prior plus kriging of (data - that curve at the data) has exactly the
+    posterior's law.
+
+    Arguments:
+        data: The size's curve.
+        weights: Probabilities of the models.
+        bump: The second difference that other sizes let expect.
+        count: Number of curves D.
+        rng: Source of all randomness.
+    """
+    drawn = _draw_models(weights, count, rng)
+    take, points = _take_data(data, bump), data.prior.trend
+    covariance, _ = _correlate_data(data, take)
+    trend = TREND_MEAN + TREND_SD * rng.standard_normal((count, 3))
+    losses = trend @ points.T
+    sizes, kernels = SIZE_OF[drawn.error], KERNEL_OF[drawn.error]
+    by_kernel = [(j, np.flatnonzero(kernels == j)) for j in np.unique(kernels[kernels >= 0])]
+    for j, rows in by_kernel:
+        root = data.prior.roots[j]
+        normal = rng.standard_normal((len(rows), root.shape[1]))
+        losses[rows] += (sizes[rows, None] * normal) @ root.T
+    full, rest = covariance[drawn.error], -losses @ take.T
+    corner = np.flatnonzero(drawn.corner >= 0)
+    cells = drawn.corner[corner]
+    features = np.einsum("kg,pgi->pki", take, data.corners.features(data.points))[cells]
+    variances = data.corners.variances[cells, drawn.height[corner]]
+    coefficients = np.sqrt(variances) * rng.standard_normal((len(corner), 2))
+    rest[corner] -= np.einsum("dki,di->dk", features, coefficients)
+    full[corner] += (features * variances[:, None]) @ features.swapaxes(1, 2)
+    normal = rng.standard_normal(rest.shape)
+    for i in range(len(BENDS)):
+        rows = np.flatnonzero(drawn.bend == i)
+        if not len(rows):
+            continue
+        y, noise = _list_data(data, i, bump)
+        noise, roots = noise[drawn.noise[rows]], np.linalg.cholesky(noise)
+        rest[rows] += y - np.einsum("dij,dj->di", roots[drawn.noise[rows]], normal[rows])
+        full[rows] += noise
+    pull = np.linalg.solve(full, rest[..., None])[..., 0]
+    losses += (pull @ (take @ points) * TREND_SD**2) @ points.T
+    for j, rows in by_kernel:
+        scaled = (sizes[rows] ** 2)[:, None] * pull[rows]
+        losses[rows] += scaled @ (take @ data.prior.correlations[j])
+    coefficients += variances * np.einsum("dki,dk->di", features, pull[corner])
+    places, power = data.corners.place(cells, coefficients), data.corners.power[cells]
+    beyond = np.maximum(data.points - places[:, None], 0.0)
+    losses[corner] += coefficients[:, :1] * beyond ** power[:, None]
+    kinks = np.full(count, np.nan)
+    kinks[corner] = np.where(power == 1, places, np.nan)
+    for i, bend in enumerate(BENDS):
+        rows = drawn.bend == i
+        losses[rows] = bend.undo(losses[rows])
+    return Drawn(losses, NOISES[drawn.noise], kinks)
+
+
+@dataclass(frozen=True, eq=False)
+class _Models:
+    """Models drawn: indices, each of shape (D,); of the corner -1 where there is none."""
+
+    bend: IntArray
+    error: IntArray
+    noise: IntArray
+    corner: IntArray
+    height: IntArray
+
+
+def _draw_models(weights: Weights, count: int, rng: np.random.Generator) -> _Models:
+    smooth, cornered = weights.smooth, weights.cornered
+    cells = _resample(np.concatenate([smooth.ravel(), cornered.ravel()]), count, rng)
+    has_corner = cells >= smooth.size
+    plain = np.unravel_index(np.where(has_corner, 0, cells), smooth.shape)
+    corner = np.unravel_index(np.where(has_corner, cells - smooth.size, 0), cornered.shape)
+    return _Models(
+        bend=np.where(has_corner, corner[0], plain[0]),
+        error=np.where(has_corner, BASES[corner[1]], plain[1]),
+        noise=np.where(has_corner, corner[2], plain[2]),
+        corner=np.where(has_corner, corner[3], -1),
+        height=corner[4],
+    )
 
 
 def _place_points(columns: Columns) -> FloatArray:
-    """Return points at most STEP apart that contain every column, and go on at open ends."""
-    knots, steps = columns.tried, STEP * np.arange(1, round(BEYOND / STEP) + 1)
+    """Return points that contain every column, dense about the lowest, going on at open ends."""
+    knots, lowest = columns.tried, columns.log2_lr[columns.loss.argmin()]
+    steps = STEP * np.arange(1, round(BEYOND / STEP) + 1)
     below = -steps[::-1] if columns.diverged_below is None else steps[:0]
     above = steps if columns.diverged_above is None else steps[:0]
-    pieces = [
-        np.linspace(a, b, max(1, int(np.ceil((b - a) / STEP - 1e-9))), endpoint=False)
-        for a, b in pairwise(knots)
-    ]
+    pieces = []
+    for i, (left, right) in enumerate(pairwise(knots)):
+        count = math.ceil((right - left) / STEP - 1e-9)
+        if knots[max(0, i - 1)] <= lowest <= knots[min(len(knots) - 1, i + 2)]:
+            count = max(count, DENSE)
+        pieces.append(np.linspace(left, right, count, endpoint=False))
     return np.concatenate([knots[0] + below, *pieces, knots[-1:], knots[-1] + above])
 
 
@@ -185,102 +371,6 @@ def _make_prior(distances: bytes) -> Prior:
     correlations = np.stack([kernel.correlate(d) for kernel in KERNELS])
     roots = np.linalg.cholesky(correlations + 1e-9 * np.eye(len(d))).astype(np.float64)
     return Prior(correlations, roots, np.stack([np.ones_like(d), d, d**2], axis=1))
-
-
-def _take_columns(data: CurveData) -> FloatArray:
-    """Return H for the columns, shape (K, G)."""
-    return np.eye(len(data.points))[data.at]
-
-
-def weigh_bump(data: CurveData, log_weights: FloatArray, bump: Bump) -> FloatArray:
-    """Return log weights of the models once they know how curved other sizes are.
-
-    Arguments:
-        data: The size's curve.
-        log_weights: Those before, shape (bends, errors, noises).
-        bump: What the other sizes say.
-
-    Returns:
-        The same shape; -inf where the weight was negligible already.
-    """
-    take = np.vstack([_take_columns(data), _take_bump(data.points, bump.centre)])
-    covariance, mean = _correlate_data(data, take)
-    weighed = np.full_like(log_weights, -np.inf)
-    count = len(data.at)
-    for i, bend in enumerate(BENDS):
-        error, noise = np.nonzero(log_weights[i] > log_weights.max() - NEGLIGIBLE)
-        if not len(error):
-            continue
-        value, sd = _bend_bump(bump, bend)
-        full = covariance[error]
-        full[:, :count, :count] += (NOISES[noise] ** 2)[:, None, None] * data.covariances[i]
-        rest = np.append(bend.apply(data.u), value) - mean
-        joint = full.copy()
-        joint[:, count, count] += sd**2
-        gain = _log_normal(joint, rest) - _log_normal(full[:, :count, :count], rest[:count])
-        weighed[i, error, noise] = log_weights[i, error, noise] + gain
-    return weighed
-
-
-def draw_losses(
-    data: CurveData,
-    log_weights: FloatArray,
-    *,
-    bump: Bump | None,
-    count: int,
-    rng: np.random.Generator,
-) -> tuple[FloatArray, FloatArray]:
-    """Draw curves u from the posterior, each from a model drawn by its weight.
-
-    A curve drawn from the prior plus kriging of (data - that curve at the data) has exactly the
-    posterior's law.
-
-    Returns:
-        Curves, shape (count, G), and the noise σ of their models, shape (count,).
-    """
-    weights = np.exp(log_weights - log_weights.max())
-    cells = _resample(weights.ravel(), count, rng)
-    bends, errors, noises = np.unravel_index(cells, weights.shape)
-    take = _take_columns(data)
-    if bump is not None:
-        take = np.vstack([take, _take_bump(data.points, bump.centre)])
-    covariance, _ = _correlate_data(data, take)
-    prior = data.prior
-    trend = TREND_MEAN + TREND_SD * rng.standard_normal((count, 3))
-    losses = trend @ prior.trend.T
-    kernels = KERNEL_OF[errors]
-    for j in np.unique(kernels[kernels >= 0]):
-        rows = np.flatnonzero(kernels == j)
-        normal = rng.standard_normal((len(rows), len(data.points)))
-        losses[rows] += SIZE_OF[errors[rows], None] * (normal @ prior.roots[j].T)
-    columns = len(data.at)
-    rest = -losses @ take.T
-    full = covariance[errors]
-    normal = rng.standard_normal(rest.shape)
-    for i, bend in enumerate(BENDS):
-        rows = np.flatnonzero(bends == i)
-        if not len(rows):
-            continue
-        sigma = NOISES[noises[rows]]
-        root = np.linalg.cholesky(data.covariances[i])
-        rest[rows, :columns] += bend.apply(data.u) - sigma[:, None] * (
-            normal[rows, :columns] @ root.T
-        )
-        full[rows, :columns, :columns] += (sigma**2)[:, None, None] * data.covariances[i]
-        if bump is not None:
-            value, sd = _bend_bump(bump, bend)
-            rest[rows, columns] += value - sd * normal[rows, columns]
-            full[rows, columns, columns] += sd**2
-    pull = np.linalg.solve(full, rest[..., None])[..., 0]
-    losses += (pull @ take @ prior.trend * TREND_SD**2) @ prior.trend.T
-    for j in np.unique(kernels[kernels >= 0]):
-        rows = np.flatnonzero(kernels == j)
-        scaled = (SIZE_OF[errors[rows]] ** 2)[:, None] * pull[rows]
-        losses[rows] += scaled @ (take @ prior.correlations[j])
-    for i, bend in enumerate(BENDS):
-        rows = bends == i
-        losses[rows] = bend.undo(losses[rows])
-    return losses, NOISES[noises]
 
 
 def _take_bump(points: FloatArray, centre: float) -> FloatArray:
