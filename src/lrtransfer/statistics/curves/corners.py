@@ -21,7 +21,7 @@ from ...scaling import FloatArray
 IntArray = npt.NDArray[np.intp]
 
 NEIGHBOURS = 2  # gaps between rates either side of the lowest in which a corner may lie
-JUMP_CELLS = 4  # cells per gap for the place of a jump
+JUMP_CELLS = 2  # cells per gap for the place of a jump
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,6 @@ KINDS = (
 )
 
 
-HEIGHTS = len(KINDS[0].heights)
-
-
 @dataclass(frozen=True, eq=False)
 class Corners:
     """Cells in which the corner of a curve may lie.
@@ -67,20 +64,28 @@ class Corners:
     share: FloatArray
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of cells P and heights H."""
+        return len(self.kind), len(KINDS[0].heights)
+
+    @property
     def power(self) -> FloatArray:
         """The power of each cell, shape (P,)."""
-        return np.array([float(kind.power) for kind in KINDS])[self.kind]
+        powers = np.array([float(kind.power) for kind in KINDS])
+        return np.asarray(powers[self.kind])
 
     @property
     def heights(self) -> FloatArray:
         """A, shape (P, H)."""
-        return np.array([[height for height, _ in kind.heights] for kind in KINDS])[self.kind]
+        heights = np.array([[height for height, _ in kind.heights] for kind in KINDS])
+        return np.asarray(heights[self.kind])
 
     @property
     def log_prior(self) -> FloatArray:
         """Logarithm of the prior probabilities of cells and heights, summing to 1, shape (P, H)."""
         weights = np.array([[kind.weight * w for _, w in kind.heights] for kind in KINDS])
-        return np.log(weights / weights.sum())[self.kind] + np.log(self.share)[:, None]
+        prior: FloatArray = np.log(weights / weights.sum())[self.kind]
+        return prior + np.log(self.share)[:, None]
 
     @property
     def variances(self) -> FloatArray:

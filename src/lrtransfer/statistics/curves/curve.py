@@ -29,8 +29,7 @@ class CurveDraws:
         loss: Drawn losses, shape (D, G); +inf beyond a drawn cliff.
         at_columns: Where the columns are among the points, shape (K,).
         kinks: Rate x at which a curve has a kink, NaN where it has none, shape (D,).
-        noise: Standard deviation of one run near the lowest loss, beside its seed's shift: the
-            draws' median.
+        noise: Standard deviation of one run near the lowest loss, beside its seed's shift.
         rough: Posterior probability that the curve turns between two neighbouring rates.
     """
 

@@ -10,6 +10,7 @@ second difference over an octave either way scatters by 0.35 from size to size a
 doubling between them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,7 @@ from .posterior import (
     Bump,
     CurveData,
     Weights,
+    add_bump,
     draw_losses,
     find_evidence,
     log_prior,
@@ -34,7 +36,7 @@ from .posterior import (
 
 LEAST_RATES = 2  # finite rates that a curve is fitted to
 SHARED = 0.5  # how much the evidence of another size counts
-FIRST_DRAWS, POSTERIOR_DRAWS = 300, 800
+FIRST_DRAWS, POSTERIOR_DRAWS = 160, 640
 CURVATURE_SCATTER, CURVATURE_DRIFT = 0.35, 0.25  # of the log second difference: sd, per doubling
 PLACED = 0.3  # sd of an optimum in octaves beyond which the other sizes help to place it
 
@@ -131,7 +133,7 @@ def _draw_together(columns: Sequence[Columns], seed: int) -> list[CurveDraws]:
         bumps = _share_curvature(data, first)
         for i, bump in enumerate(bumps):
             if bump is not None:
-                weights[i] += find_evidence(data[i], bump) - evidences[i]
+                weights[i] = add_bump(data[i], weights[i], evidences[i], bump)
     return [
         _draw(one, weight, bump=bump, count=POSTERIOR_DRAWS, rng=_stream(seed, one, 2))
         for one, weight, bump in zip(data, weights, bumps, strict=True)
@@ -184,7 +186,7 @@ def _draw(
         loss=loss,
         at_columns=data.at,
         kinks=drawn.kinks,
-        noise=float(data.scale * np.median(drawn.noise)),
+        noise=float(data.scale * math.sqrt((drawn.noise**2).mean())),
         rough=0.0,
     )
     low, high = np.quantile(find_minima(draws), (0.025, 0.975))

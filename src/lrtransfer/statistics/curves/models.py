@@ -140,6 +140,8 @@ BASES = np.flatnonzero(
     | (KERNEL_OF == 1) & np.isin(SIZE_OF, (0.06, 0.2))
     | (KERNEL_OF == 2) & np.isin(SIZE_OF, (0.2, 0.6, 2.0))
 )
+BASE_OF = np.full(len(SIZE_OF), -1)  # which of these an error is, -1 where none
+BASE_OF[BASES] = np.arange(len(BASES))
 BASE_WEIGHT = float(_ERROR_WEIGHTS[BASES].sum())
 CORNERED = 0.2  # prior probability of a corner
 

@@ -15,8 +15,9 @@ from .columns import Columns
 from .curve import CurveDraws, find_minima
 
 # A corner in the curve lies where it lies between two rates, up to this share of their gap from
-# where smooth curves have it; if the curve is smooth, for all one can see, SMOOTH of that.
-CORNER, SMOOTH = 0.4, 0.7
+# where smooth curves have it; if the curve is smooth, for all one can see, SMOOTH of that. On more
+# rates than FEW one sees the better: this shrinks with the square of their number.
+CORNER, SMOOTH, FEW = 0.4, 0.7, 13
 ROUGH = 0.2  # probability of a rough curve from which a corner counts in full
 UNBOUNDED = 0.25  # share of the curves that fall to the end of their points
 SPREAD = 0.15  # share of the gap by which rough curves spread an optimum in the trend
@@ -53,9 +54,11 @@ def allow_corner(draws: CurveDraws, low: float, high: float, *, least: float = 0
         draws: Curves of the size.
         low: Where its minimum lies at least.
         high: Where it lies at most.
-        least: Share of the allowance that counts however smooth the curve looks.
+        least: Share of the allowance that counts on few rates, however smooth the curve looks.
     """
-    return CORNER * draws.columns.gap(low, high) * max(least, min(1.0, draws.rough / ROUGH))
+    rates = len(draws.columns.log2_lr)
+    share = max(least * min(1.0, (FEW / rates) ** 2), min(1.0, draws.rough / ROUGH))
+    return CORNER * draws.columns.gap(low, high) * share
 
 
 def _interpolate(draws: CurveDraws) -> tuple[float | None, float, float | None]:

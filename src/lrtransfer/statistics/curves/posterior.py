@@ -21,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...scaling import FloatArray
-from .columns import Columns
-from .corners import HEIGHTS, Corners, list_corners, weigh_corners
+from .columns import BoolArray, Columns
+from .corners import Corners, list_corners, weigh_corners
 from .models import (
+    BASE_OF,
     BASE_WEIGHT,
     BASES,
     BENDS,
@@ -41,8 +42,9 @@ from .models import (
 IntArray = npt.NDArray[np.intp]
 
 STEP = 0.15  # octaves between the points at which curves are drawn
-DENSE = 16  # points per gap next to the lowest loss, so that the minimum is found
-BEYOND = 3.0  # octaves that curves go on where no run diverged
+DENSE = 12  # points per gap next to the lowest loss, so that the minimum is found
+BEYOND, STRIDE = 3.0, 0.3  # octaves that curves go on where no run diverged, and in steps of
+NEGLIGIBLE = 12.0  # log weight below the largest from which a model no longer counts
 SHORTEST = 0.3  # octaves over which a second difference is taken at least
 
 
@@ -118,7 +120,7 @@ class Weights:
         return Weights(self.smooth + other.smooth, self.cornered + other.cornered)
 
     def __sub__(self, other: "Weights") -> "Weights":
-        """Return the ratio of what they are logarithms of."""
+        """Return the ratio of what they are logarithms of, where the divisor is not 0."""
         return Weights(self.smooth - other.smooth, self.cornered - other.cornered)
 
     def normalise(self) -> "Weights":
@@ -156,28 +158,56 @@ def prepare(columns: Columns, *, scale: float) -> CurveData:
 
 
 def find_evidence(data: CurveData, bump: Bump | None = None) -> Weights:
-    """Return the log evidence of every model, with what other sizes say of the curvature if known.
+    """Return the log evidence of every model.
 
     Arguments:
         data: The size's curve.
-        bump: The second difference that other sizes let expect.
+        bump: The second difference that other sizes let expect, as a further measurement.
     """
+    every = np.ones((len(BENDS), len(SIZE_OF), len(NOISES)), dtype=bool)
+    return _rate_models(data, bump, every)
+
+
+def add_bump(data: CurveData, log_weights: Weights, evidence: Weights, bump: Bump) -> Weights:
+    """Return log weights of the models once other sizes tell how curved this one is.
+
+    Arguments:
+        data: The size's curve.
+        log_weights: Those before.
+        evidence: The log evidence in them, without the second difference.
+        bump: The second difference.
+
+    Returns:
+        The log weights; -inf where they were negligible before.
+    """
+    most = max(log_weights.smooth.max(), log_weights.cornered.max())
+    kept = log_weights.smooth > most - NEGLIGIBLE
+    kept[:, BASES] |= log_weights.cornered.max(axis=(-2, -1)) > most - NEGLIGIBLE
+    rated = _rate_models(data, bump, kept)
+    return log_weights + (rated - evidence)
+
+
+def _rate_models(data: CurveData, bump: Bump | None, kept: BoolArray) -> Weights:
+    """Return the log evidence of some models, by bend, error and noise; -inf of the others."""
     take = _take_data(data, bump)
     covariance, mean = _correlate_data(data, take)
-    features = np.einsum("kg,pgi->kpi", take, data.corners.features(data.points))
-    smooth = np.empty((len(BENDS), len(SIZE_OF), len(NOISES)))
-    shape = (len(BENDS), len(BASES), len(NOISES), len(data.corners.centre), HEIGHTS)
-    cornered = np.empty(shape)
+    features = take @ data.corners.features(data.points)
+    flat = np.moveaxis(features, 0, 1).reshape(len(take), -1)
+    smooth = np.full(kept.shape, -np.inf)
+    cornered = np.full((len(BENDS), len(BASES), len(NOISES), *data.corners.shape), -np.inf)
     for i, bend in enumerate(BENDS):
-        rest, noise = _list_data(data, i, bump)
-        root, white = _whiten(covariance[:, None] + noise, rest - mean)
+        error, noise = np.nonzero(kept[i])
+        y, noises = _list_data(data, i, bump)
+        root, white = _whiten(covariance[error] + noises[noise], y - mean)
         diagonal = np.diagonal(root, axis1=-2, axis2=-1)
-        smooth[i] = -np.log(diagonal).sum(-1) - (white**2).sum(-1) / 2
-        smooth[i] += np.log(bend.slope(data.u)).sum() + _rate_noise(data, i)
-        flat = np.linalg.solve(root[BASES], features.reshape(len(take), -1))
-        whitened = flat.reshape(*flat.shape[:-1], *features.shape[1:])
-        gain = weigh_corners(whitened, white[BASES], data.corners.variances)
-        cornered[i] = smooth[i, BASES][..., None, None] + gain
+        density = -np.log(diagonal).sum(-1) - (white**2).sum(-1) / 2
+        density += np.log(bend.slope(data.u)).sum() + _rate_noise(data, i)[noise]
+        smooth[i, error, noise] = density
+        rows = np.flatnonzero(BASE_OF[error] >= 0)
+        whitened = np.linalg.inv(root[rows]) @ flat
+        whitened = whitened.reshape(*whitened.shape[:-1], len(features), 2)
+        gain = weigh_corners(whitened, white[rows], data.corners.variances)
+        cornered[i, BASE_OF[error[rows]], noise[rows]] = density[rows, None, None] + gain
     return Weights(smooth, cornered)
 
 
@@ -289,7 +319,7 @@ def draw_losses(
     full, rest = covariance[drawn.error], -losses @ take.T
     corner = np.flatnonzero(drawn.corner >= 0)
     cells = drawn.corner[corner]
-    features = np.einsum("kg,pgi->pki", take, data.corners.features(data.points))[cells]
+    features = (take @ data.corners.features(data.points))[cells]
     variances = data.corners.variances[cells, drawn.height[corner]]
     coefficients = np.sqrt(variances) * rng.standard_normal((len(corner), 2))
     rest[corner] -= np.einsum("dki,di->dk", features, coefficients)
@@ -311,7 +341,8 @@ def draw_losses(
     coefficients += variances * np.einsum("dki,dk->di", features, pull[corner])
     places, power = data.corners.place(cells, coefficients), data.corners.power[cells]
     beyond = np.maximum(data.points - places[:, None], 0.0)
-    losses[corner] += coefficients[:, :1] * beyond ** power[:, None]
+    beyond[power == 2] *= beyond[power == 2]
+    losses[corner] += coefficients[:, :1] * beyond
     kinks = np.full(count, np.nan)
     kinks[corner] = np.where(power == 1, places, np.nan)
     for i, bend in enumerate(BENDS):
@@ -349,7 +380,7 @@ def _draw_models(weights: Weights, count: int, rng: np.random.Generator) -> _Mod
 def _place_points(columns: Columns) -> FloatArray:
     """Return points that contain every column, dense about the lowest, going on at open ends."""
     knots, lowest = columns.tried, columns.log2_lr[columns.loss.argmin()]
-    steps = STEP * np.arange(1, round(BEYOND / STEP) + 1)
+    steps = STRIDE * np.arange(1, round(BEYOND / STRIDE) + 1)
     below = -steps[::-1] if columns.diverged_below is None else steps[:0]
     above = steps if columns.diverged_above is None else steps[:0]
     pieces = []
