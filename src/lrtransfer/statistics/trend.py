@@ -85,25 +85,16 @@ _LASTING = TrendPrior(
     first=((0.05, 0.07), (0.25, 0.10), (0.7, 0.83)),
     scatters=_SCATTERS,
 )
-_FADING = (
-    (0.0, 0.0, 0.05),
-    (0.35, 0.2, 0.10),
-    (1.0, 0.3, 0.25),
-    (1.0, 0.7, 0.20),
-    (2.0, 0.6, 0.25),
-    (2.0, 1.2, 0.15),
-)
-_BATCH = TrendPrior(
-    slopes=_FADING, first=((0.05, 0.12), (0.25, 0.15), (0.7, 0.73)), scatters=_SCATTERS
-)
-_LENGTH = TrendPrior(
-    slopes=_FADING, first=((0.05, 0.25), (0.25, 0.35), (0.7, 0.40)), scatters=_SCATTERS
+_FADING = TrendPrior(
+    slopes=((0.35, 0.2, 0.1), (1.0, 0.3, 0.4), (1.0, 0.7, 0.2), (2.0, 0.5, 0.3)),
+    first=((0.05, 0.35), (0.25, 0.40), (0.7, 0.25)),
+    scatters=_SCATTERS,
 )
 PRIORS: dict[AxisName, TrendPrior] = {
     "width": _LASTING,
     "depth": _LASTING,
-    "batch": _BATCH,
-    "steps": _LENGTH,
+    "batch": _FADING,
+    "steps": _FADING,
 }
 
 
