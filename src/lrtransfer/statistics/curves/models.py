@@ -94,6 +94,12 @@ class Kernel:
         return correlation
 
 
+def free_walls(u: FloatArray) -> FloatArray:
+    """Return the size of the error of the wall where the loss lies u above the lowest."""
+    free: FloatArray = LOOSE * np.clip(u - FREE, 0.0, HIGH)
+    return free
+
+
 def stretch(d: FloatArray) -> FloatArray:
     """Return the stretched axis w(d)."""
     w: FloatArray = d + STRETCH * STRETCH_SCALE * np.arctan(d / STRETCH_SCALE)
@@ -120,12 +126,27 @@ NOISE_PRIOR = -((np.log(NOISES / 0.012) / 1.5) ** 2) / 2
 TREND_MEAN = np.array([0.0, 0.0, 0.1])  # of β, in valley heights per octave to the power 0, 1, 2
 TREND_SD = np.array([3.0, 1.0, 0.3])
 
-# The errors of the parabola: none, or every kernel at every size; shapes (M,).
-KERNEL_OF = np.array([-1, *np.repeat(np.arange(len(KERNELS)), len(SIZES))])
-SIZE_OF = np.array([0.0, *np.tile(SIZES, len(KERNELS))])
-_ERROR_WEIGHTS = np.array([
+# Far from the valley a curve may do what it likes (rise, saturate at chance): there a rough error of
+# its own is added, so that a wall does not dictate how wiggly the valley may be. It grows with the
+# loss from FREE valley heights on, as LOOSE times what the loss exceeds that by, up to HIGH.
+WALL_KERNEL, FREE, LOOSE, HIGH = 5, 0.5, 1.0, 3.0
+WALLED = 0.3  # prior probability of that error; it goes with a valley that is smooth
+
+# The errors of the parabola, none or every kernel at every size, and those that go with a wall
+# beside them; shapes (M,).
+_KERNELS = np.array([-1, *np.repeat(np.arange(len(KERNELS)), len(SIZES))])
+_SIZES = np.array([0.0, *np.tile(SIZES, len(KERNELS))])
+_WEIGHTS = np.array([
     PARABOLA,
     *(1 - PARABOLA) * np.outer([kernel.weight for kernel in KERNELS], SIZE_WEIGHTS).ravel(),
+])
+_SMOOTH = np.flatnonzero((_KERNELS < 3) & (_SIZES <= 0.2))
+KERNEL_OF = np.concatenate([_KERNELS, _KERNELS[_SMOOTH]])
+SIZE_OF = np.concatenate([_SIZES, _SIZES[_SMOOTH]])
+WALL_OF = np.arange(len(SIZE_OF)) >= len(_SIZES)
+_ERROR_WEIGHTS = np.concatenate([
+    (1 - WALLED) * _WEIGHTS,
+    WALLED * _WEIGHTS[_SMOOTH] / _WEIGHTS[_SMOOTH].sum(),
 ])
 # Log prior of every model, shape (bends, errors, noises).
 LOG_PRIOR = (
@@ -136,9 +157,12 @@ LOG_PRIOR = (
 
 # Errors that a corner (`corners`) may be added to: none, and smooth ones.
 BASES = np.flatnonzero(
-    (KERNEL_OF == -1)
-    | (KERNEL_OF == 1) & np.isin(SIZE_OF, (0.06, 0.2))
-    | (KERNEL_OF == 2) & np.isin(SIZE_OF, (0.2, 0.6, 2.0))
+    ~WALL_OF
+    & (
+        (KERNEL_OF == -1)
+        | (KERNEL_OF == 1) & np.isin(SIZE_OF, (0.06, 0.2))
+        | (KERNEL_OF == 2) & np.isin(SIZE_OF, (0.2, 0.6, 2.0))
+    )
 )
 BASE_OF = np.full(len(SIZE_OF), -1)  # which of these an error is, -1 where none
 BASE_OF[BASES] = np.arange(len(BASES))

@@ -15,8 +15,9 @@ from .columns import Columns
 from .curve import CurveDraws, find_minima
 
 # A corner in the curve lies where it lies between two rates, up to this share of their gap from
-# where smooth curves have it; if the curve is smooth, for all one can see, SMOOTH of that. On more
-# rates than FEW one sees the better: this shrinks with the square of their number.
+# where smooth curves have it, and more where the gap is wider than an octave; if the curve is smooth,
+# for all one can see, SMOOTH of that. On more rates than FEW one sees the better: this shrinks with
+# the square of their number.
 CORNER, SMOOTH, FEW = 0.4, 0.7, 13
 ROUGH = 0.2  # probability of a rough curve from which a corner counts in full
 UNBOUNDED = 0.25  # share of the curves that fall to the end of their points
@@ -28,7 +29,10 @@ def find_optimum(draws: CurveDraws) -> Optimum:
     column = draws.columns
     low, estimate, high = _interpolate(draws)
     if low is None or high is None:
+        # The bound holds the lowest rate: beyond the rates tried all is guessed.
         estimate = float(column.log2_lr[column.loss.argmin()])
+        low = None if low is None else min(low, estimate)
+        high = None if high is None else max(high, estimate)
         return Optimum(size=column.size, log2_lr=estimate, low=low, high=high, status="edge")
     return Optimum(size=column.size, log2_lr=estimate, low=low, high=high, status="ok")
 
@@ -58,7 +62,8 @@ def allow_corner(draws: CurveDraws, low: float, high: float, *, least: float = 0
     """
     rates = len(draws.columns.log2_lr)
     share = max(least * min(1.0, (FEW / rates) ** 2), min(1.0, draws.rough / ROUGH))
-    return CORNER * draws.columns.gap(low, high) * share
+    gap = draws.columns.gap(low, high)
+    return CORNER * gap * math.sqrt(max(1.0, gap)) * share
 
 
 def _interpolate(draws: CurveDraws) -> tuple[float | None, float, float | None]:

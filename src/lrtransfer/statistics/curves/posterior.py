@@ -36,7 +36,10 @@ from .models import (
     SIZE_OF,
     TREND_MEAN,
     TREND_SD,
+    WALL_KERNEL,
+    WALL_OF,
     Bend,
+    free_walls,
 )
 
 IntArray = npt.NDArray[np.intp]
@@ -89,6 +92,7 @@ class CurveData:
         at: Where the columns are among them, shape (K,).
         prior: Parts of the models at the points.
         corners: Corners that it may have.
+        walls: Size of the error of the wall at the points, shape (G,).
         u: Losses above the lowest in valley heights, shape (K,).
         covariances: Of the columns' noise in z, in units of σ², by bend, shape (bends, K, K).
     """
@@ -99,6 +103,7 @@ class CurveData:
     at: IntArray
     prior: Prior
     corners: Corners
+    walls: FloatArray
     u: FloatArray
     covariances: FloatArray
 
@@ -152,6 +157,7 @@ def prepare(columns: Columns, *, scale: float) -> CurveData:
         at=np.searchsorted(points, columns.log2_lr),
         prior=_make_prior((points - bottom).round(9).tobytes()),
         corners=list_corners(columns.tried, bottom),
+        walls=free_walls(np.interp(points, columns.log2_lr, u)),
         u=u,
         covariances=np.stack(covariances),
     )
@@ -247,6 +253,8 @@ def _correlate_data(data: CurveData, take: FloatArray) -> tuple[FloatArray, Floa
     trend = take @ prior.trend
     kernels = np.concatenate([take @ prior.correlations @ take.T, np.zeros((1, *2 * (len(take),)))])
     covariance = (SIZE_OF**2)[:, None, None] * kernels[KERNEL_OF]
+    walls = take * data.walls
+    covariance[WALL_OF] += walls @ prior.correlations[WALL_KERNEL] @ walls.T
     covariance += (trend * TREND_SD**2) @ trend.T
     return covariance, trend @ TREND_MEAN
 
@@ -316,6 +324,9 @@ def draw_losses(
         root = data.prior.roots[j]
         normal = rng.standard_normal((len(rows), root.shape[1]))
         losses[rows] += (sizes[rows, None] * normal) @ root.T
+    walled = np.flatnonzero(WALL_OF[drawn.error])
+    normal = rng.standard_normal((len(walled), len(data.points)))
+    losses[walled] += data.walls * (normal @ data.prior.roots[WALL_KERNEL].T)
     full, rest = covariance[drawn.error], -losses @ take.T
     corner = np.flatnonzero(drawn.corner >= 0)
     cells = drawn.corner[corner]
@@ -338,6 +349,8 @@ def draw_losses(
     for j, rows in by_kernel:
         scaled = (sizes[rows] ** 2)[:, None] * pull[rows]
         losses[rows] += scaled @ (take @ data.prior.correlations[j])
+    walls = take * data.walls @ data.prior.correlations[WALL_KERNEL]
+    losses[walled] += data.walls * (pull[walled] @ walls)
     coefficients += variances * np.einsum("dki,dk->di", features, pull[corner])
     places, power = data.corners.place(cells, coefficients), data.corners.power[cells]
     beyond = np.maximum(data.points - places[:, None], 0.0)
