@@ -33,7 +33,7 @@ from .curves.optimum import allow_corner
 from .notation import format_percent, format_power
 
 FINE_RATES = 4  # rates tried from which the regret has an upper bound
-DEPTH = 0.5  # share of the depth that a corner may have that counts
+DEPTH = 0.05  # share of the depth that a corner may have that counts
 
 
 @dataclass(frozen=True)
