@@ -95,6 +95,8 @@ class Regret:
         low_quantile: Quantile of the regret at which the interval begins, as a share.
         high_quantile: Quantile at which it ends.
         in_loss_units: Whether `estimate`, `low`, `high` and `tolerance` are in units of the loss.
+        high_of_optimum: What `high` would be of the true optimum that the rate used is an estimate
+            of, and that another sweep may find elsewhere; None where it has no bound.
     """
 
     size: int
@@ -109,6 +111,7 @@ class Regret:
     low_quantile: float = LOW_QUANTILE
     high_quantile: float = HIGH_QUANTILE
     in_loss_units: bool = False
+    high_of_optimum: float | None = None
 
     @property
     def amount(self) -> float:

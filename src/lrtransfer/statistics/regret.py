@@ -12,6 +12,10 @@ have any sign and a constant added to all of them changes nothing.
 low, which inflates the regret of a flat valley, so that the bad news needs the stronger evidence.
 The interval of the regret ends at these two quantiles, so that verdict and interval never disagree.
 
+The verdict is on the rate used, a number, whatever it estimates. What the base's true optimum costs
+is less certain, since a new sweep of the base may find it elsewhere: the same quantile with
+:math:`\hat x` drawn from where that optimum may be is stated beside it.
+
 A table that grows is judged several times. Its *looks*, as group-sequential analysis calls them,
 share the error of one verdict: with k looks the quantiles are .01 / k and 1 - .05 / k (Bonferroni).
 
@@ -19,7 +23,7 @@ References:
     Jennison & Turnbull (1999), Group Sequential Methods with Applications to Clinical Trials.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,7 +58,7 @@ class RateUsed:
         log2_lr: The rate; of a bounded optimum, that of the lowest loss.
         low: Least rate it may be, -inf if not bounded.
         high: Largest rate it may be.
-        draws: What the rate is drawn to be where it is one, but uncertain, shape (D,).
+        draws: Where the true optimum may be, of which the rate is the estimate, shape (D,).
     """
 
     size: int
@@ -164,6 +168,10 @@ def decide_transfer(
         high_quantile=high,
         in_loss_units=in_loss_units,
     )
+    if used.draws is not None and regret.high is not None:
+        elsewhere = draw_regrets(used, destination.draws, in_loss_units=in_loss_units, true=True)
+        worst = float(np.quantile(elsewhere + depth, high, method="inverted_cdf"))
+        regret = replace(regret, high_of_optimum=worst if np.isfinite(worst) else None)
     verdict, reason = _state_verdict(regret, least)
     allowed = f"{_format_number(tolerance, regret)} is allowed"
     return Decision(verdict, f"{rate} {reason} {where}; {allowed}.", regret)
@@ -211,7 +219,9 @@ def may_be_best(used: RateUsed, optimum: Optimum) -> bool:
     return (low is None or used.high >= low) and (high is None or used.low <= high)
 
 
-def draw_regrets(used: RateUsed, draws: CurveDraws, *, in_loss_units: bool = False) -> FloatArray:
+def draw_regrets(
+    used: RateUsed, draws: CurveDraws, *, in_loss_units: bool = False, true: bool = False
+) -> FloatArray:
     """Return the regret on each drawn curve.
 
     Arguments:
@@ -219,6 +229,7 @@ def draw_regrets(used: RateUsed, draws: CurveDraws, *, in_loss_units: bool = Fal
             drawn, the nearest one stands for it.
         draws: Curves of the size where it would be used.
         in_loss_units: Return them in units of the loss instead.
+        true: Return those of the optimum of which the rate is an estimate, wherever it may be.
 
     Returns:
         Regrets as shares of the best loss measured, shape (D,); +inf beyond a drawn cliff.
@@ -226,7 +237,7 @@ def draw_regrets(used: RateUsed, draws: CurveDraws, *, in_loss_units: bool = Fal
     x, loss = draws.log2_lr, draws.loss
     tried = draws.columns.tried
     low, high = (float(np.clip(v, tried[0], tried[-1])) for v in (used.low, used.high))
-    if used.draws is not None:
+    if true and used.draws is not None:
         rates = np.clip(np.resize(used.draws, len(loss)), x[0], x[-1])
         at_rate = value_at(draws, rates)
     elif used.exact:
