@@ -126,9 +126,9 @@ NOISE_PRIOR = -((np.log(NOISES / 0.012) / 1.5) ** 2) / 2
 TREND_MEAN = np.array([0.0, 0.0, 0.1])  # of β, in valley heights per octave to the power 0, 1, 2
 TREND_SD = np.array([3.0, 1.0, 0.3])
 
-# Far from the valley a curve may do what it likes (rise, saturate at chance): there a rough error of
-# its own is added, so that a wall does not dictate how wiggly the valley may be. It grows with the
-# loss from FREE valley heights on, as LOOSE times what the loss exceeds that by, up to HIGH.
+# Far from the valley a curve may do what it likes (rise, saturate at chance): there a rough error
+# of its own is added, so that a wall does not dictate how wiggly the valley may be. It grows with
+# the loss from FREE valley heights on, as LOOSE times what the loss exceeds that by, up to HIGH.
 WALL_KERNEL, FREE, LOOSE, HIGH = 7, 0.5, 1.0, 3.0
 WALLED = 0.5  # prior probability of that error; it goes with a valley that is smooth
 

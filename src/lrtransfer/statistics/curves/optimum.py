@@ -15,9 +15,9 @@ from .columns import Columns
 from .curve import CurveDraws, find_minima
 
 # A corner in the curve lies where it lies between two rates, up to this share of their gap from
-# where smooth curves have it, and more where the gap is wider than an octave; if the curve is smooth,
-# for all one can see, SMOOTH of that. On more rates than FEW one sees the better: this shrinks with
-# the square of their number.
+# where smooth curves have it, and more where the gap is wider than an octave; if the curve is
+# smooth, for all one can see, SMOOTH of that. On more rates than FEW one sees the better: this
+# shrinks with the square of their number.
 CORNER, SMOOTH, FEW = 0.4, 0.7, 13
 ROUGH = 0.2  # probability of a rough curve from which a corner counts in full
 UNBOUNDED = 0.25  # share of the curves that fall to the end of their points
