@@ -27,7 +27,7 @@ from benchmarks.tally import print_table, show_share, spread
 from lrtransfer.statistics.answer import Optimum
 from lrtransfer.statistics.curves.fit import find_optima
 from lrtransfer.statistics.failures import exclude_failures
-from lrtransfer.statistics.simulated_study import Regime
+from lrtransfer.statistics.simulated_study import SweepRegime
 
 # One valley, nothing sharper than half an octave: corners, cliffs and waves cost width.
 SMOOTH = (
@@ -44,7 +44,7 @@ class Outcome:
     """Optimum whose truth is known."""
 
     landscape: str
-    regime: Regime
+    regime: SweepRegime
     optimum: Optimum
     truth: float
 

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from lrtransfer.statistics.simulated_study import Regime, SimulatedStudy, simulate_study
+from lrtransfer.statistics.simulated_study import SimulatedStudy, SweepRegime, simulate_study
 from lrtransfer.statistics.simulation import LANDSCAPES
 
 NOISES = (0.002, 0.008, 0.03)  # standard deviation of a run, in heights of the valley
@@ -34,13 +34,13 @@ class Draw:
 
     landscape: str
     number: int
-    regimes: tuple[Regime, ...]
+    regimes: tuple[SweepRegime, ...]
     seed: int
     sizes: tuple[int, ...] = SIZES
     ahead: int = 0
 
     @property
-    def regime(self) -> Regime:
+    def regime(self) -> SweepRegime:
         """How the study is measured; landscapes begin at different regimes."""
         first = 7 * NAMES.index(self.landscape)
         return self.regimes[(first + self.number) % len(self.regimes)]
@@ -85,7 +85,7 @@ def add_options(
 
 
 def list_draws(
-    options: argparse.Namespace, regimes: tuple[Regime, ...], *, ahead: int = 0
+    options: argparse.Namespace, regimes: tuple[SweepRegime, ...], *, ahead: int = 0
 ) -> list[Draw]:
     """Return the draws of all landscapes that the options choose."""
     return [
@@ -95,14 +95,14 @@ def list_draws(
     ]
 
 
-def list_regimes(options: argparse.Namespace) -> tuple[Regime, ...]:
+def list_regimes(options: argparse.Namespace) -> tuple[SweepRegime, ...]:
     """Return the regimes that the options choose, in an order that mixes them.
 
     The order is a permutation, so that any number of studies sees all settings about equally often.
     """
     choices = product(options.spans, options.spacings, options.seeds, options.noises)
     regimes = [
-        Regime(span=span, spacing=spacing, seeds=seeds, noise=noise)
+        SweepRegime(span=span, spacing=spacing, seeds=seeds, noise=noise)
         for span, spacing, seeds, noise in choices
     ]
     order = np.random.default_rng(0).permutation(len(regimes))

@@ -21,7 +21,7 @@ from benchmarks.regimes import GROWTHS, NOISES
 from benchmarks.tally import print_table, show_share, spread
 from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.answer import SchemeAnswer
-from lrtransfer.statistics.simulated_study import Regime, SimulatedStudy
+from lrtransfer.statistics.simulated_study import SimulatedStudy, SweepRegime
 from lrtransfer.statistics.simulation import LANDSCAPES, draw_losses
 from lrtransfer.statistics.table import LossCurve
 from lrtransfer.statistics.transfer import judge
@@ -75,7 +75,7 @@ def simulate(setting: Setting) -> SimulatedStudy:
         setting.seeds,
     ])
     x: FloatArray = np.arange(-12.0, -3.0)
-    regime = Regime(span=8.0, seeds=setting.seeds, noise=NOISES[setting.number % len(NOISES)])
+    regime = SweepRegime(span=8.0, seeds=setting.seeds, noise=NOISES[setting.number % len(NOISES)])
     growth = GROWTHS[setting.number // len(NOISES) % len(GROWTHS)]
     optima = rng.uniform(-8.0, -6.0) + setting.drift * np.arange(AT_TARGET + 1.0)
     land = LANDSCAPES[setting.landscape]

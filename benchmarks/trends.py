@@ -23,7 +23,7 @@ from lrtransfer.statistics.answer import Optimum
 from lrtransfer.statistics.curves.fit import SizeFit, fit_sizes
 from lrtransfer.statistics.drift import NORMAL, fit_drift
 from lrtransfer.statistics.prediction import list_locations, predict
-from lrtransfer.statistics.simulated_study import SMALLEST, Regime, simulate_study
+from lrtransfer.statistics.simulated_study import SMALLEST, SweepRegime, simulate_study
 
 _NAMES = ("quad", "skew", "powers", "wall", "cliff", "quartic")
 _SEEDS = 3
@@ -45,7 +45,7 @@ def study(
         _NAMES[number % len(_NAMES)],
         path=[trend(k) for k in range(widths + ahead)],
         rng=np.random.default_rng([11, number, widths]),
-        regime=Regime(seeds=_SEEDS, noise=NOISES[number // len(_NAMES) % len(NOISES)]),
+        regime=SweepRegime(seeds=_SEEDS, noise=NOISES[number // len(_NAMES) % len(NOISES)]),
         ahead=ahead,
         scatter=scatter,
     )

@@ -26,7 +26,7 @@ from lrtransfer.statistics.answer import Optimum, Regret, VerdictName
 from lrtransfer.statistics.curves.fit import fit_sizes
 from lrtransfer.statistics.failures import exclude_failures
 from lrtransfer.statistics.regret import RateUsed, decide_transfer
-from lrtransfer.statistics.simulated_study import Regime, SimulatedStudy, simulate_study
+from lrtransfer.statistics.simulated_study import SimulatedStudy, SweepRegime, simulate_study
 from lrtransfer.statistics.simulation import LANDSCAPES, true_excess
 from lrtransfer.statistics.transfer import judge
 
@@ -35,7 +35,7 @@ TOLERANCE = 0.01
 SLACK = 0.02  # tolerances; curves are drawn at points, the truth is known to a thousandth octave
 FLOORS = (1.0, 3.0)  # losses at the optimum, in turn: the tolerance is 1 or 3 % of the height
 AWAY = np.linspace(0, 4.5, 4501)  # octaves
-POWER = Regime(spacing=1.0, seeds=3)
+POWER = SweepRegime(spacing=1.0, seeds=3)
 SETTINGS = ("exact", "study")
 
 

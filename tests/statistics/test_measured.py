@@ -11,14 +11,14 @@ from benchmarks.predictions import predict_all
 from benchmarks.regimes import NOISES, WITH_OPTIMUM, Draw
 from benchmarks.studies import Setting, grade
 from benchmarks.verdicts import judge_rate, judge_study
-from lrtransfer.statistics.simulated_study import Regime
+from lrtransfer.statistics.simulated_study import SweepRegime
 
-SHORT = Regime(span=4.0, spacing=1.0, seeds=1, noise=0.008)
-DENSE = Regime(span=6.0, spacing=0.5, seeds=3, noise=0.008)
+SHORT = SweepRegime(span=4.0, spacing=1.0, seeds=1, noise=0.008)
+DENSE = SweepRegime(span=6.0, spacing=0.5, seeds=3, noise=0.008)
 FEW = (SHORT, DENSE)
 
 
-def draw_all(names: Iterable[str], regimes: tuple[Regime, ...], *, studies: int) -> list[Draw]:
+def draw_all(names: Iterable[str], regimes: tuple[SweepRegime, ...], *, studies: int) -> list[Draw]:
     return [Draw(n, i, regimes, seed=5, sizes=(3,), ahead=1) for n in names for i in range(studies)]
 
 
@@ -39,7 +39,7 @@ def test_corners_and_failed_runs_are_covered_on_short_and_on_dense_grids() -> No
 
 
 @pytest.mark.parametrize(("regime", "width"), [(SHORT, 1.2), (DENSE, 0.6)])
-def test_intervals_of_smooth_valleys_are_narrow(regime: Regime, width: float) -> None:
+def test_intervals_of_smooth_valleys_are_narrow(regime: SweepRegime, width: float) -> None:
     found = find_all(draw_all(("quad", "skew", "powers", "basin"), (regime,), studies=1))
     assert share(o.held for o in found) >= 0.9
     assert np.median([o.width for o in found if o.width is not None]) <= width
@@ -76,7 +76,7 @@ def test_no_rate_that_costs_two_tolerances_transfers() -> None:
 
 
 def test_a_rate_without_regret_transfers() -> None:
-    regimes = tuple(Regime(spacing=1.0, seeds=3, noise=noise) for noise in NOISES)
+    regimes = tuple(SweepRegime(spacing=1.0, seeds=3, noise=noise) for noise in NOISES)
     draws = draw_all(("quad", "skew"), regimes, studies=6)
     cases = [case for draw in draws if (case := judge_rate(draw, 0.0)) is not None]
     assert share(case.verdict == "transfers" for case in cases) >= 0.8
@@ -85,7 +85,7 @@ def test_a_rate_without_regret_transfers() -> None:
 @pytest.mark.slow
 def test_every_landscape_is_covered_in_every_regime() -> None:
     regimes = tuple(
-        Regime(span=span, spacing=spacing, seeds=seeds, noise=noise)
+        SweepRegime(span=span, spacing=spacing, seeds=seeds, noise=noise)
         for span in (4.0, 6.0, 9.0)
         for spacing in (0.5, 1.0, 2.0)
         for seeds in (1, 3)

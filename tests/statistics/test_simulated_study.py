@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from lrtransfer.statistics.simulated_study import Regime, simulate_study
+from lrtransfer.statistics.simulated_study import SweepRegime, simulate_study
 from lrtransfer.statistics.simulation import loss_shape
 
 
 def test_grids_follow_optima_by_whole_spacings() -> None:
-    regime = Regime(span=4.0, spacing=0.5, seeds=1, noise=0.0)
+    regime = SweepRegime(span=4.0, spacing=0.5, seeds=1, noise=0.0)
     path = [-0.5 * k for k in range(6)]
     study = simulate_study("skew", path=path, rng=np.random.default_rng(1), regime=regime)
     assert np.diff(study.optima) == pytest.approx(-0.5)
@@ -28,7 +28,7 @@ def test_a_minimum_outside_stays_outside() -> None:
 
 
 def test_the_true_regret_is_that_of_runs_without_noise() -> None:
-    regime = Regime(noise=0.0, seeds=1, floor=2.0)
+    regime = SweepRegime(noise=0.0, seeds=1, floor=2.0)
     study = simulate_study(
         "skew", path=(0.0, -0.5), rng=np.random.default_rng(3), regime=regime, growth=1.0
     )

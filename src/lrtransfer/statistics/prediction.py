@@ -23,7 +23,7 @@ from .trend import Location, NormalMixture, predict_optimum
 
 MOST_OCTAVES = 10.0  # either way: a factor of a thousand is no prediction
 RISK_DRAWS = 400
-WORST = 30.0  # valley heights beyond which all losses are equally bad
+WORST_HEIGHTS = 30.0  # valley heights beyond which all losses are equally bad
 CANDIDATES = np.linspace(-1.5, 1.5, 61)  # octaves from the middle of the predicted optimum
 # Share of an interval one doubling ahead or less: the optima of public sweeps lay closer to their
 # predictions than the trend's prior alone would have it (docs/measurements).
@@ -121,7 +121,7 @@ def _find_least_risk(
     minima, lowest = find_minima(curve)[:RISK_DRAWS], curve.loss[:RISK_DRAWS].min(axis=1)
     optimum = where.draw(len(minima), rng)
     columns, x = curve.columns, curve.log2_lr
-    worst = WORST * columns.height
+    worst = WORST_HEIGHTS * columns.height
 
     def expect(rate: float) -> float:
         at = minima + rate - optimum

@@ -23,7 +23,7 @@ References:
     Jennison & Turnbull (1999), Group Sequential Methods with Applications to Clinical Trials.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -138,28 +138,45 @@ def decide_transfer(
         return Decision("does not transfer", f"{rate} diverges {where}.")
     if destination.draws is None:
         return Decision("inconclusive", f"Fewer than 2 learning rates gave a finite loss {where}.")
-    low, high = LOW_QUANTILE / looks, 1 - (1 - HIGH_QUANTILE) / looks
     in_loss_units = counts_in_loss(destination.columns, tolerance, absolute=absolute)
     if absolute and not in_loss_units:
         tolerance /= destination.columns.best_loss
-    regrets = draw_regrets(used, destination.draws, in_loss_units=in_loss_units)
-    depth = draw_depths(destination.draws, in_loss_units=in_loss_units)
-    quantiles = np.quantile(regrets, (low, 0.5), method="inverted_cdf")
-    least, estimate = map(float, quantiles)
-    most = float(np.quantile(regrets + depth, high, method="inverted_cdf"))
-    if not np.isfinite(estimate):
+    regret = _measure_regret(
+        used, destination, tolerance=tolerance, looks=looks, in_loss_units=in_loss_units
+    )
+    if not np.isfinite(regret.estimate):
         gap = f"lies between the last rate that trained and the first that diverged {where}"
-        verdict: VerdictName = "does not transfer" if least > tolerance else "inconclusive"
+        costs = regret.low is not None and regret.low > tolerance
+        verdict: VerdictName = "does not transfer" if costs else "inconclusive"
         return Decision(verdict, f"{rate} {gap}.")
+    verdict, reason = _state_verdict(regret)
+    allowed = f"{_format_number(tolerance, regret)} is allowed"
+    return Decision(verdict, f"{rate} {reason} {where}; {allowed}.", regret)
+
+
+def _measure_regret(
+    used: RateUsed, destination: SizeFit, *, tolerance: float, looks: int, in_loss_units: bool
+) -> Regret:
+    """Return the regret on the drawn curves; infinite where half of them have diverged."""
+    draws = destination.draws
+    assert draws is not None
+    low, high = LOW_QUANTILE / looks, 1 - (1 - HIGH_QUANTILE) / looks
+    regrets = draw_regrets(used, draws, in_loss_units=in_loss_units)
+    depth = draw_depths(draws, in_loss_units=in_loss_units)
+    least, estimate, _ = _take_quantiles(regrets, low, high)
+    most = _take_quantiles(regrets + depth, low, high)[-1]
     outside = _find_outside(used, destination.columns)
-    if outside is not None or may_be_best(used, destination.optimum):
+    if np.isfinite(estimate) and (outside is not None or may_be_best(used, destination.optimum)):
         least = 0.0
-    regret = Regret(
+    bounded = outside is None and _bounds_regret(used, destination, most)
+    elsewhere = draw_regrets(used, draws, in_loss_units=in_loss_units, true=True)
+    worst = _take_quantiles(elsewhere + depth, low, high)[-1]
+    return Regret(
         size=destination.optimum.size,
         measured=True,
         estimate=estimate,
         low=least,
-        high=most if outside is None and _bounds_regret(used, destination, most) else None,
+        high=most if bounded else None,
         tolerance=tolerance,
         log2_lr=used.log2_lr,
         best_loss=destination.columns.best_loss,
@@ -167,14 +184,13 @@ def decide_transfer(
         low_quantile=low,
         high_quantile=high,
         in_loss_units=in_loss_units,
+        high_of_optimum=max(worst, most) if bounded and np.isfinite(worst) else None,
     )
-    if used.draws is not None and regret.high is not None:
-        elsewhere = draw_regrets(used, destination.draws, in_loss_units=in_loss_units, true=True)
-        worst = float(np.quantile(elsewhere + depth, high, method="inverted_cdf"))
-        regret = replace(regret, high_of_optimum=worst if np.isfinite(worst) else None)
-    verdict, reason = _state_verdict(regret, least)
-    allowed = f"{_format_number(tolerance, regret)} is allowed"
-    return Decision(verdict, f"{rate} {reason} {where}; {allowed}.", regret)
+
+
+def _take_quantiles(regrets: FloatArray, low: float, high: float) -> tuple[float, float, float]:
+    least, middle, most = np.quantile(regrets, (low, 0.5, high), method="inverted_cdf")
+    return float(least), float(middle), float(most)
 
 
 def counts_in_loss(columns: Columns, tolerance: float, *, absolute: bool) -> bool:
@@ -194,10 +210,11 @@ def _bounds_regret(used: RateUsed, destination: SizeFit, high: float) -> bool:
     return used.exact and is_fine and bool(np.isfinite(high))
 
 
-def _state_verdict(regret: Regret, low: float) -> tuple[VerdictName, str]:
+def _state_verdict(regret: Regret) -> tuple[VerdictName, str]:
     if regret.outside is not None:
         return "inconclusive", "lies outside the learning rates tried"
     unit = "in units of the loss" if regret.in_loss_units else "of the best loss"
+    low = 0.0 if regret.low is None else regret.low
     if low > regret.tolerance:
         return "does not transfer", f"costs at least {_format_number(low, regret)} {unit}"
     if regret.high is None:

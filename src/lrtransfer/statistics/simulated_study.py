@@ -17,7 +17,7 @@ SMALLEST = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regime:
+class SweepRegime:
     """How a simulated study is measured.
 
     Attributes:
@@ -48,7 +48,7 @@ class SimulatedStudy:
     """
 
     landscape: str
-    regime: Regime
+    regime: SweepRegime
     curves: tuple[LossCurve, ...]
     optima: FloatArray
     growth: float
@@ -77,7 +77,7 @@ def simulate_study(
     *,
     path: Sequence[float] | FloatArray,
     rng: np.random.Generator,
-    regime: Regime | None = None,
+    regime: SweepRegime | None = None,
     ahead: int = 0,
     scatter: float = 0.0,
     growth: float = 0.0,
@@ -104,7 +104,7 @@ def simulate_study(
         >>> (study.optima - study.optima[0]).round(6)
         array([ 0. , -0.5, -1. ])
     """
-    regime, land = regime or Regime(), LANDSCAPES[name]
+    regime, land = regime or SweepRegime(), LANDSCAPES[name]
     path = np.asarray(path, dtype=np.float64)
     steps = regime.spacing * np.arange(int(regime.span / regime.spacing) + 1.0)
     grid: FloatArray = -12 + rng.uniform(0, regime.spacing) + steps
@@ -129,7 +129,7 @@ def simulate_study(
     )
 
 
-def _follow(place: float, regime: Regime) -> float:
+def _follow(place: float, regime: SweepRegime) -> float:
     """Return how far a grid moves, in whole spacings, so that an optimum lies well inside it."""
     low, high = place_bounds(regime.span)
     if low <= place <= high:

@@ -29,7 +29,7 @@ from .axis import AxisName
 
 LEAST_DECAY = 1e-2  # per doubling: no different from none over 10 doublings, to 5 %
 KNOWN = 0.05  # standard deviation in octaves of an optimum that is as good as known
-SMALLEST_VARIANCE = 1e-4  # octaves² of an optimum, however well it seems to be known
+LEAST_VARIANCE = 1e-4  # octaves² of an optimum, however well it seems to be known
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ def _krige(
         level: h.
     """
     x = np.array([place.log2_lr for place in optima])
-    noise = np.array([place.sd for place in optima]) ** 2 + SMALLEST_VARIANCE
+    noise = np.array([place.sd for place in optima]) ** 2 + LEAST_VARIANCE
     data = paths + np.eye(len(x)) * (noise + (models[:, 3, None] ** 2))[:, None, :]
     sides = np.stack([np.broadcast_to(x, cross.shape), np.ones_like(cross), cross], axis=-1)
     of_x, of_ones, of_cross = np.moveaxis(np.linalg.solve(data, sides), -1, 0)
@@ -264,7 +264,7 @@ def _krige(
     return NormalMixture(
         weights / weights.sum(),
         level * mean + (of_cross * rest).sum(axis=1),
-        np.sqrt(np.maximum(variances, SMALLEST_VARIANCE)),
+        np.sqrt(np.maximum(variances, LEAST_VARIANCE)),
     )
 
 

@@ -20,6 +20,7 @@ from ...scaling import FloatArray
 from ..table import LossCurve
 
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.intp]
 
 # Seed offsets are a priori this many noise variances wide: flat for all purposes, yet two groups
 # of seeds without a common learning rate stay comparable (badly) instead of making P singular.

@@ -14,13 +14,11 @@ as it shows at the rates alone. So a place is found however small the noise, wit
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ...scaling import FloatArray
+from .columns import IntArray
 
-IntArray = npt.NDArray[np.intp]
-
-NEIGHBOURS = 2  # gaps between rates either side of the lowest in which a corner may lie
+GAPS_ASIDE = 2  # gaps between rates either side of the lowest in which a corner may lie
 JUMP_CELLS = 2  # cells per gap for the place of a jump
 
 
@@ -41,7 +39,7 @@ class CornerKind:
     cells: int
 
 
-KINDS = (
+CORNER_KINDS = (
     CornerKind(1, ((0.15, 0.3), (0.6, 0.4), (2.5, 0.3)), 0.1, 1),
     CornerKind(2, ((0.05, 0.3), (0.25, 0.4), (1.0, 0.3)), 0.1, JUMP_CELLS),
 )
@@ -66,24 +64,24 @@ class Corners:
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of cells P and heights H."""
-        return len(self.kind), len(KINDS[0].heights)
+        return len(self.kind), len(CORNER_KINDS[0].heights)
 
     @property
     def power(self) -> FloatArray:
         """The power of each cell, shape (P,)."""
-        powers = np.array([float(kind.power) for kind in KINDS])
+        powers = np.array([float(kind.power) for kind in CORNER_KINDS])
         return np.asarray(powers[self.kind])
 
     @property
     def heights(self) -> FloatArray:
         """A, shape (P, H)."""
-        heights = np.array([[height for height, _ in kind.heights] for kind in KINDS])
+        heights = np.array([[height for height, _ in kind.heights] for kind in CORNER_KINDS])
         return np.asarray(heights[self.kind])
 
     @property
     def log_prior(self) -> FloatArray:
         """Logarithm of the prior probabilities of cells and heights, summing to 1, shape (P, H)."""
-        weights = np.array([[kind.weight * w for _, w in kind.heights] for kind in KINDS])
+        weights = np.array([[kind.weight * w for _, w in kind.heights] for kind in CORNER_KINDS])
         prior: FloatArray = np.log(weights / weights.sum())[self.kind]
         return prior + np.log(self.share)[:, None]
 
@@ -103,7 +101,7 @@ class Corners:
     def pool(self, logs: FloatArray) -> FloatArray:
         """Return log evidence wherever the corner is: from (..., P, H) to (..., kinds, H)."""
         pooled = []
-        for kind in range(len(KINDS)):
+        for kind in range(len(CORNER_KINDS)):
             cells = self.kind == kind
             those = logs[..., cells, :] + np.log(self.share[cells])[:, None]
             most = those.max(axis=-2)
@@ -128,11 +126,11 @@ def list_corners(tried: FloatArray, lowest: float) -> Corners:
         lowest: That of the lowest loss.
     """
     at = int(np.abs(tried - lowest).argmin())
-    near = tried[max(0, at - NEIGHBOURS) : at + NEIGHBOURS + 1]
-    parts = [_divide(near, kind.cells) for kind in KINDS]
+    near = tried[max(0, at - GAPS_ASIDE) : at + GAPS_ASIDE + 1]
+    parts = [_divide(near, kind.cells) for kind in CORNER_KINDS]
     widths = [np.diff(edges) for edges in parts]
     return Corners(
-        kind=np.repeat(np.arange(len(KINDS)), [len(width) for width in widths]),
+        kind=np.repeat(np.arange(len(CORNER_KINDS)), [len(width) for width in widths]),
         centre=np.concatenate([(edges[:-1] + edges[1:]) / 2 for edges in parts]),
         width=np.concatenate(widths),
         share=np.concatenate([width / width.sum() for width in widths]),

@@ -6,12 +6,9 @@ x = log2 learning rate; D curves at G points.
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from ...scaling import FloatArray
-from .columns import Columns
-
-IntArray = npt.NDArray[np.intp]
+from .columns import Columns, IntArray
 
 # In valley heights: how far the outermost rate may lie above the lowest loss for the loss to go on
 # falling beyond it.

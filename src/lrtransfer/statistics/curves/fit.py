@@ -26,15 +26,15 @@ from .optimum import find_optimum, locate, state_none
 from .posterior import (
     Bump,
     CurveData,
-    Weights,
+    ModelWeights,
     add_bump,
-    draw_losses,
     find_evidence,
     log_prior,
     prepare,
 )
+from .sampling import draw_curves
 
-LEAST_RATES = 2  # finite rates that a curve is fitted to
+FITTED_RATES = 2  # finite rates that a curve is fitted to
 SHARED = 0.5  # how much the evidence of another size counts
 FIRST_DRAWS, POSTERIOR_DRAWS = 160, 640
 CURVATURE_SCATTER, CURVATURE_DRIFT = 0.35, 0.25  # of the log second difference: sd, per doubling
@@ -82,7 +82,7 @@ def fit_sizes(
     columns = [reduce_runs(curve) for curve in curves]
     logs = not any_sign and all(np.all(curve.loss[np.isfinite(curve.loss)] > 0) for curve in curves)
     in_logs = [reduce_runs(_take_logs(curve)) for curve in curves] if logs else columns
-    usable = [i for i, column in enumerate(columns) if len(column.log2_lr) >= LEAST_RATES]
+    usable = [i for i, column in enumerate(columns) if len(column.log2_lr) >= FITTED_RATES]
     drawn = dict(zip(usable, _draw_together([in_logs[i] for i in usable], seed), strict=True))
     fits = []
     for i, column in enumerate(columns):
@@ -140,7 +140,9 @@ def _draw_together(columns: Sequence[Columns], seed: int) -> list[CurveDraws]:
     ]
 
 
-def _share_evidence(data: Sequence[CurveData], evidences: Sequence[Weights]) -> list[Weights]:
+def _share_evidence(
+    data: Sequence[CurveData], evidences: Sequence[ModelWeights]
+) -> list[ModelWeights]:
     """Return log weights of every size: prior, own evidence and a share of the others'.
 
     A corner lies elsewhere in every size: the others say that there is one, not where.
@@ -151,7 +153,7 @@ def _share_evidence(data: Sequence[CurveData], evidences: Sequence[Weights]) -> 
     shared = []
     for one, own, anywhere in zip(data, evidences, pooled, strict=True):
         others = (cornered - anywhere)[..., one.corners.kind, :]
-        known = Weights(SHARED * (smooth - own.smooth), SHARED * others)
+        known = ModelWeights(SHARED * (smooth - own.smooth), SHARED * others)
         shared.append(log_prior(one) + own + known)
     return shared
 
@@ -162,14 +164,14 @@ def _stream(seed: int, data: CurveData, which: int) -> np.random.Generator:
 
 def _draw(
     data: CurveData,
-    log_weights: Weights,
+    log_weights: ModelWeights,
     *,
     bump: Bump | None,
     count: int,
     rng: np.random.Generator,
 ) -> CurveDraws:
     weights = log_weights.normalise()
-    drawn = draw_losses(data, weights, bump=bump, count=count, rng=rng)
+    drawn = draw_curves(data, weights, bump=bump, count=count, rng=rng)
     columns = data.columns
     u = turn_up(
         drawn.u,

@@ -1,4 +1,4 @@
-r"""What the runs of one size say about the models of its curve (`models`), and draws from them.
+r"""What the runs of one size say about the models of its curve (`models`).
 
 K finite columns; H takes the curve's points to the columns and, where other sizes tell how curved
 it is, to one second difference. Given a model, the data y are normal,
@@ -18,10 +18,9 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from ...scaling import FloatArray
-from .columns import BoolArray, Columns
+from .columns import BoolArray, Columns, IntArray
 from .corners import Corners, list_corners, weigh_corners
 from .models import (
     BASE_OF,
@@ -42,12 +41,10 @@ from .models import (
     free_walls,
 )
 
-IntArray = npt.NDArray[np.intp]
-
 STEP = 0.15  # octaves between the points at which curves are drawn
 DENSE = 12  # points per gap next to the lowest loss, so that the minimum is found
 BEYOND, STRIDE = 3.0, 0.3  # octaves that curves go on where no run diverged, and in steps of
-NEGLIGIBLE = 12.0  # log weight below the largest from which a model no longer counts
+NO_WEIGHT = 12.0  # log weight below the largest from which a model no longer counts
 SHORTEST = 0.3  # octaves over which a second difference is taken at least
 
 
@@ -109,7 +106,7 @@ class CurveData:
 
 
 @dataclass(frozen=True, eq=False)
-class Weights:
+class ModelWeights:
     """Logarithms over all models: of their evidence, or of their weights.
 
     Attributes:
@@ -120,20 +117,20 @@ class Weights:
     smooth: FloatArray
     cornered: FloatArray
 
-    def __add__(self, other: "Weights") -> "Weights":
+    def __add__(self, other: "ModelWeights") -> "ModelWeights":
         """Return the product of what they are logarithms of."""
-        return Weights(self.smooth + other.smooth, self.cornered + other.cornered)
+        return ModelWeights(self.smooth + other.smooth, self.cornered + other.cornered)
 
-    def __sub__(self, other: "Weights") -> "Weights":
+    def __sub__(self, other: "ModelWeights") -> "ModelWeights":
         """Return the ratio of what they are logarithms of, where the divisor is not 0."""
-        return Weights(self.smooth - other.smooth, self.cornered - other.cornered)
+        return ModelWeights(self.smooth - other.smooth, self.cornered - other.cornered)
 
-    def normalise(self) -> "Weights":
+    def normalise(self) -> "ModelWeights":
         """Return probabilities, not their logarithms."""
         most = max(self.smooth.max(), self.cornered.max())
         smooth, cornered = np.exp(self.smooth - most), np.exp(self.cornered - most)
         total = smooth.sum() + cornered.sum()
-        return Weights(smooth / total, cornered / total)
+        return ModelWeights(smooth / total, cornered / total)
 
 
 def prepare(columns: Columns, *, scale: float) -> CurveData:
@@ -163,7 +160,7 @@ def prepare(columns: Columns, *, scale: float) -> CurveData:
     )
 
 
-def find_evidence(data: CurveData, bump: Bump | None = None) -> Weights:
+def find_evidence(data: CurveData, bump: Bump | None = None) -> ModelWeights:
     """Return the log evidence of every model.
 
     Arguments:
@@ -174,7 +171,9 @@ def find_evidence(data: CurveData, bump: Bump | None = None) -> Weights:
     return _rate_models(data, bump, every)
 
 
-def add_bump(data: CurveData, log_weights: Weights, evidence: Weights, bump: Bump) -> Weights:
+def add_bump(
+    data: CurveData, log_weights: ModelWeights, evidence: ModelWeights, bump: Bump
+) -> ModelWeights:
     """Return log weights of the models once other sizes tell how curved this one is.
 
     Arguments:
@@ -187,23 +186,23 @@ def add_bump(data: CurveData, log_weights: Weights, evidence: Weights, bump: Bum
         The log weights; -inf where they were negligible before.
     """
     most = max(log_weights.smooth.max(), log_weights.cornered.max())
-    kept = log_weights.smooth > most - NEGLIGIBLE
-    kept[:, BASES] |= log_weights.cornered.max(axis=(-2, -1)) > most - NEGLIGIBLE
+    kept = log_weights.smooth > most - NO_WEIGHT
+    kept[:, BASES] |= log_weights.cornered.max(axis=(-2, -1)) > most - NO_WEIGHT
     rated = _rate_models(data, bump, kept)
     return log_weights + (rated - evidence)
 
 
-def _rate_models(data: CurveData, bump: Bump | None, kept: BoolArray) -> Weights:
+def _rate_models(data: CurveData, bump: Bump | None, kept: BoolArray) -> ModelWeights:
     """Return the log evidence of some models, by bend, error and noise; -inf of the others."""
-    take = _take_data(data, bump)
-    covariance, mean = _correlate_data(data, take)
+    take = take_data(data, bump)
+    covariance, mean = correlate_data(data, take)
     features = take @ data.corners.features(data.points)
     flat = np.moveaxis(features, 0, 1).reshape(len(take), -1)
     smooth = np.full(kept.shape, -np.inf)
     cornered = np.full((len(BENDS), len(BASES), len(NOISES), *data.corners.shape), -np.inf)
     for i, bend in enumerate(BENDS):
         error, noise = np.nonzero(kept[i])
-        y, noises = _list_data(data, i, bump)
+        y, noises = list_data(data, i, bump)
         root, white = _whiten(covariance[error] + noises[noise], y - mean)
         diagonal = np.diagonal(root, axis1=-2, axis2=-1)
         density = -np.log(diagonal).sum(-1) - (white**2).sum(-1) / 2
@@ -214,17 +213,17 @@ def _rate_models(data: CurveData, bump: Bump | None, kept: BoolArray) -> Weights
         whitened = whitened.reshape(*whitened.shape[:-1], len(features), 2)
         gain = weigh_corners(whitened, white[rows], data.corners.variances)
         cornered[i, BASE_OF[error[rows]], noise[rows]] = density[rows, None, None] + gain
-    return Weights(smooth, cornered)
+    return ModelWeights(smooth, cornered)
 
 
-def log_prior(data: CurveData) -> Weights:
+def log_prior(data: CurveData) -> ModelWeights:
     """Return the logarithm of every model's prior probability."""
     base = LOG_PRIOR[:, BASES] - np.log(BASE_WEIGHT)
     corners = np.log(CORNERED) + data.corners.log_prior
-    return Weights(LOG_PRIOR + np.log(1 - CORNERED), base[..., None, None] + corners)
+    return ModelWeights(LOG_PRIOR + np.log(1 - CORNERED), base[..., None, None] + corners)
 
 
-def _list_data(data: CurveData, i: int, bump: Bump | None) -> tuple[FloatArray, FloatArray]:
+def list_data(data: CurveData, i: int, bump: Bump | None) -> tuple[FloatArray, FloatArray]:
     """Return the data under a bend and the covariance of their noise, (noises, K, K)."""
     z = BENDS[i].apply(data.u)
     noise = (NOISES**2)[:, None, None] * data.covariances[i]
@@ -247,7 +246,7 @@ def _rate_noise(data: CurveData, i: int) -> FloatArray:
     return rated
 
 
-def _correlate_data(data: CurveData, take: FloatArray) -> tuple[FloatArray, FloatArray]:
+def correlate_data(data: CurveData, take: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the prior covariance of the data by error, shape (M, K, K), and their mean."""
     prior = data.prior
     trend = take @ prior.trend
@@ -270,124 +269,12 @@ def _whiten(covariance: FloatArray, rest: FloatArray) -> tuple[FloatArray, Float
     return root[..., :k, :k], root[..., k, :k]
 
 
-def _take_data(data: CurveData, bump: Bump | None) -> FloatArray:
+def take_data(data: CurveData, bump: Bump | None) -> FloatArray:
     """Return H, shape (K, G) or with the second difference (K + 1, G)."""
     columns = np.eye(len(data.points))[data.at]
     if bump is None:
         return columns
     return np.vstack([columns, _take_bump(data.points, bump.centre)])
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """Curves drawn in valley heights.
-
-    Attributes:
-        u: Losses, shape (D, G).
-        noise: Noise σ of their models, shape (D,).
-        kinks: Rate x at which they have a kink, NaN where they have none, shape (D,).
-    """
-
-    u: FloatArray
-    noise: FloatArray
-    kinks: FloatArray
-
-
-def draw_losses(
-    data: CurveData,
-    weights: Weights,
-    *,
-    bump: Bump | None,
-    count: int,
-    rng: np.random.Generator,
-) -> Drawn:
-    """Draw curves u from the posterior, each from a model drawn by its weight.
-
-    A curve drawn from the prior plus kriging of (data - that curve at the data) has exactly the
-    posterior's law.
-
-    Arguments:
-        data: The size's curve.
-        weights: Probabilities of the models.
-        bump: The second difference that other sizes let expect.
-        count: Number of curves D.
-        rng: Source of all randomness.
-    """
-    drawn = _draw_models(weights, count, rng)
-    take, points = _take_data(data, bump), data.prior.trend
-    covariance, _ = _correlate_data(data, take)
-    trend = TREND_MEAN + TREND_SD * rng.standard_normal((count, 3))
-    losses = trend @ points.T
-    sizes, kernels = SIZE_OF[drawn.error], KERNEL_OF[drawn.error]
-    by_kernel = [(j, np.flatnonzero(kernels == j)) for j in np.unique(kernels[kernels >= 0])]
-    for j, rows in by_kernel:
-        root = data.prior.roots[j]
-        normal = rng.standard_normal((len(rows), root.shape[1]))
-        losses[rows] += (sizes[rows, None] * normal) @ root.T
-    walled = np.flatnonzero(WALL_OF[drawn.error])
-    normal = rng.standard_normal((len(walled), len(data.points)))
-    losses[walled] += data.walls * (normal @ data.prior.roots[WALL_KERNEL].T)
-    full, rest = covariance[drawn.error], -losses @ take.T
-    corner = np.flatnonzero(drawn.corner >= 0)
-    cells = drawn.corner[corner]
-    features = (take @ data.corners.features(data.points))[cells]
-    variances = data.corners.variances[cells, drawn.height[corner]]
-    coefficients = np.sqrt(variances) * rng.standard_normal((len(corner), 2))
-    rest[corner] -= np.einsum("dki,di->dk", features, coefficients)
-    full[corner] += (features * variances[:, None]) @ features.swapaxes(1, 2)
-    normal = rng.standard_normal(rest.shape)
-    for i in range(len(BENDS)):
-        rows = np.flatnonzero(drawn.bend == i)
-        if not len(rows):
-            continue
-        y, noise = _list_data(data, i, bump)
-        noise, roots = noise[drawn.noise[rows]], np.linalg.cholesky(noise)
-        rest[rows] += y - np.einsum("dij,dj->di", roots[drawn.noise[rows]], normal[rows])
-        full[rows] += noise
-    pull = np.linalg.solve(full, rest[..., None])[..., 0]
-    losses += (pull @ (take @ points) * TREND_SD**2) @ points.T
-    for j, rows in by_kernel:
-        scaled = (sizes[rows] ** 2)[:, None] * pull[rows]
-        losses[rows] += scaled @ (take @ data.prior.correlations[j])
-    walls = take * data.walls @ data.prior.correlations[WALL_KERNEL]
-    losses[walled] += data.walls * (pull[walled] @ walls)
-    coefficients += variances * np.einsum("dki,dk->di", features, pull[corner])
-    places, power = data.corners.place(cells, coefficients), data.corners.power[cells]
-    beyond = np.maximum(data.points - places[:, None], 0.0)
-    beyond[power == 2] *= beyond[power == 2]
-    losses[corner] += coefficients[:, :1] * beyond
-    kinks = np.full(count, np.nan)
-    kinks[corner] = np.where(power == 1, places, np.nan)
-    for i, bend in enumerate(BENDS):
-        rows = drawn.bend == i
-        losses[rows] = bend.undo(losses[rows])
-    return Drawn(losses, NOISES[drawn.noise], kinks)
-
-
-@dataclass(frozen=True, eq=False)
-class _Models:
-    """Models drawn: indices, each of shape (D,); of the corner -1 where there is none."""
-
-    bend: IntArray
-    error: IntArray
-    noise: IntArray
-    corner: IntArray
-    height: IntArray
-
-
-def _draw_models(weights: Weights, count: int, rng: np.random.Generator) -> _Models:
-    smooth, cornered = weights.smooth, weights.cornered
-    cells = _resample(np.concatenate([smooth.ravel(), cornered.ravel()]), count, rng)
-    has_corner = cells >= smooth.size
-    plain = np.unravel_index(np.where(has_corner, 0, cells), smooth.shape)
-    corner = np.unravel_index(np.where(has_corner, cells - smooth.size, 0), cornered.shape)
-    return _Models(
-        bend=np.where(has_corner, corner[0], plain[0]),
-        error=np.where(has_corner, BASES[corner[1]], plain[1]),
-        noise=np.where(has_corner, corner[2], plain[2]),
-        corner=np.where(has_corner, corner[3], -1),
-        height=corner[4],
-    )
 
 
 def _place_points(columns: Columns) -> FloatArray:
@@ -441,11 +328,3 @@ def _bend_bump(bump: Bump, bend: Bend) -> tuple[float, float]:
     """
     half = np.exp(bump.log) / 2
     return float(2 * bend.apply(half)), float(bump.sd * 2 * half * bend.slope(half))
-
-
-def _resample(weights: FloatArray, draws: int, rng: np.random.Generator) -> IntArray:
-    """Draw indices in proportion to the weights, evenly spread (systematic resampling)."""
-    total = np.cumsum(weights)
-    where = (np.arange(draws) + rng.random()) / draws * total[-1]
-    indices: IntArray = np.minimum(np.searchsorted(total, where, side="right"), len(weights) - 1)
-    return indices
