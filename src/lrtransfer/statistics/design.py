@@ -21,7 +21,8 @@ import numpy as np
 
 from ..scaling import FloatArray
 from .answer import TAIL
-from .curves.curve import CurveDraws, IntArray, find_minima, rise_at
+from .curves.columns import IntArray
+from .curves.curve import CurveDraws, find_minima, rise_at
 
 CurveKey = tuple[str, int]  # scheme and size
 DrawnCurves = Mapping[CurveKey, CurveDraws]

@@ -100,8 +100,8 @@ def judge(
         >>> rows = [Observation("mup", size, 2.0**x, seed, 3 + (x + 6.3) ** 2 / 16 + seed / 50)
         ...         for size in (64, 128) for x in range(-10, -2) for seed in (0, 1)]
         >>> answer = judge(RunTable(tuple(rows)), target=1024)["mup"]
-        >>> answer.verdict, answer.regret.size, answer.drift
-        ('transfers', 128, None)
+        >>> answer.verdict, answer.regret.size, round(answer.drift.estimate, 1)
+        ('transfers', 128, 0.0)
     """
     question = _Question(
         target=target,

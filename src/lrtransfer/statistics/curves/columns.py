@@ -11,7 +11,7 @@ are therefore taken from the valley: a run counts the less, the higher its colum
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ IntArray = npt.NDArray[np.intp]
 # of seeds without a common learning rate stay comparable (badly) instead of making P singular.
 OFFSET_VARIANCE = 1e4
 LEAST_WEIGHT = 0.01  # root of the least weight of a column
+# Many rates far from the lowest say little of it, and cost time as the cube of their number.
+MANY = 16  # rates from which those far away are thinned
+FAR, SPARSE = 2.5, 1.0  # octaves from the lowest that are far, and least between rates there
 VALLEY = 0.6  # quantile of the columns up to which a curve counts as its valley
 
 
@@ -89,6 +92,33 @@ class Columns:
         tried = self.tried
         gaps = np.diff(tried)[(tried[1:] > low) & (tried[:-1] < high)]
         return float(gaps.max(initial=0.0))
+
+    def thin(self) -> "Columns":
+        """Return the columns with fewer rates far from the lowest, where there are many.
+
+        Example:
+            >>> from ..table import LossCurve
+            >>> x = np.arange(-12.0, -2.9, 0.25)
+            >>> curve = LossCurve(size=64, log2_lr=x, loss=3 + (x[None] + 7) ** 2)
+            >>> reduce_runs(curve).thin().log2_lr[-4:]
+            array([-4.5 , -4.25, -3.25, -3.  ])
+        """
+        x = self.log2_lr
+        if len(x) <= MANY:
+            return self
+        lowest, kept = x[self.loss.argmin()], [0]
+        for i in range(1, len(x)):
+            near = min(abs(x[i] - lowest), abs(x[kept[-1]] - lowest)) <= FAR
+            if near or x[i] - x[kept[-1]] >= SPARSE - 1e-9 or i == len(x) - 1:
+                kept.append(i)
+        return replace(
+            self,
+            log2_lr=x[kept],
+            loss=self.loss[kept],
+            seen=self.seen[:, kept],
+            squares=self.squares[kept],
+            dof=self.dof[kept],
+        )
 
     def covariance(self, growth: FloatArray) -> FloatArray:
         r"""Return the covariance of `loss` in units of the noise variance of one run, (K, K).

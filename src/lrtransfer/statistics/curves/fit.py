@@ -83,7 +83,8 @@ def fit_sizes(
     logs = not any_sign and all(np.all(curve.loss[np.isfinite(curve.loss)] > 0) for curve in curves)
     in_logs = [reduce_runs(_take_logs(curve)) for curve in curves] if logs else columns
     usable = [i for i, column in enumerate(columns) if len(column.log2_lr) >= FITTED_RATES]
-    drawn = dict(zip(usable, _draw_together([in_logs[i] for i in usable], seed), strict=True))
+    thinned = [in_logs[i].thin() for i in usable]
+    drawn = dict(zip(usable, _draw_together(thinned, seed), strict=True))
     fits = []
     for i, column in enumerate(columns):
         if i not in drawn:

@@ -100,7 +100,7 @@ def draw_curves(
     features, variances = corners.features, corners.variances
     rest[corners.rows] -= np.einsum("dki,di->dk", features, corners.coefficients)
     covariance[corners.rows] += (features * variances[:, None]) @ features.swapaxes(1, 2)
-    pull: FloatArray = np.linalg.solve(covariance, rest[..., None])[..., 0]
+    pull = np.linalg.solve(covariance, rest[..., None])[..., 0].astype(np.float64, copy=False)
     losses += _krige_smooth(data, models, take, pull)
     shift = variances * np.einsum("dki,dk->di", features, pull[corners.rows])
     kinks = _add_corners(losses, data, corners, corners.coefficients + shift)
