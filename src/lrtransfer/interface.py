@@ -157,8 +157,8 @@ def verdict(
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
         absolute_tolerance: The same in units of the loss.
         columns: Names of columns by field, such as `{"loss": "val/loss"}`.
-        along: What is varied: the field whose values are the sizes, "width", "depth", "batch" or
-            "steps". A `RunTable` has its sizes already.
+        along: What is varied: the field whose values are the sizes, "width", "depth", "batch",
+            "steps", "params" or "tokens". A `RunTable` has its sizes already.
         where: Values of the rows that count by column or field, such as `{"batch": 256}`: one, a
             list of them, or "*" for all together.
         group_by: Columns of settings, each of whose values is judged by itself as a scheme.

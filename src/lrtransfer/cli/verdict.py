@@ -30,7 +30,7 @@ class VerdictCommand(Command):
     """CSV, JSON lines, JSON or Parquet; exports of W&B, MLflow, TensorBoard and Optuna as they
     are."""
     along: Annotated[str | None, option("AXIS")] = None
-    """What grows: width (by default), depth, batch or steps; its column holds the sizes."""
+    """What grows: width (by default), depth, batch, steps, params or tokens; its column holds the sizes."""
     target: Annotated[str | None, option("N", "--target-width")] = None
     """Width, or size along another axis, to find the learning rate for; by default the largest."""
     base: Annotated[str | None, option("N", "--base-width")] = None

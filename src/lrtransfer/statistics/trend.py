@@ -95,6 +95,8 @@ PRIORS: dict[AxisName, TrendPrior] = {
     "depth": _LASTING,
     "batch": _FADING,
     "steps": _FADING,
+    "params": _LASTING,
+    "tokens": _FADING,
 }
 
 
