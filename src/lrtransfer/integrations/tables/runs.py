@@ -81,7 +81,7 @@ def read_runs(path: Path, **options: Any) -> Runs:
         TableError: If the file or a column cannot be used, or a cell is no number.
     """
     reading = Reading(**options)
-    return _compare(*_find_runs(read_cells(path), reading), reading)  # the cells are freed between
+    return compare_runs(*find_runs(read_cells(path), reading), reading)  # the cells are freed between
 
 
 def parse_runs(rows: Any, *, name: str, **options: Any) -> Runs:
@@ -103,10 +103,10 @@ def parse_runs(rows: Any, *, name: str, **options: Any) -> Runs:
         500
     """
     reading = Reading(**options)
-    return _compare(*_find_runs(frame_cells(rows, name), reading), reading)
+    return compare_runs(*find_runs(frame_cells(rows, name), reading), reading)
 
 
-def _find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str], int]:
+def find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str], int]:
     """Return the runs of a table, a row each, what is to be said of it, and its number of rows."""
     where, rows = reading.where or {}, len(cells)
     cells = select_rows(cells, where)
@@ -134,7 +134,7 @@ def _find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str], int
     return _pool_seeds(attempts, cells, pooled), notes, rows
 
 
-def _compare(attempts: Attempts, notes: list[str], rows: int, reading: Reading) -> Runs:
+def compare_runs(attempts: Attempts, notes: list[str], rows: int, reading: Reading) -> Runs:
     """Return the runs that compare, with numbered seeds."""
     kept, notes_on_settings, conditions = keep_comparable(attempts, reading.along)
     table, notes_on_seeds = _number_seeds(attempts.take(kept).order())
