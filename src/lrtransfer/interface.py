@@ -13,6 +13,7 @@ from .errors import ConfigError, TableError
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.axis import AxisName, check_axis
 from .statistics.failures import describe_failures
+from .statistics.joint import PairAnswer, judge_pair
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
 from .study.load import load, merge
@@ -204,6 +205,79 @@ def verdict(
     )
     warnings = (*source.warnings, *describe_failures(judgement.failures, axis=along))
     return Answer(source.table, judgement, target, warnings)
+
+
+@dataclass(frozen=True, eq=False)
+class PairAnswers:
+    """What runs say of two sizes at once.
+
+    Attributes:
+        answers: One answer per scheme.
+        target: The sizes that the learning rate is for, by axis.
+        warnings: What to know before believing it, one line each.
+    """
+
+    answers: Mapping[str, PairAnswer]
+    target: Mapping[AxisName, int]
+    warnings: tuple[str, ...] = ()
+
+
+def predict_pair(
+    runs: Any,
+    *,
+    along: tuple[AxisName, AxisName],
+    target: Mapping[str, int] | None = None,
+    columns: Mapping[str, str] | None = None,
+    where: Mapping[str, Any] | None = None,
+    group_by: str | Sequence[str] = (),
+    maximize: bool = False,
+) -> PairAnswers:
+    """Predict the learning rate where two sizes grow at once, such as parameters and tokens.
+
+    Arguments:
+        runs: A file, a data frame, or rows as mappings, as `verdict` takes them, with a column for
+            either size.
+        along: The two sizes, such as `("params", "tokens")`.
+        target: The sizes that the learning rate is for, by axis; by default the largest of each. A
+            pair need not be in the table.
+        columns: Names of columns by field.
+        where: Values of the rows that count by column or field.
+        group_by: Columns of settings, each of whose values is a scheme by itself.
+        maximize: Whether the loss is a score, of which more is better.
+
+    Raises:
+        TableError: If the runs or an option cannot be used, or the two sizes do not vary apart from
+            each other.
+
+    Example:
+        >>> rows = [{"params": n, "tokens": d, "lr": 2.0**x, "loss": 3 + (x + n**0.5 / 20) ** 2 / 9}
+        ...         for n in (4000, 16000) for d in (10**6, 10**7, 10**8) for x in range(-10, 0)]
+        >>> answer = predict_pair(rows, along=("params", "tokens"), target={"params": 8000,
+        ...     "tokens": 10**8}).answers["all"]
+        >>> [round(slope.estimate, 1) + 0.0 for slope in answer.slopes]
+        [-1.6, 0.0]
+    """
+    from .integrations.tables.pairs import name_target, read_pairs
+
+    _require_mapping("columns", columns)
+    _require_mapping("where", where)
+    _require_mapping("target", target)
+    if isinstance(along, str) or len(along) != 2:
+        raise TableError(f"along: got {along!r}, wanted two axes, such as ('params', 'tokens').")
+    source = read_pairs(
+        Path(runs) if isinstance(runs, (str, PathLike)) else runs,
+        along=along,
+        columns=columns,
+        where=where,
+        group_by=(group_by,) if isinstance(group_by, str) else tuple(group_by),
+        maximize=maximize,
+    )
+    axes = source.table.axes
+    given = {key: _read_whole(f"target, {key}", value) for key, value in (target or {}).items()}
+    pair = source.table.largest if target is None else name_target(given, axes)
+    judgement = judge_pair(source.table, target=pair)
+    by_axis = dict(zip(axes, pair, strict=True))
+    return PairAnswers(judgement.answers, by_axis, (*source.warnings, *judgement.failures))
 
 
 def _read_whole(key: str, value: object) -> int:

@@ -49,6 +49,11 @@ class CellTable:
     cells: tuple[Pair, ...]
     axes: Axes
 
+    @property
+    def largest(self) -> Pair:
+        """The largest of either size, measured together or not."""
+        return max(a for a, _ in self.cells), max(b for _, b in self.cells)
+
     def describe(self, cell: int) -> str:
         """Return the sizes of a cell by its number, for people."""
         return describe_pair(self.axes, self.cells[cell - 1])
