@@ -12,8 +12,9 @@ from .defaults import STUDY_FOLDER
 from .errors import ConfigError, TableError
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.axis import AxisName, check_axis
+from .statistics.batches import BestBatch, find_best_batches
 from .statistics.failures import describe_failures
-from .statistics.joint import PairAnswer, judge_pair
+from .statistics.joint import CellTable, PairAnswer, judge_pair
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
 from .study.load import load, merge
@@ -36,6 +37,7 @@ class Answer:
         target: Size the learning rate is for.
         warnings: What to know before believing it, one line each.
         result: Everything else about a study; None for runs made elsewhere.
+        by_batch: The runs by size and batch size, where some size has three batches or more.
     """
 
     table: RunTable
@@ -43,6 +45,7 @@ class Answer:
     target: int
     warnings: tuple[str, ...] = ()
     result: StudyResult | None = None
+    by_batch: CellTable | None = None
 
     def __repr__(self) -> str:
         """Say the verdicts."""
@@ -76,6 +79,10 @@ class Answer:
     def suggestion(self) -> dict[str, Prediction | None]:
         """Return the learning rate for the target by scheme, None where it cannot be said."""
         return {name: answer.prediction for name, answer in self.judgement.items()}
+
+    def best_batches(self) -> tuple[BestBatch, ...]:
+        """Return the batch size of the lowest loss at every size with three batches or more."""
+        return () if self.by_batch is None else find_best_batches(self.by_batch)
 
     def plot(self) -> "Figure":
         """Return the loss over the learning rate, by width and scheme, as a Plotly figure."""
@@ -204,7 +211,7 @@ def verdict(
         axis=along,
     )
     warnings = (*source.warnings, *describe_failures(judgement.failures, axis=along))
-    return Answer(source.table, judgement, target, warnings)
+    return Answer(source.table, judgement, target, warnings, by_batch=source.by_batch)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """`lrtransfer verdict`: judge transfer from a table of runs made anywhere."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,7 +93,10 @@ class VerdictCommand(Command):
     def _judge(self, runs: "Runs", axis: "AxisName", options: dict[str, Any]) -> None:
         from rich.markup import escape
 
+        from ..reports.joint import format_best_batch
         from ..reports.judgement import judgement_document, print_judgement
+        from ..statistics.axis import AXES
+        from ..statistics.batches import find_best_batches
         from ..statistics.failures import describe_failures
         from ..statistics.transfer import judge
 
@@ -101,15 +104,18 @@ class VerdictCommand(Command):
         target = options.pop("target", largest)
         answers = judge(runs.table, target=target, conditions=runs.conditions, axis=axis, **options)
         notes = (*runs.warnings, *describe_failures(answers.failures, axis=axis))
+        batches = () if runs.by_batch is None else find_best_batches(runs.by_batch)
         if self.json:
             rows = {"read": runs.rows, "used": len(runs.table)}
-            print_json({"rows": rows, **judgement_document(answers, notes=notes)})
+            best = {"batches": [asdict(one) for one in batches]}
+            print_json({"rows": rows, **judgement_document(answers, notes=notes), **best})
             return
         console = wide_console()
         print_judgement(answers, target=target, console=console)
+        for one in batches:
+            console.print(f"{escape(format_best_batch(one, AXES[axis].name))}.")
         for note in notes:
             console.print(f"[bold]Note:[/] {escape(note)}.")
-
 
     def _predict_pair(self, along: str) -> None:
         for key in ("base", "tolerance_regret", "tolerance_regret_abs"):

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from ..statistics.answer import Interval, Optimum, Prediction
 from ..statistics.axis import AXES
+from ..statistics.batches import BestBatch
 from ..statistics.joint import CellOptimum, Pair, PairAnswer, PairJudgement, describe_pair
 from .notation import (
     format_drift,
@@ -16,6 +17,8 @@ from .notation import (
     format_optimum_range,
     format_prediction,
     format_range,
+    format_rate,
+    format_rate_range,
     format_slope,
 )
 from .quantities import STATUSES
@@ -85,7 +88,9 @@ def pair_document(judgement: PairJudgement, *, notes: Iterable[str]) -> dict[str
 
 
 def _format_slope(slope: Interval) -> str:
-    ends = (None if end is None else format_slope(end, signed=True) for end in (slope.low, slope.high))
+    ends = (
+        None if end is None else format_slope(end, signed=True) for end in (slope.low, slope.high)
+    )
     interval = format_interval(format_range(*ends))
     return f"{format_slope(slope.estimate, signed=True)} {interval}"
 
@@ -120,4 +125,27 @@ def _forget_pair(cell: CellOptimum) -> Optimum:
         low=cell.low,
         high=cell.high,
         status=cell.status,
+    )
+
+
+def format_best_batch(best: BestBatch, name: str) -> str:
+    """Return the batch of the lowest loss at a size, and the learning rate that goes with it.
+
+    Arguments:
+        best: The batch.
+        name: What a size is called.
+
+    Example:
+        >>> best = BestBatch(scheme="all", size=64, batch=Interval(90.5, 64.0, 128.0),
+        ...     log2_lr=Interval(-8.0, -8.5, -7.5), losses=())
+        >>> format_best_batch(best, "width")
+        'best batch size of all at width 64: 90 (95 % CI 64 to 128), there learning rate \
+0.00391 = 2^-8 (95 % CI 0.00276 to 0.00552)'
+    """
+    batch, rate = best.batch, best.log2_lr
+    ends = (None if end is None else f"{end:.0f}" for end in (batch.low, batch.high))
+    return (
+        f"best batch size of {best.scheme} at {name} {best.size}: {batch.estimate:.0f} "
+        f"{format_interval(format_range(*ends))}, there learning rate {format_rate(rate.estimate)} "
+        f"{format_interval(format_rate_range(rate.low, rate.high))}"
     )

@@ -141,9 +141,7 @@ def describe_failures(failures: Sequence[FailedRuns], *, axis: AxisName) -> tupl
         >>> describe_failures([failed], axis="width")[0][:62]
         '1 run of scheme sp at width 64 has a finite loss that no curve'
     """
-    return tuple(
-        describe_failed(failed, f"{AXES[axis].name} {failed.size}") for failed in failures
-    )
+    return tuple(describe_failed(failed, f"{AXES[axis].name} {failed.size}") for failed in failures)
 
 
 def describe_failed(failed: FailedRuns, place: str) -> str:

@@ -151,11 +151,11 @@ def judge_pair(table: CellTable, *, target: Pair, seed: int = 0) -> PairJudgemen
         )
     _require_both_vary(table)
     answers, failures = dict[str, PairAnswer](), list[str]()
-    with threadpool_limits(limits=1, user_api="blas"):
-        for scheme in table.runs.schemes:
-            cells, fits, failed = fit_cells(table, scheme, seed=seed)
+    for scheme in table.runs.schemes:
+        cells, fits, failed = fit_cells(table, scheme, seed=seed)
+        with threadpool_limits(limits=1, user_api="blas"):
             answers[scheme] = _answer(scheme, cells, fits, axes=table.axes, target=target)
-            failures += [describe_failed(one, table.describe(one.size)) for one in failed]
+        failures += [describe_failed(one, table.describe(one.size)) for one in failed]
     return PairJudgement(answers, tuple(failures))
 
 
@@ -177,10 +177,12 @@ def fit_cells(
     curves, failed = exclude_failures(scheme, table.runs.curves(scheme))
     pairs = tuple(table.cells[curve.size - 1] for curve in curves)
     between = [
-        replace(curve, size=math.isqrt(a * b))
-        for curve, (a, b) in zip(curves, pairs, strict=True)
+        replace(curve, size=math.isqrt(a * b)) for curve, (a, b) in zip(curves, pairs, strict=True)
     ]
-    return pairs, fit_sizes(between, seed=seed), failed
+    # One thread, for equal bits, as in `judge`.
+    with threadpool_limits(limits=1, user_api="blas"):
+        fits = fit_sizes(between, seed=seed)
+    return pairs, fits, failed
 
 
 def describe_pair(axes: Axes, pair: Pair) -> str:

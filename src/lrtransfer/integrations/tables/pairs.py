@@ -5,25 +5,20 @@ width along depth, batch size along width. Then it is no longer held but varied.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...errors import TableError
-from ...scaling import FloatArray
 from ...statistics.axis import AXES, AxisName, check_axis
 from ...statistics.joint import CellTable
 from ...statistics.surface import Axes
-from .attempts import Attempts
 from .cells import Cells
 from .controlled import controlled_fields
 from .files import read_cells
 from .frames import frame_cells
 from .runs import Reading, compare_runs, find_runs
-
-_FOLLOWS = {"tokens": "steps", "steps": "tokens", "batch": "steps"}  # at a fixed other setting
+from .split import split_cells
 
 
 @dataclass(frozen=True)
@@ -54,9 +49,7 @@ def read_pairs(source: Any, *, along: tuple[str, str], **options: Any) -> PairRu
         ((1000, 8000), (1000, 16000), (2000, 8000), (2000, 16000))
     """
     first, second = _order(along)
-    cells: Cells = (
-        read_cells(source) if isinstance(source, Path) else frame_cells(source, "runs")
-    )
+    cells: Cells = read_cells(source) if isinstance(source, Path) else frame_cells(source, "runs")
     reading = Reading(along=first, **options)
     attempts, notes, rows = find_runs(cells, reading)
     attempts, pairs = split_cells(attempts, second)
@@ -66,41 +59,6 @@ def read_pairs(source: Any, *, along: tuple[str, str], **options: Any) -> PairRu
         first, second = second, first
     table = CellTable(runs=runs.table, cells=pairs, axes=(first, second))
     return PairRuns(table, runs.conditions, runs.warnings, rows)
-
-
-def split_cells(attempts: Attempts, second: str) -> tuple[Attempts, tuple[tuple[int, int], ...]]:
-    """Return runs whose sizes are numbers of cells, from 1, and the sizes of every cell.
-
-    Arguments:
-        attempts: Runs of one size, of which the second is a controlled variable.
-        second: Field of the second size.
-
-    Raises:
-        TableError: If no run has a second size, or it is not whole.
-    """
-    values = attempts.controlled.get(second, np.full(len(attempts), np.nan))
-    known = ~np.isnan(values)
-    if not known.any() or (values[known] % 1 != 0).any() or (values[known] <= 0).any():
-        raise TableError(
-            f"along: got no column of positive whole numbers for {second}, wanted one beside the "
-            f"other size. Name it with --columns {second}=NAME, or choose one axis."
-        )
-    attempts = attempts.take(known)
-    pairs, cell = np.unique(
-        np.stack((attempts.size, values[known])), axis=1, return_inverse=True
-    )
-    held = _hold(attempts.controlled, second)
-    numbers = cell.reshape(-1).astype(np.float64) + 1
-    sizes = tuple((int(a), int(b)) for a, b in pairs.T)
-    return replace(attempts, size=numbers, controlled=held), sizes
-
-
-def _hold(controlled: Mapping[str, FloatArray], second: str) -> dict[str, FloatArray]:
-    """Return what stays a controlled variable where another one varies."""
-    varied = {second}
-    if second != "batch" or not np.isnan(controlled.get("tokens", np.array([np.nan]))).all():
-        varied.add(_FOLLOWS.get(second, second))
-    return {field: values for field, values in controlled.items() if field not in varied}
 
 
 def _order(along: tuple[str, str]) -> Axes:
