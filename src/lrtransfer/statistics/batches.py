@@ -130,7 +130,8 @@ def find_vertices(u: FloatArray, loss: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore", divide="ignore"):
         vertex = b - ((b - a) * left - (b - c) * right) / (2 * (left - right))
     vertex = np.where(np.isfinite(vertex), np.clip(vertex, a, c), b)
-    return np.where(k == inside, vertex, u[k])
+    vertices: FloatArray = np.where(k == inside, vertex, u[k])
+    return vertices
 
 
 def _summarise(draws: FloatArray) -> Interval:

@@ -68,8 +68,8 @@ def _order(along: tuple[str, str]) -> Axes:
         if first != second and second in controlled_fields(first):
             return first, second
     raise TableError(
-        f"along: got {one} and {other}, wanted two sizes that can vary apart, such as params,tokens "
-        f"or width,{'batch' if one != 'batch' else 'steps'}. Choose two of {', '.join(AXES)}."
+        f"along: got {one} and {other}, wanted two sizes that can vary apart, such as "
+        f"params,tokens or width,batch. Choose two of {', '.join(AXES)}."
     )
 
 
