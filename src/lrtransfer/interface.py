@@ -221,11 +221,13 @@ class PairAnswers:
     Attributes:
         answers: One answer per scheme.
         target: The sizes that the learning rate is for, by axis.
+        conditions: What all runs have in common, for people.
         warnings: What to know before believing it, one line each.
     """
 
     answers: Mapping[str, PairAnswer]
     target: Mapping[AxisName, int]
+    conditions: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -284,7 +286,8 @@ def predict_pair(
     pair = source.table.largest if target is None else name_target(given, axes)
     judgement = judge_pair(source.table, target=pair)
     by_axis = dict(zip(axes, pair, strict=True))
-    return PairAnswers(judgement.answers, by_axis, (*source.warnings, *judgement.failures))
+    warnings = (*source.warnings, *judgement.failures)
+    return PairAnswers(judgement.answers, by_axis, source.conditions, warnings)
 
 
 def _read_whole(key: str, value: object) -> int:

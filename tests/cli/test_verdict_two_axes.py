@@ -56,6 +56,7 @@ def test_both_slopes_and_a_rate_are_told(capsys: pytest.CaptureFixture[str]) -> 
     assert scheme["prediction"]["sizes"] == [8000, 64000]
     assert scheme["prediction"]["low"] < 2**-7.5 < scheme["prediction"]["high"]
     assert len(scheme["optima"]) == 9
+    assert told["conditions"] == ""
     assert told["rows"] == {"read": 81, "used": 81}
     assert "read params from column 'n_params'" in told["warnings"]
 

@@ -148,7 +148,8 @@ class VerdictCommand(Command):
         notes = (*runs.warnings, *judgement.failures)
         if self.json:
             rows = {"read": runs.rows, "used": len(runs.table.runs)}
-            print_json({"rows": rows, **pair_document(judgement, notes=notes)})
+            said = pair_document(judgement, conditions=runs.conditions, notes=notes)
+            print_json({"rows": rows, **said})
             return
         console = wide_console()
         print_pairs(judgement, target=target, conditions=runs.conditions, console=console)

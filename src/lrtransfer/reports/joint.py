@@ -81,10 +81,12 @@ def list_pair_lines(answer: PairAnswer, *, target: Pair) -> Iterator[str]:
     yield f"learning rate for {where}: {format_prediction(shown)}"
 
 
-def pair_document(judgement: PairJudgement, *, notes: Iterable[str]) -> dict[str, Any]:
+def pair_document(
+    judgement: PairJudgement, *, conditions: str, notes: Iterable[str]
+) -> dict[str, Any]:
     """Return the document of `verdict --json` along two axes."""
     answers = {name: asdict(answer) for name, answer in judgement.answers.items()}
-    return {"schemes": answers, "warnings": list(notes)}
+    return {"schemes": answers, "conditions": conditions, "warnings": list(notes)}
 
 
 def _format_slope(slope: Interval) -> str:

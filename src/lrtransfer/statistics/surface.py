@@ -22,7 +22,7 @@ from .table import Int64Array
 from .trend import PRIORS, NormalMixture, covary, krige
 
 INTERACTION = 0.15  # sd a priori, octaves per doubling of one size and doubling of the other
-LEAST_WEIGHT = 1e-5  # of the heaviest part; lighter ones change no digit that is shown
+LIGHTEST_PART = 1e-5  # of the heaviest part; lighter ones change no digit that is shown
 
 Axes = tuple[AxisName, AxisName]
 
@@ -177,6 +177,6 @@ class _Settings:
             log_prior=self.log_prior,
             level=level,
         )
-        kept = whole.weights > LEAST_WEIGHT * whole.weights.max()
+        kept = whole.weights > LIGHTEST_PART * whole.weights.max()
         weights = whole.weights[kept]
         return NormalMixture(weights / weights.sum(), whole.means[kept], whole.sds[kept])
