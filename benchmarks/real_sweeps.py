@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrtransfer.statistics.axis import AXES, AxisName, check_axis
+from lrtransfer.statistics.axis import AxisName, check_axis
 
 AXIS = {  # columns whose values are sizes, the most telling first
     "params": "params",
@@ -29,7 +29,6 @@ FOLLOWS = {  # columns that change along an axis and are no settings of it
     "steps": {"tokens", "chinchilla"},
     "batch": {"steps"},
 }
-STANDS_FOR = {"params": "width", "tokens": "steps"}  # where the product has no such axis
 MIN_SIZES = 4  # one is left out, and a trend with a bend needs three
 NEAR = 0.05  # ratios within this share of each other are one setting
 _RUN = {"lr", "loss", "seed"}
@@ -61,9 +60,8 @@ class Sweep:
 
     @property
     def along(self) -> AxisName:
-        """The product's name of the axis, or of the one that comes nearest."""
-        name = self.axis if self.axis in AXES else STANDS_FOR[self.axis]
-        return check_axis(name, "benchmarks.real_sweeps")
+        """The product's name of the axis."""
+        return check_axis(self.axis, "benchmarks.real_sweeps")
 
     def rows(self, sizes: Sequence[int]) -> list[dict[str, float]]:
         """Return the runs of some sizes, repeats numbered as seeds."""

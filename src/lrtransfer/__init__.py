@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from .checks.coordinates import check_coordinates as check_coordinates
     from .checks.coordinates import recipe_maker as recipe_maker
     from .interface import Answer as Answer
+    from .interface import PairAnswers as PairAnswers
+    from .interface import predict_pair as predict_pair
     from .interface import tune as tune
     from .interface import verdict as verdict
     from .parametrization.choices import Choices as Choices
@@ -22,12 +24,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "Answer": "interface",
     "Choices": "parametrization.choices",
+    "PairAnswers": "interface",
     "Layout": "parametrization.roles.roles",
     "Recipe": "parametrization.recipe.recipe",
     "Tuned": "parametrization.choices",
     "check_coordinates": "checks.coordinates",
     "keep_ratios": "parametrization.recipe.ratios",
     "parametrize": "parametrization.parametrize",
+    "predict_pair": "interface",
     "recipe_maker": "checks.coordinates",
     "tune": "interface",
     "verdict": "interface",
@@ -36,11 +40,13 @@ __all__ = [
     "Answer",
     "Choices",
     "Layout",
+    "PairAnswers",
     "Recipe",
     "Tuned",
     "check_coordinates",
     "keep_ratios",
     "parametrize",
+    "predict_pair",
     "recipe_maker",
     "tune",
     "verdict",

@@ -12,7 +12,9 @@ from .defaults import STUDY_FOLDER
 from .errors import ConfigError, TableError
 from .statistics.answer import Prediction, SchemeAnswer, VerdictName
 from .statistics.axis import AxisName, check_axis
+from .statistics.batches import BestBatch, find_best_batches
 from .statistics.failures import describe_failures
+from .statistics.joint import CellTable, PairAnswer, judge_pair
 from .statistics.table import RunTable
 from .statistics.transfer import Judgement, judge
 from .study.load import load, merge
@@ -35,6 +37,7 @@ class Answer:
         target: Size the learning rate is for.
         warnings: What to know before believing it, one line each.
         result: Everything else about a study; None for runs made elsewhere.
+        by_batch: The runs by size and batch size, where some size has three batches or more.
     """
 
     table: RunTable
@@ -42,6 +45,7 @@ class Answer:
     target: int
     warnings: tuple[str, ...] = ()
     result: StudyResult | None = None
+    by_batch: CellTable | None = None
 
     def __repr__(self) -> str:
         """Say the verdicts."""
@@ -75,6 +79,10 @@ class Answer:
     def suggestion(self) -> dict[str, Prediction | None]:
         """Return the learning rate for the target by scheme, None where it cannot be said."""
         return {name: answer.prediction for name, answer in self.judgement.items()}
+
+    def best_batches(self) -> tuple[BestBatch, ...]:
+        """Return the batch size of the lowest loss at every size with three batches or more."""
+        return () if self.by_batch is None else find_best_batches(self.by_batch)
 
     def plot(self) -> "Figure":
         """Return the loss over the learning rate, by width and scheme, as a Plotly figure."""
@@ -157,8 +165,8 @@ def verdict(
         tolerance: Regret, as a share of the best loss, up to which a rate transfers.
         absolute_tolerance: The same in units of the loss.
         columns: Names of columns by field, such as `{"loss": "val/loss"}`.
-        along: What is varied: the field whose values are the sizes, "width", "depth", "batch" or
-            "steps". A `RunTable` has its sizes already.
+        along: What is varied: the field whose values are the sizes, "width", "depth", "batch",
+            "steps", "params" or "tokens". A `RunTable` has its sizes already.
         where: Values of the rows that count by column or field, such as `{"batch": 256}`: one, a
             list of them, or "*" for all together.
         group_by: Columns of settings, each of whose values is judged by itself as a scheme.
@@ -203,7 +211,83 @@ def verdict(
         axis=along,
     )
     warnings = (*source.warnings, *describe_failures(judgement.failures, axis=along))
-    return Answer(source.table, judgement, target, warnings)
+    return Answer(source.table, judgement, target, warnings, by_batch=source.by_batch)
+
+
+@dataclass(frozen=True, eq=False)
+class PairAnswers:
+    """What runs say of two sizes at once.
+
+    Attributes:
+        answers: One answer per scheme.
+        target: The sizes that the learning rate is for, by axis.
+        conditions: What all runs have in common, for people.
+        warnings: What to know before believing it, one line each.
+    """
+
+    answers: Mapping[str, PairAnswer]
+    target: Mapping[AxisName, int]
+    conditions: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def predict_pair(
+    runs: Any,
+    *,
+    along: tuple[AxisName, AxisName],
+    target: Mapping[str, int] | None = None,
+    columns: Mapping[str, str] | None = None,
+    where: Mapping[str, Any] | None = None,
+    group_by: str | Sequence[str] = (),
+    maximize: bool = False,
+) -> PairAnswers:
+    """Predict the learning rate where two sizes grow at once, such as parameters and tokens.
+
+    Arguments:
+        runs: A file, a data frame, or rows as mappings, as `verdict` takes them, with a column for
+            either size.
+        along: The two sizes, such as `("params", "tokens")`.
+        target: The sizes that the learning rate is for, by axis; by default the largest of each. A
+            pair need not be in the table.
+        columns: Names of columns by field.
+        where: Values of the rows that count by column or field.
+        group_by: Columns of settings, each of whose values is a scheme by itself.
+        maximize: Whether the loss is a score, of which more is better.
+
+    Raises:
+        TableError: If the runs or an option cannot be used, or the two sizes do not vary apart from
+            each other.
+
+    Example:
+        >>> rows = [{"params": n, "tokens": d, "lr": 2.0**x, "loss": 3 + (x + n**0.5 / 20) ** 2 / 9}
+        ...         for n in (4000, 16000) for d in (10**6, 10**7, 10**8) for x in range(-10, 0)]
+        >>> answer = predict_pair(rows, along=("params", "tokens"), target={"params": 8000,
+        ...     "tokens": 10**8}).answers["all"]
+        >>> [round(slope.estimate, 1) + 0.0 for slope in answer.slopes]
+        [-1.6, 0.0]
+    """
+    from .integrations.tables.pairs import name_target, read_pairs
+
+    _require_mapping("columns", columns)
+    _require_mapping("where", where)
+    _require_mapping("target", target)
+    if isinstance(along, str) or len(along) != 2:
+        raise TableError(f"along: got {along!r}, wanted two axes, such as ('params', 'tokens').")
+    source = read_pairs(
+        Path(runs) if isinstance(runs, (str, PathLike)) else runs,
+        along=along,
+        columns=columns,
+        where=where,
+        group_by=(group_by,) if isinstance(group_by, str) else tuple(group_by),
+        maximize=maximize,
+    )
+    axes = source.table.axes
+    given = {key: _read_whole(f"target, {key}", value) for key, value in (target or {}).items()}
+    pair = source.table.largest if target is None else name_target(given, axes)
+    judgement = judge_pair(source.table, target=pair)
+    by_axis = dict(zip(axes, pair, strict=True))
+    warnings = (*source.warnings, *judgement.failures)
+    return PairAnswers(judgement.answers, by_axis, source.conditions, warnings)
 
 
 def _read_whole(key: str, value: object) -> int:

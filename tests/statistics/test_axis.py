@@ -66,7 +66,8 @@ def test_numbers_do_not_depend_on_the_axis(axis: AxisName) -> None:
 
 
 @pytest.mark.parametrize(
-    ("axis", "power"), [("width", 2), ("depth", 1), ("batch", 1), ("steps", 1)]
+    ("axis", "power"),
+    [("width", 2), ("depth", 1), ("batch", 1), ("steps", 1), ("params", 1), ("tokens", 1)],
 )
 def test_runs_cost_in_proportion_to_a_power_of_the_size(axis: AxisName, power: int) -> None:
     (evidence,) = judged(axis)["alone"].evidence
@@ -100,6 +101,18 @@ def test_runs_cost_in_proportion_to_a_power_of_the_size(axis: AxisName, power: i
             "steps",
             "Covered: training length only, between the measured training lengths 64 and 512, at "
             "these conditions: AdamW. Not covered: the target training length 4096 itself; "
+            "another width, batch size or depth at the target.",
+        ),
+        (
+            "params",
+            "Covered: model size only, between the measured model sizes 64 and 512, at these "
+            "conditions: AdamW. Not covered: the target model size 4096 itself; another training "
+            "length or batch size at the target.",
+        ),
+        (
+            "tokens",
+            "Covered: number of tokens only, between the measured numbers of tokens 64 and 512, at "
+            "these conditions: AdamW. Not covered: the target number of tokens 4096 itself; "
             "another width, batch size or depth at the target.",
         ),
     ],

@@ -1,6 +1,7 @@
 """`lrtransfer verdict`: judge transfer from a table of runs made anywhere."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,15 +25,19 @@ class VerdictCommand(Command):
     Example: lrtransfer verdict runs.csv --columns width=d_model,loss=val_loss --target 4096
 
     Example: lrtransfer verdict runs.csv --along steps --target 100000
+
+    Example: lrtransfer verdict runs.csv --along params,tokens --target params=7e9,tokens=140e9
     """
 
     runs: tyro.conf.Positional[Path]
     """CSV, JSON lines, JSON or Parquet; exports of W&B, MLflow, TensorBoard and Optuna as they
     are."""
     along: Annotated[str | None, option("AXIS")] = None
-    """What grows: width (by default), depth, batch or steps; its column holds the sizes."""
+    """What grows: width (by default), depth, batch, steps, params or tokens; its column holds the
+    sizes. Two of them, such as params,tokens, predict the rate where both grow."""
     target: Annotated[str | None, option("N", "--target-width")] = None
-    """Width, or size along another axis, to find the learning rate for; by default the largest."""
+    """Width, or size along another axis, to find the learning rate for; by default the largest.
+    Of two axes both: params=7e9,tokens=140e9."""
     base: Annotated[str | None, option("N", "--base-width")] = None
     """Width, or size along another axis, whose optimum would be used; by default the smallest."""
     tolerance_regret: Annotated[str | None, option("SHARE")] = None
@@ -55,6 +60,9 @@ class VerdictCommand(Command):
             raise TableError(
                 "tolerance: got --tolerance-regret and --tolerance-regret-abs, wanted one of them."
             )
+        if self.along is not None and "," in self.along:
+            self._predict_pair(self.along)
+            return 0
         from ..integrations.tables.runs import read_runs
         from ..statistics.axis import check_axis
 
@@ -75,7 +83,7 @@ class VerdictCommand(Command):
             columns=_read_columns(self.columns),
             along=axis,
             where=_read_where(self.where),
-            group_by=[part.strip() for part in (self.group_by or "").split(",") if part.strip()],
+            group_by=_read_names(self.group_by),
             maximize=self.maximize,
             any_sign=self.tolerance_regret_abs is not None,
         )
@@ -85,7 +93,10 @@ class VerdictCommand(Command):
     def _judge(self, runs: "Runs", axis: "AxisName", options: dict[str, Any]) -> None:
         from rich.markup import escape
 
+        from ..reports.joint import format_best_batch
         from ..reports.judgement import judgement_document, print_judgement
+        from ..statistics.axis import AXES
+        from ..statistics.batches import find_best_batches
         from ..statistics.failures import describe_failures
         from ..statistics.transfer import judge
 
@@ -93,14 +104,76 @@ class VerdictCommand(Command):
         target = options.pop("target", largest)
         answers = judge(runs.table, target=target, conditions=runs.conditions, axis=axis, **options)
         notes = (*runs.warnings, *describe_failures(answers.failures, axis=axis))
+        batches = () if runs.by_batch is None else find_best_batches(runs.by_batch)
         if self.json:
             rows = {"read": runs.rows, "used": len(runs.table)}
-            print_json({"rows": rows, **judgement_document(answers, notes=notes)})
+            best = {"batches": [asdict(one) for one in batches]}
+            print_json({"rows": rows, **judgement_document(answers, notes=notes), **best})
             return
         console = wide_console()
         print_judgement(answers, target=target, console=console)
+        for one in batches:
+            console.print(f"{escape(format_best_batch(one, AXES[axis].name))}.")
         for note in notes:
             console.print(f"[bold]Note:[/] {escape(note)}.")
+
+    def _predict_pair(self, along: str) -> None:
+        for key in ("base", "tolerance_regret", "tolerance_regret_abs"):
+            if getattr(self, key) is not None:
+                raise TableError(
+                    f"{key}: got it with two axes, wanted none: a rate is predicted, and no "
+                    "verdict given. Leave it out, or choose one axis."
+                )
+        from rich.markup import escape
+
+        from ..integrations.tables.pairs import name_target, read_pairs
+        from ..reports.joint import pair_document, print_pairs
+        from ..statistics.joint import judge_pair
+
+        axes = tuple(_read_names(along))
+        if len(axes) != 2:
+            raise TableError(f"along: got {along!r}, wanted two axes, such as params,tokens.")
+        runs = read_pairs(
+            self.runs,
+            along=axes,
+            columns=_read_columns(self.columns),
+            where=_read_where(self.where),
+            group_by=_read_names(self.group_by),
+            maximize=self.maximize,
+        )
+        target = runs.table.largest
+        if self.target is not None:
+            target = name_target(_read_target(self.target), runs.table.axes)
+        judgement = judge_pair(runs.table, target=target)
+        notes = (*runs.warnings, *judgement.failures)
+        if self.json:
+            rows = {"read": runs.rows, "used": len(runs.table.runs)}
+            said = pair_document(judgement, conditions=runs.conditions, notes=notes)
+            print_json({"rows": rows, **said})
+            return
+        console = wide_console()
+        print_pairs(judgement, target=target, conditions=runs.conditions, console=console)
+        for note in notes:
+            console.print(f"[bold]Note:[/] {escape(note)}.")
+
+
+def _read_names(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _read_target(text: str) -> dict[str, int]:
+    """Return the sizes of a target over two axes; 7e9 is a whole number here."""
+    sizes = {}
+    for part in text.split(","):
+        axis, equals, number = (each.strip() for each in part.partition("="))
+        value = read_number("target", number) if equals else math.nan
+        if not (value > 0 and value % 1 == 0):
+            raise TableError(
+                f"target: got {text!r}, wanted a whole number for either axis, such as "
+                "params=7e9,tokens=140e9."
+            )
+        sizes[axis] = int(value)
+    return sizes
 
 
 def _read_columns(text: str | None) -> dict[str, str]:

@@ -9,7 +9,9 @@ from typing import Literal
 
 from ..errors import TableError
 
-AxisName = Literal["width", "depth", "batch", "steps"]
+# What a study can vary, and what the sizes of a table may be besides.
+StudyAxis = Literal["width", "depth", "batch", "steps"]
+AxisName = Literal["width", "depth", "batch", "steps", "params", "tokens"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,33 @@ AXES: Mapping[AxisName, Axis] = {
         described="training length in steps",
         cost_exponent=1,
     ),
+    "params": Axis(
+        name="model size",
+        plural="model sizes",
+        smallest="smallest",
+        largest="largest",
+        smaller="smaller",
+        small="small model",
+        tuned="on a small model",
+        described="number of parameters of the model",
+        cost_exponent=1,
+    ),
+    "tokens": Axis(
+        name="number of tokens",
+        plural="numbers of tokens",
+        smallest="smallest",
+        largest="largest",
+        smaller="smaller",
+        small="small number of tokens",
+        tuned="on few tokens",
+        described="training length in tokens",
+        cost_exponent=1,
+    ),
 }
+
+
+# What changes with an axis that is not itself a setting of one run.
+_PARTS: Mapping[AxisName, set[AxisName]] = {"params": {"width", "depth"}, "tokens": {"steps"}}
 
 
 def check_axis(name: str, where: str) -> AxisName:
@@ -119,7 +147,10 @@ def list_others(axis: AxisName) -> str:
     Example:
         >>> list_others("width"), list_others("batch")
         ('training length, batch size or depth', 'width, training length or depth')
+        >>> list_others("params"), list_others("tokens")
+        ('training length or batch size', 'width, batch size or depth')
     """
     order: tuple[AxisName, ...] = ("width", "steps", "batch", "depth")
-    *first, last = (AXES[name].name for name in order if name != axis)
+    varied = _PARTS.get(axis, {axis})
+    *first, last = (AXES[name].name for name in order if name not in varied)
     return f"{', '.join(first)} or {last}"

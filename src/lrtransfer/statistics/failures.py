@@ -141,15 +141,16 @@ def describe_failures(failures: Sequence[FailedRuns], *, axis: AxisName) -> tupl
         >>> describe_failures([failed], axis="width")[0][:62]
         '1 run of scheme sp at width 64 has a finite loss that no curve'
     """
-    return tuple(_describe_line(failed, AXES[axis].name) for failed in failures)
+    return tuple(describe_failed(failed, f"{AXES[axis].name} {failed.size}") for failed in failures)
 
 
-def _describe_line(failed: FailedRuns, name: str) -> str:
+def describe_failed(failed: FailedRuns, place: str) -> str:
+    """Say which runs failed at one place, such as "width 64"."""
     rates = ", ".join(f"{2**x:.6g}" for x in failed.log2_lr)
     low, high = (f"{loss:.6g}" for loss in failed.losses)
     run, have = (("run", "has a finite loss"), ("runs", "have finite losses"))[failed.runs > 1]
     return (
-        f"{failed.runs} {run} of scheme {failed.scheme} at {name} {failed.size} {have} that no "
+        f"{failed.runs} {run} of scheme {failed.scheme} at {place} {have} that no "
         f"curve explains ({low if low == high else f'{low} to {high}'} at learning rate {rates}): "
         "counted as failed, as if the loss were nan"
     )

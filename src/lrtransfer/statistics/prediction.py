@@ -61,7 +61,7 @@ def predict(
     if high - low > 2 * MOST_OCTAVES:
         return None
     curve = _choose_curve(fits, size)
-    best = _find_least_risk(curve, where, middle, np.random.default_rng([seed, size]))
+    best = find_least_risk(curve, where, middle, np.random.default_rng([seed, size]))
     return Prediction(
         size=size,
         lr=2.0 ** min(max(best, low), high),
@@ -114,10 +114,17 @@ def _choose_curve(fits: Sequence[SizeFit], size: int) -> CurveDraws:
     return nearest.draws
 
 
-def _find_least_risk(
+def find_least_risk(
     curve: CurveDraws, where: NormalMixture, middle: float, rng: np.random.Generator
 ) -> float:
-    """Return the rate of least expected excess."""
+    """Return log2 of the rate of least expected excess.
+
+    Arguments:
+        curve: Curves that the loss is taken from.
+        where: The optimum at the target.
+        middle: Its median; rates within an octave and a half of it are compared.
+        rng: Source of the draws.
+    """
     minima, lowest = find_minima(curve)[:RISK_DRAWS], curve.loss[:RISK_DRAWS].min(axis=1)
     optimum = where.draw(len(minima), rng)
     columns, x = curve.columns, curve.log2_lr

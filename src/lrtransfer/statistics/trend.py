@@ -21,6 +21,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -32,6 +33,18 @@ KNOWN = 0.05  # standard deviation in octaves of an optimum that is as good as k
 LEAST_SHARE = 1e-7  # weight from which a part of a mixture counts in a quantile
 BISECTIONS = 28  # for a quantile: a thousandth of an octave and less
 LEAST_VARIANCE = 1e-4  # octaves² of an optimum, however well it seems to be known
+
+
+class Place(Protocol):
+    """An optimum that is known up to a standard deviation."""
+
+    @property
+    def log2_lr(self) -> float:
+        """Log2 of the rate."""
+
+    @property
+    def sd(self) -> float:
+        """Its standard deviation in octaves."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,8 @@ PRIORS: dict[AxisName, TrendPrior] = {
     "depth": _LASTING,
     "batch": _FADING,
     "steps": _FADING,
+    "params": _LASTING,
+    "tokens": _FADING,
 }
 
 
@@ -162,10 +177,18 @@ def predict_optimum(
     """
     models = PRIORS[axis].models
     sizes = np.log2([float(place.size) for place in optima] + [float(size)])
-    paths = _covary(sizes - sizes.min(), models)
+    paths = covary(sizes - sizes.min(), models)
     n, scatter = len(optima), models[:, 3]
     own = paths[:, n, n] + scatter**2
-    return _krige(optima, models, paths[:, :n, :n], paths[:, :n, n], own, level=1.0)
+    return krige(
+        optima,
+        paths[:, :n, :n],
+        paths[:, :n, n],
+        own,
+        scatter=scatter,
+        log_prior=models[:, 4],
+        level=1.0,
+    )
 
 
 def measure_drift(optima: Sequence[Location], *, axis: AxisName = "width") -> NormalMixture:
@@ -182,11 +205,13 @@ def measure_drift(optima: Sequence[Location], *, axis: AxisName = "width") -> No
     """
     models = PRIORS[axis].models
     sizes = np.log2([float(place.size) for place in optima])
-    paths = _covary(sizes - sizes.min(), models)
+    paths = covary(sizes - sizes.min(), models)
     first, last = int(sizes.argmin()), int(sizes.argmax())
     cross = paths[:, :, last] - paths[:, :, first]
     own = cross[:, last] - cross[:, first]
-    change = _krige(optima, models, paths, cross, own, level=0.0)
+    change = krige(
+        optima, paths, cross, own, scatter=models[:, 3], log_prior=models[:, 4], level=0.0
+    )
     doublings = sizes[last] - sizes[first]
     return NormalMixture(change.weights, change.means / doublings, change.sds / doublings)
 
@@ -224,13 +249,14 @@ def least_octaves(sizes: Sequence[int], *, target: int, axis: AxisName = "width"
     return (where.quantile(0.975) - where.quantile(0.025)) / 2
 
 
-def _krige(
-    optima: Sequence[Location],
-    models: FloatArray,
+def krige(
+    optima: Sequence[Place],
     paths: FloatArray,
     cross: FloatArray,
     own: FloatArray,
     *,
+    scatter: FloatArray,
+    log_prior: FloatArray,
     level: float,
 ) -> NormalMixture:
     r"""Return the distribution of a quantity given the optima, its level unknown.
@@ -244,15 +270,16 @@ def _krige(
 
     Arguments:
         optima: The optima, n of them.
-        models: Settings of the trend with their log prior, shape (M, 5).
         paths: Covariance of z at their sizes, shape (M, n, n).
         cross: Its covariance with the quantity, shape (M, n).
         own: Variance of the quantity about the level, shape (M,).
+        scatter: ω, shape (M,).
+        log_prior: Log weights of the settings before any optimum is known, shape (M,).
         level: h.
     """
     x = np.array([place.log2_lr for place in optima])
     noise = np.array([place.sd for place in optima]) ** 2 + LEAST_VARIANCE
-    data = paths + np.eye(len(x)) * (noise + (models[:, 3, None] ** 2))[:, None, :]
+    data = paths + np.eye(len(x)) * (noise + scatter[:, None] ** 2)[:, None, :]
     sides = np.stack([np.broadcast_to(x, cross.shape), np.ones_like(cross), cross], axis=-1)
     of_x, of_ones, of_cross = np.moveaxis(np.linalg.solve(data, sides), -1, 0)
     precision = of_ones.sum(axis=1)
@@ -262,7 +289,7 @@ def _krige(
     lack = level - of_cross.sum(axis=1)
     variances = own - (of_cross * cross).sum(axis=1) + lack**2 / precision
     log_det = np.linalg.slogdet(data)[1]
-    log_weights = models[:, 4] - (log_det + np.log(precision) + explained) / 2
+    log_weights = log_prior - (log_det + np.log(precision) + explained) / 2
     weights = np.exp(log_weights - log_weights.max())
     return NormalMixture(
         weights / weights.sum(),
@@ -271,7 +298,7 @@ def _krige(
     )
 
 
-def _covary(t: FloatArray, models: FloatArray) -> FloatArray:
+def covary(t: FloatArray, models: FloatArray) -> FloatArray:
     r"""Return the covariance of z at t doublings from the start, shape (M, len(t), len(t)).
 
     .. math:: s^2 a(t) a(t') + \frac{\gamma^2}{2 \kappa^3} \Big(2 \kappa \min(t, t') - 2 +

@@ -12,7 +12,7 @@ from pydantic import Field
 from ..data.configs import StandardLibraryConfig
 from ..models.configs import TransformerConfig
 from ..settings import Count, Name, Option, Positive, Settings
-from ..statistics.axis import AxisName
+from ..statistics.axis import StudyAxis
 from .grid import GridConfig
 from .model_work import DEPTH_PATHS, DataSection, ModelSection, ModelWork
 from .optimizers import AdamWConfig, OptimizerSection
@@ -43,7 +43,7 @@ class Study(Settings):
         Count, Option("Width, or size along another axis, to find the learning rate for.")
     ] = 256
     along: Annotated[
-        AxisName, Option("What grows: the axis along which the learning rate is to transfer.")
+        StudyAxis, Option("What grows: the axis along which the learning rate is to transfer.")
     ] = "width"
     sizes: Annotated[
         Sizes | None, Option("Sizes to train, if something else than the width grows.")

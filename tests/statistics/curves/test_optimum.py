@@ -245,3 +245,12 @@ def test_intervals_between_sparse_rates_are_stretched(spacing: float, stretch: f
     assert optimum.low is not None
     low, middle = np.quantile(find_minima(fit.draws), (0.025, 0.5))
     assert optimum.log2_lr - optimum.low == pytest.approx(stretch * (middle - low))
+
+
+def test_a_draw_beyond_the_largest_float_is_infinite_without_a_warning() -> None:
+    # log loss -690 to 690 within three octaves: a drawn curve goes on beyond 709, where exp ends.
+    loss = np.exp(np.array([[690.0, -690.0, -680.0, 690.0]]))
+    (fit,) = fit_sizes([LossCurve(size=64, log2_lr=np.arange(-9.0, -5.0), loss=loss)])
+    assert fit.draws is not None
+    assert np.isposinf(fit.draws.loss).any()
+    assert not np.isnan(fit.draws.loss).any()

@@ -49,7 +49,7 @@ def make_attempts(
         schemes=schemes,
         row=rows,
         scheme=scheme,
-        size=merge_lengths(size) if along == "steps" else size,
+        size=merge_lengths(size) if along in _LENGTHS else size,
         lr=lr,
         seed=seed,
         loss=outcomes.loss[rows],

@@ -16,10 +16,10 @@ from .numbers import NumberColumn, has_decimal_commas, parse_numbers
 from .states import holds_states
 
 # Fields of which an equal share everywhere, such as a width in other units, asks the same question.
-_RATIOS = frozenset({"width", "depth", "batch", "steps", "tokens"})
+_RATIOS = frozenset({"width", "params", "depth", "batch", "steps", "tokens"})
 _TEXTS = frozenset({"scheme", "state", "diverged", "id"})
 _MANY = frozenset({"diverged", "id", "index"})  # the first is taken, whatever others hold
-_WITH_UNITS = frozenset({"width", "batch", "steps", "tokens", "index"})
+_WITH_UNITS = frozenset({"width", "params", "batch", "steps", "tokens", "index"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,8 @@ def match_columns(
     """
     needed = (along, "lr", "loss")
     others = ("seed", "scheme", *controlled_fields(along), "state", "diverged", "id", "index")
-    fields = [f for f in dict.fromkeys((*needed, *others)) if (along, f) != ("steps", "index")]
+    is_length = along in {"steps", "tokens"}  # then every row is a run of its own length
+    fields = [f for f in dict.fromkeys((*needed, *others)) if not (is_length and f == "index")]
     _check_overrides(cells, overrides, fields)
     read = [read_name(column, list(cells.columns)) for column in cells.columns]
     taken = set(overrides.values())

@@ -67,6 +67,8 @@ _VARIABLES: Mapping[AxisName, tuple[_Variable, ...]] = {
     "depth": (_WIDTH, _LENGTH_AND_BATCH),
     "batch": (_WIDTH, _DEPTH, _LENGTH),
     "steps": (_WIDTH, _DEPTH, _BATCH),
+    "params": (_LENGTH_AND_BATCH,),
+    "tokens": (_WIDTH, _DEPTH, _BATCH),
 }
 
 

@@ -7,7 +7,7 @@ from ...statistics.table import LossCurve, RunTable
 from .columns import Fields
 from .outcomes import Outcomes
 
-_NUMERIC = ("width", "depth", "lr", "seed", "steps", "batch", "tokens")
+_NUMERIC = ("width", "params", "depth", "lr", "seed", "steps", "batch", "tokens")
 _LEAST_RATES, _LEAST_CURVES = 4, 2  # fewer may rise and fall by chance
 
 

@@ -12,11 +12,13 @@ from .numbers import parse_numbers
 # Parts of names that make a column plausible, by field.
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "width": ("width", "dim", "hidden", "embd", "embed", "model", "size", "param", "channel"),
+    "params": ("param", "size"),
     "depth": ("depth", "layer", "block"),
     "lr": ("lr", "learning", "rate", "eta", "step_size"),
     "loss": ("loss", "nll", "ce", "ppl", "perplexity", "bpb", "error", "objective"),
     "batch": ("batch", "bs"),
     "steps": ("step", "iter", "epoch", "token"),
+    "tokens": ("token",),
 }
 _MOST_SHOWN = 30
 

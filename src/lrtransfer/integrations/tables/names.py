@@ -35,6 +35,11 @@ FIELD_NAMES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("model_size", "size"),
         ("model",),
     ),
+    "params": (
+        ("n_params", "num_params", "params", "parameters", "n_parameters", "num_parameters",
+         "param_count", "total_params", "non_embedding_params"),
+        ("model_size",),
+    ),
     "depth": (
         ("depth", "n_layer", "n_layers", "num_layers", "num_hidden_layers", "layers", "n_blocks",
          "num_blocks", "model_depth"),

@@ -15,6 +15,8 @@ import numpy as np
 from ...errors import TableError
 from ...scaling import FloatArray
 from ...statistics.axis import AxisName, check_axis
+from ...statistics.curves.columns import BoolArray
+from ...statistics.joint import CellTable
 from ...statistics.table import Int64Array, RunColumns, RunTable
 from .assemble import make_attempts
 from .attempts import Attempts, merge_lengths, note_merged
@@ -28,6 +30,7 @@ from .histories import Marks, keep_last_rows
 from .names import FIELD_NAMES
 from .outcomes import read_outcomes
 from .selection import ANY, find_column, select_rows
+from .split import split_cells, take_batches
 from .spread import use_spread
 from .varying import check_varying
 
@@ -41,12 +44,15 @@ class Runs:
         conditions: What all runs have in common, for people.
         warnings: What was left out, guessed or is not comparable, one line each.
         rows: How many rows there were, used or not.
+        by_batch: The runs by size and batch size, at the training lengths that are judged, where
+            some size has three batches or more; their second size is the batch.
     """
 
     table: RunTable
     conditions: str
     warnings: tuple[str, ...]
     rows: int
+    by_batch: CellTable | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +87,9 @@ def read_runs(path: Path, **options: Any) -> Runs:
         TableError: If the file or a column cannot be used, or a cell is no number.
     """
     reading = Reading(**options)
-    return _compare(*_find_runs(read_cells(path), reading), reading)  # the cells are freed between
+    return compare_runs(
+        *find_runs(read_cells(path), reading), reading
+    )  # the cells are freed between
 
 
 def parse_runs(rows: Any, *, name: str, **options: Any) -> Runs:
@@ -103,10 +111,10 @@ def parse_runs(rows: Any, *, name: str, **options: Any) -> Runs:
         500
     """
     reading = Reading(**options)
-    return _compare(*_find_runs(frame_cells(rows, name), reading), reading)
+    return compare_runs(*find_runs(frame_cells(rows, name), reading), reading)
 
 
-def _find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str], int]:
+def find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str], int]:
     """Return the runs of a table, a row each, what is to be said of it, and its number of rows."""
     where, rows = reading.where or {}, len(cells)
     cells = select_rows(cells, where)
@@ -134,7 +142,7 @@ def _find_runs(cells: Cells, reading: Reading) -> tuple[Attempts, list[str], int
     return _pool_seeds(attempts, cells, pooled), notes, rows
 
 
-def _compare(attempts: Attempts, notes: list[str], rows: int, reading: Reading) -> Runs:
+def compare_runs(attempts: Attempts, notes: list[str], rows: int, reading: Reading) -> Runs:
     """Return the runs that compare, with numbered seeds."""
     kept, notes_on_settings, conditions = keep_comparable(attempts, reading.along)
     table, notes_on_seeds = _number_seeds(attempts.take(kept).order())
@@ -142,7 +150,17 @@ def _compare(attempts: Attempts, notes: list[str], rows: int, reading: Reading) 
     diverged = int(np.isinf(table.columns.loss).sum())
     told = [f"{diverged} runs diverged (their loss is NaN or infinite)"] if diverged else []
     warnings = (*notes, *notes_on_settings, *notes_on_seeds, *doubts, *told)
-    return Runs(table, conditions, warnings, rows)
+    return Runs(table, conditions, warnings, rows, _find_batches(attempts, kept, reading.along))
+
+
+def _find_batches(attempts: Attempts, kept: BoolArray, along: AxisName) -> CellTable | None:
+    """Return the runs by batch size of the groups that have enough of them."""
+    attempts = attempts.take(take_batches(attempts, kept))
+    if not len(attempts):
+        return None
+    attempts, cells = split_cells(attempts, "batch")
+    table, _ = _number_seeds(attempts.order())
+    return CellTable(runs=table, cells=cells, axes=(along, "batch"))
 
 
 def _read_marks(fields: Fields, attempts: Attempts) -> Marks:

@@ -93,7 +93,9 @@ def fit_sizes(
         draws = replace(drawn[i], columns=column)
         if logs:
             lowest = column.best_loss
-            draws = replace(draws, loss=np.exp(draws.loss), noise=draws.noise * lowest)
+            with np.errstate(over="ignore"):  # beyond the largest float a loss is infinite
+                loss = np.exp(draws.loss)
+            draws = replace(draws, loss=loss, noise=draws.noise * lowest)
         fits.append(SizeFit(column, find_optimum(draws), draws, locate(draws)))
     return tuple(fits)
 
