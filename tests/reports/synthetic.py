@@ -99,6 +99,7 @@ def prediction(scheme: str, *, target: int = 8192) -> Prediction:
         lr=2.0**centre,
         low=2.0 ** (centre - 1.1),
         high=2.0 ** (centre + 0.9),
+        middle=2.0**centre,
         assumption="the drift bends by no more than about 0.1 octave per doubling².",
     )
 

@@ -28,7 +28,9 @@ def poisoned(text: str) -> Page:
             scheme=text + " " * i,
             reason=text,
             covers=text,
-            prediction=Prediction(size=8192, lr=0.01, low=0.005, high=0.02, assumption=text),
+            prediction=Prediction(
+                size=8192, lr=0.01, middle=0.01, low=0.005, high=0.02, assumption=text
+            ),
         )
         for i, answer in enumerate((synthetic.answer("μP"), synthetic.edges("SP")))
     )

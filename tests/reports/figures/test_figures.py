@@ -206,7 +206,9 @@ def edge_answer(edge: Optimum) -> SchemeAnswer:
 def test_the_prediction_ends_where_it_says() -> None:
     # 2^-6 with 2^-7 … 2^-4: one octave below, two above
     answer = synthetic.answer("μP")
-    told = Prediction(size=4096, lr=2.0**-6, low=2.0**-7, high=2.0**-4, assumption="")
+    told = Prediction(
+        size=4096, lr=2.0**-6, middle=2.0**-6, low=2.0**-7, high=2.0**-4, assumption=""
+    )
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
     figure = draw_optimum_figure([changed], target=4096)
     (point,) = (t for t in figure.traces if "predicted" in t.get("text", ""))
@@ -217,7 +219,7 @@ def test_the_prediction_ends_where_it_says() -> None:
 
 def test_a_prediction_without_bounds_is_drawn_without_bars() -> None:
     answer = synthetic.answer("μP")
-    told = Prediction(size=4096, lr=2.0**-6, low=0.0, high=math.inf, assumption="")
+    told = Prediction(size=4096, lr=2.0**-6, middle=2.0**-6, low=0.0, high=math.inf, assumption="")
     changed = SchemeAnswer(**(vars(answer) | {"prediction": told}))
     figure = draw_optimum_figure([changed], target=4096)
     json.dumps(figure.traces, allow_nan=False)
