@@ -48,16 +48,17 @@ def test_updated_draws_have_the_variance_of_the_posterior() -> None:
 
 def test_one_run_of_a_new_seed_tells_its_own_shift_alone() -> None:
     state, criterion = wide_state(), RateCriterion({WIDE: 1.0}, 1.0)
-    before = criterion.spread({WIDE: state.draws})
+    curves = module._thin(state.draws)
+    before = criterion.spread({WIDE: curves})
     noise = np.random.default_rng(0).standard_normal((1000, 3))
 
     def after(rates: tuple[float, ...], seed: int) -> float:
         addition = Addition(key=WIDE, log2_lr=rates, seed=seed, before=before, after=before)
-        ((_, outcome),) = module._predict_outcomes(state.draws, addition, state, noise)
+        ((_, outcome),) = module._predict_outcomes(curves, addition, state, noise)
         return criterion.spread({WIDE: outcome})
 
     assert after((-7.0,), 1) == pytest.approx(before, rel=0.02)
-    assert after((-7.0,), 0) < 0.9 * before
+    assert after((-7.0,), 0) < 0.95 * before
     assert after((-8.0, -7.0, -6.0), 1) < 0.9 * before
 
 

@@ -52,5 +52,7 @@ def test_the_penalty_is_that_of_the_drift() -> None:
 
 
 def test_what_the_runs_do_not_tell_is_none() -> None:
-    quality = quality_of((-6, -6))
-    assert (quality.scatter, quality.extrapolation, quality.penalty) == (None, None, None)
+    two = quality_of((-6, -6))
+    assert (two.scatter, two.extrapolation) == (None, None)
+    one = quality_of((-6, -1.0))  # the second optimum lies at the end of the rates
+    assert (one.scatter, one.extrapolation, one.penalty) == (None, None, None)

@@ -1,5 +1,7 @@
 """What decides, what refuses, and that a verdict never contradicts its interval."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from lrtransfer.statistics.regret import (
     RateUsed,
     carry_over,
     decide_transfer,
+    draw_depths,
     draw_regrets,
 )
 from lrtransfer.statistics.simulation import simulate
@@ -85,9 +88,20 @@ def test_looks_share_the_error_of_one() -> None:
     draws = draw_regrets(used, fit.draws)
     assert once is not None
     assert often is not None
+    deeper = draws + draw_depths(fit.draws)
     for regret, low, high in ((once, 0.01, 0.95), (often, 0.001, 0.995)):
         assert regret.low == np.quantile(draws, low, method="inverted_cdf")
-        assert regret.high == np.quantile(draws, high, method="inverted_cdf")
+        assert regret.high == np.quantile(deeper, high, method="inverted_cdf")
+
+
+def test_a_corner_may_be_deeper_than_curves_show() -> None:
+    fit = fitted([[3.5, 3.0, 3.1, 3.9]])
+    assert fit.draws is not None
+    depths = draw_depths(fit.draws)
+    assert (depths >= 0).all()
+    assert depths.max() > 0
+    in_loss = draw_depths(fit.draws, in_loss_units=True)
+    np.testing.assert_allclose(in_loss, depths * fit.columns.best_loss)
 
 
 def test_rate_that_diverges_does_not_transfer() -> None:
@@ -127,14 +141,14 @@ def test_edge_can_only_bring_bad_news() -> None:
     assert good.verdict == "inconclusive"
 
 
-def test_four_rates_can_only_bring_bad_news() -> None:
-    loss = [[3.5, 3.0, 3.1, 3.9], [3.51, 3.01, 3.11, 3.91], [3.5, 3.0, 3.1, 3.9]]
+def test_three_rates_can_only_bring_bad_news() -> None:
+    loss = [[3.5, 3.0, 3.6], [3.51, 3.01, 3.61], [3.5, 3.0, 3.6]]
     fit = fitted(loss)
     good = ruled(-8.0, fit, tolerance=0.1)
     assert good.verdict == "inconclusive"
     assert good.regret is not None
     assert good.regret.high is None
-    assert ruled(-6.0, fit).verdict == "does not transfer"
+    assert ruled(-7.0, fit).verdict == "does not transfer"
 
 
 def test_bounded_rate_is_bad_when_all_it_may_be_is_bad() -> None:
@@ -149,14 +163,34 @@ def test_bounded_rate_is_bad_when_all_it_may_be_is_bad() -> None:
 
 
 def test_rate_used() -> None:
-    assert carry_over(
-        Optimum(size=64, log2_lr=-5.0, low=-5.5, high=-4.5, status="ok")
-    ) == RateUsed.exactly(64, -5.0)
-    assert carry_over(
-        Optimum(size=64, log2_lr=-3.0, low=-4.0, high=None, status="edge")
-    ) == RateUsed(size=64, log2_lr=-3.0, low=-4.0, high=INF)
-    assert carry_over(Optimum(size=64, log2_lr=-3.0, low=None, high=None, status="edge")) is None
-    assert carry_over(Optimum(size=64, log2_lr=None, low=None, high=-3.0, status="none")) is None
+    fit = fitted(parabola())
+
+    def used(optimum: Optimum) -> RateUsed | None:
+        return carry_over(replace(fit, optimum=optimum))
+
+    known = used(Optimum(size=64, log2_lr=-5.0, low=-5.5, high=-4.5, status="ok"))
+    assert known is not None
+    assert (known.size, known.log2_lr, known.low, known.high) == (64, -5.0, -5.0, -5.0)
+    assert used(Optimum(size=64, log2_lr=-3.0, low=-4.0, high=None, status="edge")) == RateUsed(
+        size=64, log2_lr=-3.0, low=-4.0, high=INF
+    )
+    assert used(Optimum(size=64, log2_lr=-3.0, low=None, high=None, status="edge")) is None
+    assert used(Optimum(size=64, log2_lr=None, low=None, high=-3.0, status="none")) is None
+
+
+def test_the_true_optimum_may_cost_more_than_the_rate_that_estimates_it() -> None:
+    fit = fitted(parabola(noise=0.03))
+    used = carry_over(fitted(parabola(best=-4.6, noise=0.03)))
+    assert used is not None
+    regret = decide_transfer(used, fit, tolerance=0.01, at_target=True).regret
+    assert regret is not None
+    assert regret.high is not None
+    assert regret.high_of_optimum is not None
+    assert regret.high_of_optimum > regret.high
+    exact = RateUsed.exactly(64, used.log2_lr)
+    known = decide_transfer(exact, fit, tolerance=0.01, at_target=True).regret
+    assert known is not None
+    assert (known.high, known.high_of_optimum) == (regret.high, regret.high)
 
 
 def test_regret_is_never_negative_and_zero_at_the_minimum() -> None:

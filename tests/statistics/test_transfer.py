@@ -135,13 +135,17 @@ def test_thin_evidence_asks_for_more() -> None:
     assert any(line.action.startswith("add seeds: 3 per learning rate") for line in answer.evidence)
 
 
-def test_two_widths_give_a_verdict_but_no_trend() -> None:
-    answer = judge(table(runs("mup", still, widths=(64, 256))), target=256)["mup"]
-    assert answer.verdict == "transfers"
-    assert (answer.drift, answer.prediction) == (None, None)
-    (evidence,) = answer.evidence
-    assert "2 widths do not determine the target's learning rate" in evidence.action
-    assert evidence.size == 32
+def test_two_widths_give_a_verdict_and_a_wide_prediction() -> None:
+    two = judge(table(runs("mup", still, widths=(256, 512))), target=1024)["mup"]
+    four = judge(table(runs("mup", still)), target=1024)["mup"]
+    assert two.verdict == "transfers"
+    assert two.drift is not None
+    assert two.drift.low is not None
+    assert two.drift.low < 0 < (two.drift.high or 0)
+    assert two.prediction is not None
+    assert four.prediction is not None
+    assert two.prediction.low < 2.0 ** still(10.0) < two.prediction.high
+    assert two.prediction.high / two.prediction.low > four.prediction.high / four.prediction.low
 
 
 def test_base_width_is_the_one_asked_for() -> None:

@@ -28,6 +28,7 @@ CurveKey = tuple[str, int]  # scheme and size
 DrawnCurves = Mapping[CurveKey, CurveDraws]
 
 ENSEMBLE = 400  # curves per ensemble: enough to rank runs
+HIGHEST = 10.0  # valley heights above the lowest loss beyond which all losses are equal
 MOST_RATES = 16  # candidates per size and seed
 NEW_SEED_RATES = 3  # one run of a new seed only tells the seed's own shift
 WORST = 4.0  # regrets beyond so many tolerances are all equally bad
@@ -268,8 +269,19 @@ def _select(curves: CurveDraws, rows: IntArray) -> CurveDraws:
 
 
 def _thin(curves: CurveDraws) -> CurveDraws:
+    """Return an ensemble of the curves between the rates tried: beyond, nothing is chosen."""
     rows = np.linspace(0, len(curves.loss) - 1, min(ENSEMBLE, len(curves.loss))).astype(np.intp)
-    return curves.take(rows)
+    tried, x = curves.columns.tried, curves.log2_lr
+    within = np.flatnonzero((x >= tried[0]) & (x <= tried[-1]))
+    # What lies far above the lowest is as good as infinite, and would rule the covariances.
+    most = curves.columns.loss.min() + HIGHEST * curves.columns.height
+    loss = curves.loss[np.ix_(rows, within)]
+    return replace(
+        curves.take(rows),
+        log2_lr=x[within],
+        loss=np.where(np.isfinite(loss), np.minimum(loss, most), loss),
+        at_columns=np.searchsorted(x[within], curves.columns.log2_lr),
+    )
 
 
 def _add_runs(state: CurveState, addition: Addition) -> CurveState:

@@ -60,7 +60,7 @@ def bent(data: CurveData, bend: int, noise: int) -> tuple[FloatArray, FloatArray
     """Return z of the columns and the covariance of its noise."""
     rule = BENDS[bend]
     slope = rule.slope(data.u)
-    own = data.columns.covariance(rule.growth(data.u))
+    own = data.columns.covariance(data.growths[bend])
     return rule.apply(data.u), np.asarray(NOISES[noise] ** 2 * slope[:, None] * own * slope)
 
 
@@ -76,11 +76,10 @@ def rate(
     z, own = bent(data, bend, noise)
     mean, covariance = correlate(data, error, data.columns.log2_lr)
     rule, columns = BENDS[bend], data.columns
-    growth = rule.growth(data.u)
-    sigma = NOISES[noise] * growth * data.scale
+    sigma = NOISES[noise] * data.growths[bend] * data.scale
     residuals = -(columns.squares / (2 * sigma**2)).sum() - columns.dof @ np.log(sigma)
     jacobian = np.log(rule.slope(data.u)).sum()
-    return density(z - mean, covariance + own + extra) + jacobian + float(residuals)
+    return float(density(z - mean, covariance + own + extra) + jacobian + residuals)
 
 
 @pytest.mark.parametrize("bend", range(len(BENDS)))

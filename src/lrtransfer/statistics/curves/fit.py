@@ -10,7 +10,6 @@ second difference over an octave either way scatters by 0.35 from size to size a
 doubling between them.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -191,7 +190,7 @@ def _draw(
         loss=loss,
         at_columns=data.at,
         kinks=drawn.kinks,
-        noise=float(data.scale * math.sqrt((drawn.noise**2).mean())),
+        noise=float(data.scale * np.median(drawn.noise)),
         rough=0.0,
     )
     low, high = np.quantile(find_minima(draws), (0.025, 0.975))

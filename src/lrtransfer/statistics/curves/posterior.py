@@ -91,6 +91,7 @@ class CurveData:
         corners: Corners that it may have.
         walls: Size of the error of the wall at the points, shape (G,).
         u: Losses above the lowest in valley heights, shape (K,).
+        growths: Standard deviation of a run of each column in units of σ, by bend, (bends, K).
         covariances: Of the columns' noise in z, in units of σ², by bend, shape (bends, K, K).
     """
 
@@ -102,6 +103,7 @@ class CurveData:
     corners: Corners
     walls: FloatArray
     u: FloatArray
+    growths: FloatArray
     covariances: FloatArray
 
 
@@ -143,10 +145,11 @@ def prepare(columns: Columns, *, scale: float) -> CurveData:
     points = _place_points(columns)
     bottom = float(columns.log2_lr[columns.loss.argmin()])
     u = (columns.loss - columns.loss.min()) / scale
+    growths = np.stack([np.maximum(bend.growth(u), columns.unrest) for bend in BENDS])
     covariances = []
-    for bend in BENDS:
+    for bend, growth in zip(BENDS, growths, strict=True):
         slope = bend.slope(u)
-        covariances.append(slope[:, None] * columns.covariance(bend.growth(u)) * slope)
+        covariances.append(slope[:, None] * columns.covariance(growth) * slope)
     return CurveData(
         columns=columns,
         scale=scale,
@@ -156,6 +159,7 @@ def prepare(columns: Columns, *, scale: float) -> CurveData:
         corners=list_corners(columns.tried, bottom),
         walls=free_walls(np.interp(points, columns.log2_lr, u)),
         u=u,
+        growths=growths,
         covariances=np.stack(covariances),
     )
 
@@ -238,7 +242,7 @@ def list_data(data: CurveData, i: int, bump: Bump | None) -> tuple[FloatArray, F
 
 def _rate_noise(data: CurveData, i: int) -> FloatArray:
     """Return the log likelihood of the seed residuals under a bend, for every noise."""
-    growth, dof = BENDS[i].growth(data.u), data.columns.dof
+    growth, dof = data.growths[i], data.columns.dof
     squares = float((data.columns.squares / growth**2).sum()) / data.scale**2
     rated: FloatArray = (
         -squares / (2 * NOISES**2) - dof.sum() * np.log(NOISES) - float(dof @ np.log(growth))
