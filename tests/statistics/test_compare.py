@@ -72,8 +72,8 @@ def test_more_comparisons_widen_the_intervals() -> None:
     assert one.high is not None
     assert two.low is not None
     assert two.high is not None
-    # Student's quantiles with 2 degrees of freedom (4 widths) at 0.05 / 3 and 0.05 / 6.
-    assert (two.high - two.low) / (one.high - one.low) == pytest.approx(10.89 / 7.65, rel=1e-3)
+    # Normal quantiles at 0.05 / 3 and 0.05 / 6: 2.394 and 2.638; a mixture has heavier tails.
+    assert 2.638 / 2.394 < (two.high - two.low) / (one.high - one.low) < 1.3
 
 
 def test_intervals_hold_together() -> None:

@@ -1,9 +1,9 @@
 """How schemes differ in drift, regret and best loss, with intervals that hold together.
 
-Every scheme is compared with the first. Differences are paired: optima by size, best losses by
-seed, since schemes share initial values and batches. Regrets are not: the interval of their
-difference is that of intervals. With C differences of one table each interval has coverage
-1 − 0.05 / C (Bonferroni), so that all hold at once with 95 %.
+Every scheme is compared with the first. Best losses are paired by seed, since schemes share initial
+values and batches; drifts are those over the sizes that both have. Regrets are not paired: the
+interval of their difference is that of intervals. With C differences of one table each interval
+has coverage 1 − 0.05 / C (Bonferroni), so that all hold at once with 95 %.
 
 References:
     Dunn (1961), Multiple Comparisons Among Means.
@@ -16,13 +16,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..scaling import FloatArray, fit_line
-from .answer import Comparison, Interval, Optimum
+from ..scaling import FloatArray
+from .answer import Comparison, Interval
+from .axis import AxisName
 from .curves.fit import SizeFit
-from .drift import NORMAL
 from .regret import carry_over, counts_in_loss, draw_regrets, may_be_best
 from .table import LossCurve
+from .trend import measure_drift
 
+DRIFT_DRAWS = 20_000
 QUANTITIES = 3  # drift, regret, best loss
 JOINT_LEVEL = 0.95  # of all intervals of a table together
 
@@ -37,7 +39,10 @@ class SchemeFits:
 
 
 def compare(
-    schemes: Mapping[str, SchemeFits], *, absolute_tolerance: float | None = None
+    schemes: Mapping[str, SchemeFits],
+    *,
+    absolute_tolerance: float | None = None,
+    axis: AxisName = "width",
 ) -> tuple[Comparison, ...]:
     """Compare every scheme with the first.
 
@@ -45,6 +50,7 @@ def compare(
         schemes: Fits by scheme.
         absolute_tolerance: Largest regret of a rate that transfers, where it is in units of the
             loss: then the difference of two regrets is, too, if one of them is.
+        axis: What is varied.
 
     Returns:
         One comparison per further scheme that shares a size with the first. A difference that the
@@ -53,7 +59,7 @@ def compare(
     names = list(schemes)
     level = 1 - (1 - JOINT_LEVEL) / max(1, QUANTITIES * (len(names) - 1))
     comparisons = (
-        _compare(name, names[0], schemes, level, absolute_tolerance) for name in names[1:]
+        _compare(name, names[0], schemes, level, absolute_tolerance, axis) for name in names[1:]
     )
     return tuple(comparison for comparison in comparisons if comparison is not None)
 
@@ -64,6 +70,7 @@ def _compare(
     schemes: Mapping[str, SchemeFits],
     level: float,
     absolute_tolerance: float | None,
+    axis: AxisName,
 ) -> Comparison | None:
     one, other = schemes[name], schemes[reference]
     shared = sorted(_list_sizes(one) & _list_sizes(other))
@@ -78,7 +85,7 @@ def _compare(
         scheme=name,
         reference=reference,
         size=shared[-1],
-        drift=_subtract_drifts(one, other, level),
+        drift=_subtract_drifts(one, other, shared, level, axis),
         regret=_subtract_regrets(one, other, shared[-1], level, in_loss_units=in_loss_units),
         best_loss=_subtract_losses(one, other, shared[-1], level),
         in_loss_units=in_loss_units,
@@ -93,29 +100,23 @@ def _find_fit(scheme: SchemeFits, size: int) -> SizeFit | None:
     return next((fit for fit in scheme.fits if fit.columns.size == size), None)
 
 
-def _subtract_drifts(one: SchemeFits, other: SchemeFits, level: float) -> Interval | None:
-    """Fit the line of the differences of optima over log2 size."""
-    points = []
-    for fit in one.fits:
-        second = _find_fit(other, fit.columns.size)
-        if second is None:
-            continue
-        a, b = _take_estimate(fit.optimum), _take_estimate(second.optimum)
-        if a is not None and b is not None:
-            points.append((math.log2(fit.columns.size), a[0] - b[0], math.hypot(a[1], b[1])))
-    if len(points) < 3:
-        return None
-    x, y, sd = zip(*points, strict=True)
-    line = fit_line(x, y, sd=sd, level=level)
-    return Interval(line.slope, line.slope_low, line.slope_high)
-
-
-def _take_estimate(optimum: Optimum) -> tuple[float, float] | None:
-    """Return x* with its standard deviation."""
-    x, low, high = optimum.log2_lr, optimum.low, optimum.high
-    if optimum.status != "ok" or x is None or low is None or high is None or low == high:
-        return None
-    return x, (high - low) / (2 * NORMAL)
+def _subtract_drifts(
+    one: SchemeFits, other: SchemeFits, sizes: Sequence[int], level: float, axis: AxisName
+) -> Interval | None:
+    """Subtract draws of both drifts over the sizes that both have."""
+    rng, draws = np.random.default_rng(len(sizes)), []
+    for scheme in (one, other):
+        places = [
+            fit.location
+            for fit in scheme.fits
+            if fit.location is not None and fit.location.size in sizes
+        ]
+        if len(places) < 2:
+            return None
+        draws.append(measure_drift(places, axis=axis).draw(DRIFT_DRAWS, rng))
+    tail = (1 - level) / 2
+    low, middle, high = np.quantile(draws[0] - draws[1], (tail, 0.5, 1 - tail))
+    return Interval(float(middle), float(low), float(high))
 
 
 def _subtract_regrets(

@@ -128,7 +128,7 @@ def judge(
             scheme: SchemeFits(curves[scheme], fits[scheme], question.find_base(fits[scheme]))
             for scheme in curves
         }
-        comparisons = compare(of_schemes, absolute_tolerance=absolute_tolerance)
+        comparisons = compare(of_schemes, absolute_tolerance=absolute_tolerance, axis=question.axis)
     return Judgement(answers, comparisons, fits, failures)
 
 

@@ -137,7 +137,7 @@ def test_seed_offsets_do_not_matter() -> None:
     one = best_of(noisy(3.7))
     other = best_of(noisy(3.7) + np.array([[0.1], [-0.2], [0.4]]))
     for name in ("log2_lr", "low", "high"):
-        assert getattr(other, name) == pytest.approx(getattr(one, name), abs=0.02)
+        assert getattr(other, name) == pytest.approx(getattr(one, name), abs=0.05)
 
 
 def test_units_of_learning_rate_shift_the_optimum() -> None:
@@ -153,13 +153,15 @@ def test_left_is_right() -> None:
 
 
 def test_a_size_learns_the_shape_from_the_others() -> None:
+    # Three rates two octaves apart.
     x = np.arange(-9.0, 0.0)
-    poor = LossCurve(128, x[2:6], 3 + loss_shape("skew", x[2:6] + 4.9)[None])
+    poor = LossCurve(128, x[2:7:2], 3 + loss_shape("skew", x[2:7:2] + 4.6)[None])
     rich = [LossCurve(n, x, 3 + loss_shape("skew", x + 5)[None]) for n in (64, 256)]
-    (alone,), (_, beside, _) = find_optima([poor]), find_optima([rich[0], poor, rich[1]])
-    errors = [abs((optimum.log2_lr or 0) + 4.9) for optimum in (alone, beside)]
-    assert beside.status == "ok"
-    assert errors[1] < errors[0]
+    (alone,), (_, beside, _) = fit_sizes([poor]), fit_sizes([rich[0], poor, rich[1]])
+    assert alone.location is not None
+    assert beside.location is not None
+    assert beside.location.sd < 0.9 * alone.location.sd
+    assert abs(beside.location.log2_lr + 4.6) < 2 * beside.location.sd
 
 
 @pytest.mark.parametrize("name", [n for n in LANDSCAPES if n not in ("cliffedge", "outside")])
