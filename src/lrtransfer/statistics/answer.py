@@ -192,7 +192,7 @@ class SchemeAnswer:
         scheme: Name of the scheme.
         verdict: Decided by the interval of the regret against the tolerance, by nothing else:
             its 95 % quantile must not exceed it ("transfers"), its 1 % quantile must ("does not
-            transfer").
+            transfer"). Never "transfers" without a learning rate for the target.
         reason: One sentence for people: what decided, or what is missing.
         covers: What the verdict speaks of, and what it does not.
         regret: Zero-shot regret at the target or the largest measured size, if it can be stated.

@@ -24,6 +24,7 @@ from .prediction import list_locations, predict
 from .quality import rate_quality
 from .regret import Decision, carry_over, decide_transfer
 from .rows import check_rows, check_sizes
+from .statement import reconcile
 from .table import LossCurve, RunTable
 
 
@@ -174,13 +175,16 @@ def _answer(question: _Question, scheme: str, fits: tuple[SizeFit, ...]) -> Sche
     start = question.find_base(fits)
     base, destination = by_size.get(start), _find_destination(by_size, start, question.target)
     decision = _decide_scheme(scheme, base, destination, question, start=start)
-    prediction = predict(fits, size=question.target, axis=question.axis, seed=question.seed)
+    predicted = predict(fits, size=question.target, axis=question.axis, seed=question.seed)
+    stated, prediction = reconcile(
+        decision, predicted, fits, target=question.target, words=question.words
+    )
     used = None if base is None else carry_over(base)
     rng = np.random.default_rng([question.seed, len(fits)])
     return SchemeAnswer(
         scheme=scheme,
-        verdict=decision.verdict,
-        reason=decision.reason,
+        verdict=stated.verdict,
+        reason=stated.reason,
         covers=_describe_coverage(sorted(by_size), question),
         regret=decision.regret,
         regrets=_list_regrets(base, fits, question),
