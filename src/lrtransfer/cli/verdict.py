@@ -47,6 +47,8 @@ class VerdictCommand(Command):
     """Columns of settings whose values are judged one by one, each as a scheme."""
     maximize: bool = False
     """Take the loss for a score, of which more is better: 1 (or 100 %) minus it is judged."""
+    check: bool = False
+    """Predict every size from the others, too, and show it beside what was measured."""
     json: Json = False
 
     def run(self) -> int:
@@ -92,6 +94,7 @@ class VerdictCommand(Command):
         largest = int(runs.table.columns.size.max())
         target = options.pop("target", largest)
         answers = judge(runs.table, target=target, conditions=runs.conditions, axis=axis, **options)
+        answers = answers.with_check() if self.check else answers
         notes = (*runs.warnings, *describe_failures(answers.failures, axis=axis))
         if self.json:
             rows = {"read": runs.rows, "used": len(runs.table)}
