@@ -98,6 +98,11 @@ def _scheme_document(answer: SchemeAnswer) -> dict[str, Any]:
         "drift": asdict(answer.drift) if answer.drift else None,
         "optima": [asdict(optimum) for optimum in answer.optima],
         "prediction": asdict(answer.prediction) if answer.prediction else None,
+        "narrowing": (
+            {"text": str(answer.narrowing), **asdict(answer.narrowing)}
+            if answer.narrowing
+            else None
+        ),
         "check": None if answer.left_out is None else _check_document(answer),
         "evidence": [{"text": str(e), **asdict(e)} for e in answer.evidence],
     }

@@ -236,6 +236,25 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Narrowing:
+    """Runs that narrow the prediction's interval most for what they cost.
+
+    Attributes:
+        runs: The runs.
+        octaves: Total width of the interval now.
+        expected: Width to be expected with these runs, if optima lie where the trend has them.
+    """
+
+    runs: Evidence
+    octaves: float
+    expected: float
+
+    def __str__(self) -> str:
+        """Return what to do and what it brings."""
+        return f"{self.runs}; interval {self.octaves:.2g} -> {self.expected:.2g} octaves"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SchemeAnswer:
     """Everything that is concluded for one scheme.
 
@@ -256,6 +275,7 @@ class SchemeAnswer:
         fits: One fitted curve per size whose optimum is `ok`.
         evidence: What would settle an open answer, the most useful first.
         axis: What is varied: sizes, here and below, are sizes along it.
+        narrowing: What would narrow the prediction most for its cost, if anything much would.
         left_out: Every size predicted from the others, if it was asked for (`Judgement.check`).
     """
 
@@ -272,6 +292,7 @@ class SchemeAnswer:
     regrets: tuple[Regret, ...] = ()
     quality: Quality = Quality()
     axis: AxisName = "width"
+    narrowing: Narrowing | None = None
     left_out: SecondOpinion | None = None
 
 

@@ -21,6 +21,7 @@ from .evidence import list_evidence
 from .expected import expected_regret
 from .failures import FailedRuns, exclude_failures
 from .leave_out import leave_each_out
+from .narrowing import find_narrowing
 from .prediction import list_locations, predict
 from .quality import rate_quality
 from .regret import Decision, carry_over, decide_transfer
@@ -237,6 +238,7 @@ def _answer(question: JudgeOptions, scheme: str, fits: tuple[SizeFit, ...]) -> S
             predicted=prediction is not None,
             axis=question.axis,
         ),
+        narrowing=find_narrowing(scheme, fits, prediction, axis=question.axis),
         axis=question.axis,
     )
 
