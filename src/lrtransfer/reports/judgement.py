@@ -39,6 +39,8 @@ def print_judgement(
         console.print(
             f"\n[bold]{escape(answer.scheme)}: {answer.verdict}[/]. {escape(answer.reason)}"
         )
+        if answer.hangs_on is not None:
+            console.print(Padding.indent(escape(f"it hangs {answer.hangs_on}"), 2))
         quantities = list_quantities(answer, target=target, unit=unit)
         lines = [f"{name}: {value}" for name, value in quantities]
         if answer.prediction is not None:
@@ -98,6 +100,7 @@ def _scheme_document(answer: SchemeAnswer) -> dict[str, Any]:
         "drift": asdict(answer.drift) if answer.drift else None,
         "optima": [asdict(optimum) for optimum in answer.optima],
         "prediction": asdict(answer.prediction) if answer.prediction else None,
+        "hangs_on": answer.hangs_on,
         "narrowing": (
             {"text": str(answer.narrowing), **asdict(answer.narrowing)}
             if answer.narrowing

@@ -275,6 +275,7 @@ class SchemeAnswer:
         fits: One fitted curve per size whose optimum is `ok`.
         evidence: What would settle an open answer, the most useful first.
         axis: What is varied: sizes, here and below, are sizes along it.
+        hangs_on: What might as well have come out otherwise and would turn the verdict, in words.
         narrowing: What would narrow the prediction most for its cost, if anything much would.
         left_out: Every size predicted from the others, if it was asked for (`Judgement.check`).
     """
@@ -292,6 +293,7 @@ class SchemeAnswer:
     regrets: tuple[Regret, ...] = ()
     quality: Quality = Quality()
     axis: AxisName = "width"
+    hangs_on: str | None = None
     narrowing: Narrowing | None = None
     left_out: SecondOpinion | None = None
 

@@ -20,6 +20,7 @@ from .drift import fit_drift
 from .evidence import list_evidence
 from .expected import expected_regret
 from .failures import FailedRuns, exclude_failures
+from .hangs_on import say_what_it_hangs_on
 from .leave_out import leave_each_out
 from .narrowing import find_narrowing
 from .prediction import list_locations, predict
@@ -215,6 +216,17 @@ def _answer(question: JudgeOptions, scheme: str, fits: tuple[SizeFit, ...]) -> S
     stated, prediction = reconcile(
         decision, predicted, fits, target=question.target, words=question.words
     )
+    evidence = list_evidence(
+        scheme,
+        fits,
+        decision,
+        base=base,
+        destination=destination,
+        start=start,
+        target=question.target,
+        predicted=prediction is not None,
+        axis=question.axis,
+    )
     return SchemeAnswer(
         scheme=scheme,
         verdict=stated.verdict,
@@ -227,16 +239,9 @@ def _answer(question: JudgeOptions, scheme: str, fits: tuple[SizeFit, ...]) -> S
         optima=optima,
         prediction=prediction,
         fits=tuple(_take_band(fit) for fit in fits if fit.optimum.status == "ok"),
-        evidence=list_evidence(
-            scheme,
-            fits,
-            decision,
-            base=base,
-            destination=destination,
-            start=start,
-            target=question.target,
-            predicted=prediction is not None,
-            axis=question.axis,
+        evidence=evidence,
+        hangs_on=say_what_it_hangs_on(
+            decision, base, destination, evidence=evidence, words=question.words
         ),
         narrowing=find_narrowing(scheme, fits, prediction, axis=question.axis),
         axis=question.axis,
