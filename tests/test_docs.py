@@ -119,7 +119,14 @@ def test_the_page_of_json_documents_names_every_key(
         for seed in range(3)
     ]
     (tmp_path / "runs.csv").write_text("\n".join(["scheme,width,lr,seed,loss", *rows]))
-    arguments = ["verdict", str(tmp_path / "runs.csv"), "--target-width", "1024", "--json"]
+    arguments = [
+        "verdict",
+        str(tmp_path / "runs.csv"),
+        "--target-width",
+        "1024",
+        "--json",
+        "--check",
+    ]
     assert main(arguments) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["comparisons"]

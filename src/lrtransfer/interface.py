@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .defaults import STUDY_FOLDER
 from .errors import ConfigError, TableError
-from .statistics.answer import Prediction, SchemeAnswer, VerdictName
+from .statistics.answer import Prediction, SchemeAnswer, SecondOpinion, VerdictName
 from .statistics.axis import AxisName, check_axis
 from .statistics.batches import BestBatch, find_best_batches
 from .statistics.failures import describe_failures
@@ -83,6 +83,18 @@ class Answer:
     def best_batches(self) -> tuple[BestBatch, ...]:
         """Return the batch size of the lowest loss at every size with three batches or more."""
         return () if self.by_batch is None else find_best_batches(self.by_batch)
+
+    def check(self) -> dict[str, SecondOpinion]:
+        """Predict every size from the others, and put it beside what was measured, by scheme.
+
+        Example:
+            >>> rows = [{"width": w, "lr": 2.0**x, "loss": 3 + (x + 6.3) ** 2 / 16}
+            ...         for w in (64, 128, 256) for x in range(-10, -2)]
+            >>> opinion = verdict(rows).check()["all"]
+            >>> f"{opinion.held} of {opinion.judged} held"
+            '3 of 3 held'
+        """
+        return self.judgement.check()
 
     def plot(self) -> "Figure":
         """Return the loss over the learning rate, by width and scheme, as a Plotly figure."""

@@ -267,3 +267,18 @@ def test_wrong_choices_are_one_error(
 ) -> None:
     assert main(["verdict", write_runs("runs.csv", drift=0), *arguments]) == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_a_second_opinion_is_given_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(w, x) for w in (64, 128, 256) for x in range(-11, -2)]
+    text = "".join(f"{w},{2.0**x},{3 + (x + 6.3) ** 2 / 16}\n" for w, x in rows)
+    Path("runs.csv").write_text("width,lr,loss\n" + text)
+    assert document(capsys, "runs.csv")["schemes"]["all"]["check"] is None
+    check = document(capsys, "runs.csv", "--check")["schemes"]["all"]["check"]
+    assert (check["held"], check["judged"]) == (3, 3)
+    assert [one["size"] for one in check["sizes"]] == [256, 128, 64]
+    assert main(["verdict", "runs.csv", "--check"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"second opinion: {check['text']}" in said
+    assert "leaving out one width at a time, 3 of 3 predictions held" in said
+    assert "width 128 from the others: predicted" in said

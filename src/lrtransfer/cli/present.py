@@ -1,5 +1,6 @@
 """Shows the result of a study: its page, and its answer on the terminal."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
@@ -14,9 +15,12 @@ from .console import PlainConsole
 def present(result: StudyResult, directory: Path, *, as_json: bool) -> None:
     """Write the report, and print the answer, also when the report cannot be written.
 
+    Both hold every size predicted from the others.
+
     Raises:
         UserError: If the report cannot be written; the answer has then been printed.
     """
+    result = replace(result, answers=result.answers.with_check())
     try:
         page, problem = write_page(result, directory), None
     except OSError as error:

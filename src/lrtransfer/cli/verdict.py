@@ -52,6 +52,8 @@ class VerdictCommand(Command):
     """Columns of settings whose values are judged one by one, each as a scheme."""
     maximize: bool = False
     """Take the loss for a score, of which more is better: 1 (or 100 %) minus it is judged."""
+    check: bool = False
+    """Predict every size from the others, too, and show it beside what was measured."""
     json: Json = False
 
     def run(self) -> int:
@@ -103,6 +105,7 @@ class VerdictCommand(Command):
         largest = int(runs.table.columns.size.max())
         target = options.pop("target", largest)
         answers = judge(runs.table, target=target, conditions=runs.conditions, axis=axis, **options)
+        answers = answers.with_check() if self.check else answers
         notes = (*runs.warnings, *describe_failures(answers.failures, axis=axis))
         batches = () if runs.by_batch is None else find_best_batches(runs.by_batch)
         if self.json:

@@ -24,6 +24,7 @@ from ..statistics.design import CurveKey
 from ..statistics.table import Observation, RunTable
 from .figures import Figure, draw_loss_figure, draw_optimum_figure
 from .figures.loss_view import choose_losses, draws_every_run
+from .left_out import list_left_out
 from .notation import LOSS_UNIT, format_comparison, format_loss
 from .plotly.colours import assign_colours
 from .rate_runs import group_by_rate, read_run_loss
@@ -188,6 +189,11 @@ def _fill_in(report: Report) -> dict[str, object]:
             for comparison in report.comparisons
         ],
         "optima": [make_optimum_table(table, answer) for answer in answers],
+        "left_out": [
+            (answer.scheme, [*list_left_out(answer, unit=report.unit)])
+            for answer in answers
+            if answer.left_out is not None
+        ],
         "evidence": [
             (answer.scheme, [*map(str, answer.evidence)]) for answer in answers if answer.evidence
         ],

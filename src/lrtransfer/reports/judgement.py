@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from ..statistics.answer import SchemeAnswer, axis_of
+from ..statistics.axis import AXES
 from ..statistics.transfer import Judgement
+from .left_out import describe_check, list_left_out
 from .notation import LOSS_UNIT, format_comparison, format_optimum, format_optimum_range
 from .quantities import STATUSES, list_quantities
 
@@ -37,10 +39,13 @@ def print_judgement(
         console.print(
             f"\n[bold]{escape(answer.scheme)}: {answer.verdict}[/]. {escape(answer.reason)}"
         )
+        if answer.hangs_on is not None:
+            console.print(Padding.indent(escape(f"it hangs {answer.hangs_on}"), 2))
         quantities = list_quantities(answer, target=target, unit=unit)
         lines = [f"{name}: {value}" for name, value in quantities]
         if answer.prediction is not None:
             lines.append(f"the learning rate assumes: {answer.prediction.assumption}")
+        lines += list_left_out(answer, unit=unit)
         lines += [answer.covers, *(f"would settle it: {line}" for line in answer.evidence)]
         for line in lines:
             console.print(Padding.indent(escape(line), 2))
@@ -95,5 +100,24 @@ def _scheme_document(answer: SchemeAnswer) -> dict[str, Any]:
         "drift": asdict(answer.drift) if answer.drift else None,
         "optima": [asdict(optimum) for optimum in answer.optima],
         "prediction": asdict(answer.prediction) if answer.prediction else None,
+        "hangs_on": answer.hangs_on,
+        "narrowing": (
+            {"text": str(answer.narrowing), **asdict(answer.narrowing)}
+            if answer.narrowing
+            else None
+        ),
+        "check": None if answer.left_out is None else _check_document(answer),
         "evidence": [{"text": str(e), **asdict(e)} for e in answer.evidence],
+    }
+
+
+def _check_document(answer: SchemeAnswer) -> dict[str, Any]:
+    opinion = answer.left_out
+    assert opinion is not None
+    return {
+        "text": describe_check(opinion, AXES[answer.axis]),
+        "held": opinion.held,
+        "judged": opinion.judged,
+        "median_octaves": opinion.miss,
+        "sizes": [asdict(one) for one in opinion.sizes],
     }

@@ -41,6 +41,7 @@ class Headline:
         assumption: What the rate assumes.
         size: The target.
         reason: What decided.
+        hangs_on: What it hangs on, if on anything.
         covers: What the verdict speaks of.
     """
 
@@ -53,6 +54,7 @@ class Headline:
     assumption: str | None
     size: int
     reason: str
+    hangs_on: str | None
     covers: str
 
 
@@ -124,6 +126,7 @@ def make_headline(answer: SchemeAnswer, *, target: int) -> Headline:
         assumption=None if prediction is None else prediction.assumption,
         size=target if prediction is None else prediction.size,
         reason=answer.reason,
+        hangs_on=answer.hangs_on,
         covers=answer.covers,
     )
 

@@ -7,6 +7,7 @@ never NaN. Intervals hold the truth with 95 %, but for that of a regret, which n
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from ..scaling import FloatArray
@@ -140,6 +141,56 @@ class Prediction:
     middle: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """One size predicted from the others, beside what its own runs show.
+
+    Attributes:
+        size: The size that was left out.
+        predicted: What the other sizes, fitted without it, predict; None where they cannot.
+        optimum: What was measured.
+        octaves: Middle of the prediction minus measured optimum; None where one is not known.
+        holds: Whether they lie no farther apart than their intervals, added in quadrature, reach
+            towards each other; of a bound, False where the whole prediction lies beyond it. None
+            where this cannot be told.
+        regret: What the predicted rate costs on the size's own curve.
+    """
+
+    size: int
+    predicted: Prediction | None
+    optimum: Optimum
+    octaves: float | None
+    holds: bool | None
+    regret: Regret | None
+
+
+@dataclass(frozen=True)
+class SecondOpinion:
+    """How the method does on a table of one's own: every size predicted from the others.
+
+    Attributes:
+        sizes: One entry per size, the largest first.
+    """
+
+    sizes: tuple[LeftOut, ...]
+
+    @property
+    def judged(self) -> int:
+        """How many predictions could be compared with a measured optimum."""
+        return sum(one.holds is not None for one in self.sizes)
+
+    @property
+    def held(self) -> int:
+        """How many of them held it."""
+        return sum(one.holds is True for one in self.sizes)
+
+    @property
+    def miss(self) -> float | None:
+        """Median distance in octaves; None where none is known."""
+        misses = [abs(one.octaves) for one in self.sizes if one.octaves is not None]
+        return median(misses) if misses else None
+
+
 @dataclass(frozen=True)
 class Quality:
     """Quality of a transfer on three axes, each None where the runs do not tell.
@@ -185,6 +236,25 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Narrowing:
+    """Runs that narrow the prediction's interval most for what they cost.
+
+    Attributes:
+        runs: The runs.
+        octaves: Total width of the interval now.
+        expected: Width to be expected with these runs, if optima lie where the trend has them.
+    """
+
+    runs: Evidence
+    octaves: float
+    expected: float
+
+    def __str__(self) -> str:
+        """Return what to do and what it brings."""
+        return f"{self.runs}; interval {self.octaves:.2g} -> {self.expected:.2g} octaves"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SchemeAnswer:
     """Everything that is concluded for one scheme.
 
@@ -192,7 +262,7 @@ class SchemeAnswer:
         scheme: Name of the scheme.
         verdict: Decided by the interval of the regret against the tolerance, by nothing else:
             its 95 % quantile must not exceed it ("transfers"), its 1 % quantile must ("does not
-            transfer").
+            transfer"). Never "transfers" without a learning rate for the target.
         reason: One sentence for people: what decided, or what is missing.
         covers: What the verdict speaks of, and what it does not.
         regret: Zero-shot regret at the target or the largest measured size, if it can be stated.
@@ -205,6 +275,9 @@ class SchemeAnswer:
         fits: One fitted curve per size whose optimum is `ok`.
         evidence: What would settle an open answer, the most useful first.
         axis: What is varied: sizes, here and below, are sizes along it.
+        hangs_on: What might as well have come out otherwise and would turn the verdict, in words.
+        narrowing: What would narrow the prediction most for its cost, if anything much would.
+        left_out: Every size predicted from the others, if it was asked for (`Judgement.check`).
     """
 
     scheme: str
@@ -220,6 +293,9 @@ class SchemeAnswer:
     regrets: tuple[Regret, ...] = ()
     quality: Quality = Quality()
     axis: AxisName = "width"
+    hangs_on: str | None = None
+    narrowing: Narrowing | None = None
+    left_out: SecondOpinion | None = None
 
 
 def axis_of(answers: Iterable[SchemeAnswer]) -> Axis:

@@ -43,7 +43,7 @@ def open_edges(answer: SchemeAnswer) -> tuple[tuple[int, Side], ...]:
     return tuple(sorted(sides))
 
 
-class _Proposal(NamedTuple):
+class RunProposal(NamedTuple):
     """Runs to be made at one size: at each of the rates as many as there are seeds."""
 
     action: str
@@ -81,27 +81,33 @@ def list_evidence(
         One entry per thing to be done, the most useful first.
     """
     words = AXES[axis]
-    so_far = sum(fit.columns.runs * fit.columns.size**words.cost_exponent for fit in fits)
+    so_far = sum_cost(fits, words)
     usual = max((fit.columns for fit in fits), key=lambda column: len(column.tried))
 
-    def add_size(action: str, size: int) -> _Proposal:
-        return _Proposal(action, size, usual.tried.tolist(), usual.seeds)
+    def add_size(action: str, size: int) -> RunProposal:
+        return RunProposal(action, size, usual.tried.tolist(), usual.seeds)
 
     if base is None:
         proposals = [add_size(f"add the base {words.name}'s runs", start)]
     elif destination is None:
-        proposals = [add_size("add runs", _next_size(fits, target))]
+        proposals = [add_size("add runs", choose_next_size(fits, target))]
     else:
         proposals = [proposal for fit in fits for proposal in _extend(fit)]
         if decision.verdict == "inconclusive":
             proposals += _settle(decision, base, destination)
         if not predicted and not any(_open_sides(fit.optimum) for fit in fits):
             action = f"{len(fits)} {words.plural} do not determine the target's learning rate"
-            proposals.append(add_size(f"{action}: add runs", _next_size(fits, target)))
-    return tuple(_price(proposal, scheme, words, so_far) for proposal in proposals)
+            proposals.append(add_size(f"{action}: add runs", choose_next_size(fits, target)))
+    return tuple(price_proposal(proposal, scheme, words, so_far) for proposal in proposals)
 
 
-def _price(proposal: _Proposal, scheme: str, words: Axis, so_far: int) -> Evidence:
+def sum_cost(fits: Sequence[SizeFit], words: Axis) -> int:
+    """Return what the runs so far cost, in units of a run of size 1."""
+    return sum(fit.columns.runs * fit.columns.size**words.cost_exponent for fit in fits)
+
+
+def price_proposal(proposal: RunProposal, scheme: str, words: Axis, so_far: int) -> Evidence:
+    """Return runs to be made with what they cost beside the runs so far (`sum_cost`)."""
     runs = len(proposal.rates) * max(1, proposal.seeds)
     return Evidence(
         action=f"{proposal.action} at {words.name} {proposal.size} (scheme {scheme})",
@@ -119,37 +125,37 @@ def _open_sides(optimum: Optimum) -> tuple[Side, ...]:
     return tuple(side for side, bound in bounds if bound is None)
 
 
-def _next_size(fits: Sequence[SizeFit], target: int) -> int:
+def choose_next_size(fits: Sequence[SizeFit], target: int) -> int:
     """Return a size to add: twice the largest on the way to the target, else half the smallest."""
     sizes = [fit.columns.size for fit in fits]
     return 2 * max(sizes) if 2 * max(sizes) < target else max(1, min(sizes) // 2)
 
 
-def _extend(fit: SizeFit) -> list[_Proposal]:
+def _extend(fit: SizeFit) -> list[RunProposal]:
     """Propose rates beyond the ends of those tried, or between them."""
     column = fit.columns
     size, tried, seeds = column.size, column.tried, column.seeds
     if not len(tried):
-        return [_Proposal("add learning rates: none was finished,", size, (), seeds)]
+        return [RunProposal("add learning rates: none was finished,", size, (), seeds)]
     spacing = float(np.median(np.diff(tried))) if len(tried) > 1 else 1.0
     count = max(1, round(EXTENSION / spacing))
     steps = spacing * np.arange(1, count + 1)
-    proposals: list[_Proposal] = []
+    proposals: list[RunProposal] = []
     for side in _open_sides(fit.optimum):
         low = side == "low"
         bound = f"below {format_power(tried[0])}" if low else f"above {format_power(tried[-1])}"
         rates = tried[0] - steps if low else tried[-1] + steps
         proposals.append(
-            _Proposal(f"add learning rates {bound}", size, sorted(rates.tolist()), seeds)
+            RunProposal(f"add learning rates {bound}", size, sorted(rates.tolist()), seeds)
         )
     if fit.optimum.status == "none" and not proposals:
         between = f"between {format_power(tried[0])} and {format_power(tried[-1])}"
-        halves = _halve_gaps(tried, tried[0], tried[-1], finest=0.0)
-        proposals.append(_Proposal(f"add learning rates {between}", size, halves, seeds))
+        halves = halve_gaps(tried, tried[0], tried[-1], finest=0.0)
+        proposals.append(RunProposal(f"add learning rates {between}", size, halves, seeds))
     return proposals
 
 
-def _settle(decision: Decision, base: SizeFit, destination: SizeFit) -> list[_Proposal]:
+def _settle(decision: Decision, base: SizeFit, destination: SizeFit) -> list[RunProposal]:
     """Propose what narrows the regret at the large size; open edges come first."""
     regret, best, column = decision.regret, destination.optimum, destination.columns
     rate = base.optimum.log2_lr
@@ -157,32 +163,32 @@ def _settle(decision: Decision, base: SizeFit, destination: SizeFit) -> list[_Pr
         return []
     if regret is not None and regret.outside is not None:
         action = f"add the learning rate {format_power(rate)}"
-        return [_Proposal(action, column.size, (rate,), column.seeds)]
+        return [RunProposal(action, column.size, (rate,), column.seeds)]
     if best.status != "ok":
         return []
     ends = [x for x in (best.low, best.high, rate) if x is not None]
     low, high = min(ends), max(ends)
     between = f"between {format_power(low)} and {format_power(high)}"
-    proposals: list[_Proposal] = []
-    halves = _halve_gaps(column.tried, low, high, finest=FINE_SPACING)
+    proposals: list[RunProposal] = []
+    halves = halve_gaps(column.tried, low, high, finest=FINE_SPACING)
     if halves:
         action = f"add learning rates halfway {between}"
-        proposals.append(_Proposal(action, column.size, halves, column.seeds))
+        proposals.append(RunProposal(action, column.size, halves, column.seeds))
     if column.seeds < ENOUGH_SEEDS or not proposals:
         total = max(ENOUGH_SEEDS, 2 * column.seeds)
         action = f"add seeds: {total} per learning rate {between}, {column.seeds} so far,"
-        around = _take_around(column.tried, low, high)
-        proposals.append(_Proposal(action, column.size, around, total - column.seeds))
+        around = take_around(column.tried, low, high)
+        proposals.append(RunProposal(action, column.size, around, total - column.seeds))
     return proposals
 
 
-def _halve_gaps(tried: FloatArray, low: float, high: float, *, finest: float) -> list[float]:
+def halve_gaps(tried: FloatArray, low: float, high: float, *, finest: float) -> list[float]:
     """Return the middles of gaps wider than the finest that overlap [low, high]."""
     gaps = zip(tried[:-1].tolist(), tried[1:].tolist(), strict=True)
     return [(a + b) / 2 for a, b in gaps if b > low and a < high and b - a > finest]
 
 
-def _take_around(tried: FloatArray, low: float, high: float) -> list[float]:
+def take_around(tried: FloatArray, low: float, high: float) -> list[float]:
     """Return the rates within [low, high] and the neighbour on either side."""
     first = max(0, int(np.searchsorted(tried, low, side="left")) - 1)
     last = int(np.searchsorted(tried, high, side="right")) + 1

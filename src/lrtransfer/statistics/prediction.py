@@ -57,7 +57,7 @@ def predict(
     where = locate_target(fits, size=size, axis=axis)
     if where is None:
         return None
-    low, middle, high = _take_interval(where, _count_doublings(fits, size))
+    low, middle, high = take_interval(where, list_locations(fits), size=size)
     if high - low > 2 * MOST_OCTAVES:
         return None
     curve = _choose_curve(fits, size)
@@ -92,14 +92,18 @@ def octaves_either_way(prediction: Prediction | None) -> float | None:
     return None if prediction is None else float(np.log2(prediction.high / prediction.low)) / 2
 
 
-def _count_doublings(fits: Sequence[SizeFit], size: int) -> float:
-    """Return how many doublings the target lies beyond the sizes measured."""
-    sizes = [place.size for place in list_locations(fits)]
-    return max(0.0, math.log2(size / max(sizes)), math.log2(min(sizes) / size))
+def take_interval(
+    where: NormalMixture, places: Sequence[Location], *, size: int
+) -> tuple[float, float, float]:
+    """Return the 95 % interval of the optimum about its median: low, middle, high.
 
-
-def _take_interval(where: NormalMixture, doublings: float) -> tuple[float, float, float]:
-    """Return the 95 % interval of the optimum about its median."""
+    Arguments:
+        where: Distribution of the optimum at the target.
+        places: Where the optima of the measured sizes lie.
+        size: The target.
+    """
+    sizes = [place.size for place in places]
+    doublings = max(0.0, math.log2(size / max(sizes)), math.log2(min(sizes) / size))
     low, middle, high = (where.quantile(share) for share in (TAIL, 0.5, 1 - TAIL))
     share = NEAR if doublings <= NEAR_DOUBLINGS else 1.0
     return middle + share * (low - middle), middle, middle + share * (high - middle)

@@ -150,7 +150,7 @@ def decide_transfer(
         verdict: VerdictName = "does not transfer" if costs else "inconclusive"
         return Decision(verdict, f"{rate} {gap}.")
     verdict, reason = _state_verdict(regret)
-    allowed = f"{_format_number(tolerance, regret)} is allowed"
+    allowed = f"{write_cost(tolerance, regret)} is allowed"
     return Decision(verdict, f"{rate} {reason} {where}; {allowed}.", regret)
 
 
@@ -216,17 +216,18 @@ def _state_verdict(regret: Regret) -> tuple[VerdictName, str]:
     unit = "in units of the loss" if regret.in_loss_units else "of the best loss"
     low = 0.0 if regret.low is None else regret.low
     if low > regret.tolerance:
-        return "does not transfer", f"costs at least {_format_number(low, regret)} {unit}"
+        return "does not transfer", f"costs at least {write_cost(low, regret)} {unit}"
     if regret.high is None:
-        cost = _format_number(regret.estimate, regret)
+        cost = write_cost(regret.estimate, regret)
         return "inconclusive", f"costs {cost} {unit}, or more,"
-    high = _format_number(regret.high, regret)
+    high = write_cost(regret.high, regret)
     if regret.high <= regret.tolerance:
         return "transfers", f"costs at most {high} {unit}"
-    return "inconclusive", f"costs between {_format_number(low, regret)} and {high} {unit}"
+    return "inconclusive", f"costs between {write_cost(low, regret)} and {high} {unit}"
 
 
-def _format_number(number: float, regret: Regret) -> str:
+def write_cost(number: float, regret: Regret) -> str:
+    """Return one of the numbers of a regret as people read it."""
     return f"{number:.3g}" if regret.in_loss_units else format_percent(number)
 
 

@@ -6,13 +6,13 @@ drift and prediction are reported beside it.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..errors import TableError
-from .answer import TAIL, Comparison, CurveFit, Regret, SchemeAnswer
+from .answer import TAIL, Comparison, CurveFit, Quality, Regret, SchemeAnswer, SecondOpinion
 from .axis import AXES, Axis, AxisName, check_axis, list_others
 from .compare import SchemeFits, compare
 from .curves.fit import SizeFit, fit_sizes
@@ -20,10 +20,14 @@ from .drift import fit_drift
 from .evidence import list_evidence
 from .expected import expected_regret
 from .failures import FailedRuns, exclude_failures
+from .hangs_on import say_what_it_hangs_on
+from .leave_out import leave_each_out
+from .narrowing import find_narrowing
 from .prediction import list_locations, predict
 from .quality import rate_quality
 from .regret import Decision, carry_over, decide_transfer
 from .rows import check_rows, check_sizes
+from .statement import reconcile
 from .table import LossCurve, RunTable
 
 
@@ -36,12 +40,16 @@ class Judgement(Mapping[str, SchemeAnswer]):
         comparisons: Every further scheme against the first.
         fits: What was fitted of each scheme, one per size.
         failures: Runs with finite losses that no curve explains; they count as failed.
+        curves: Runs of each scheme that its fits rest on.
+        question: What was asked; None where nothing was.
     """
 
     answers: Mapping[str, SchemeAnswer]
     comparisons: tuple[Comparison, ...]
     fits: Mapping[str, tuple[SizeFit, ...]]
     failures: tuple[FailedRuns, ...] = ()
+    curves: Mapping[str, tuple[LossCurve, ...]] = field(default_factory=dict)
+    question: "JudgeOptions | None" = None
 
     def __getitem__(self, scheme: str) -> SchemeAnswer:
         """Return the answer of a scheme."""
@@ -54,6 +62,36 @@ class Judgement(Mapping[str, SchemeAnswer]):
     def __len__(self) -> int:
         """Return the number of schemes."""
         return len(self.answers)
+
+    def check(self) -> dict[str, SecondOpinion]:
+        """Return, for every scheme, how well each size is predicted by the others.
+
+        All other sizes are fitted anew for each, which takes longer than the answer itself did.
+        """
+        question = self.question
+        if question is None:
+            return {}
+        with threadpool_limits(limits=1, user_api="blas"):
+            return {
+                scheme: leave_each_out(
+                    curves,
+                    self.fits[scheme],
+                    tolerance=question.tolerance,
+                    absolute=question.absolute,
+                    seed=question.seed,
+                    axis=question.axis,
+                )
+                for scheme, curves in self.curves.items()
+            }
+
+    def with_check(self) -> "Judgement":
+        """Return the same judgement, its answers with that second opinion (`left_out`)."""
+        opinions = self.check()
+        answers = {
+            scheme: replace(answer, left_out=opinions.get(scheme))
+            for scheme, answer in self.answers.items()
+        }
+        return replace(self, answers=answers)
 
 
 def judge(
@@ -103,7 +141,7 @@ def judge(
         >>> answer.verdict, answer.regret.size, round(answer.drift.estimate, 1)
         ('transfers', 128, 0.0)
     """
-    question = _Question(
+    question = JudgeOptions(
         target=target,
         base=base,
         tolerance=tolerance if absolute_tolerance is None else absolute_tolerance,
@@ -129,11 +167,11 @@ def judge(
             for scheme in curves
         }
         comparisons = compare(of_schemes, absolute_tolerance=absolute_tolerance, axis=question.axis)
-    return Judgement(answers, comparisons, fits, failures)
+    return Judgement(answers, comparisons, fits, failures, curves, question)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Question:
+class JudgeOptions:
     """Options of `judge`: what is asked of every scheme."""
 
     target: int
@@ -168,45 +206,44 @@ def _read_curves(
     return curves, tuple(failures)
 
 
-def _answer(question: _Question, scheme: str, fits: tuple[SizeFit, ...]) -> SchemeAnswer:
+def _answer(question: JudgeOptions, scheme: str, fits: tuple[SizeFit, ...]) -> SchemeAnswer:
     optima = tuple(fit.optimum for fit in fits)
     by_size = {fit.columns.size: fit for fit in fits}
     start = question.find_base(fits)
     base, destination = by_size.get(start), _find_destination(by_size, start, question.target)
     decision = _decide_scheme(scheme, base, destination, question, start=start)
-    prediction = predict(fits, size=question.target, axis=question.axis, seed=question.seed)
-    used = None if base is None else carry_over(base)
-    rng = np.random.default_rng([question.seed, len(fits)])
+    predicted = predict(fits, size=question.target, axis=question.axis, seed=question.seed)
+    stated, prediction = reconcile(
+        decision, predicted, fits, target=question.target, words=question.words
+    )
+    evidence = list_evidence(
+        scheme,
+        fits,
+        decision,
+        base=base,
+        destination=destination,
+        start=start,
+        target=question.target,
+        predicted=prediction is not None,
+        axis=question.axis,
+    )
     return SchemeAnswer(
         scheme=scheme,
-        verdict=decision.verdict,
-        reason=decision.reason,
+        verdict=stated.verdict,
+        reason=stated.reason,
         covers=_describe_coverage(sorted(by_size), question),
         regret=decision.regret,
         regrets=_list_regrets(base, fits, question),
-        quality=rate_quality(
-            used,
-            fits,
-            tolerance=question.tolerance,
-            rng=rng,
-            absolute=question.absolute,
-            axis=question.axis,
-        ),
+        quality=_rate_quality(base, fits, question),
         drift=fit_drift(list_locations(fits), axis=question.axis),
         optima=optima,
         prediction=prediction,
         fits=tuple(_take_band(fit) for fit in fits if fit.optimum.status == "ok"),
-        evidence=list_evidence(
-            scheme,
-            fits,
-            decision,
-            base=base,
-            destination=destination,
-            start=start,
-            target=question.target,
-            predicted=prediction is not None,
-            axis=question.axis,
+        evidence=evidence,
+        hangs_on=say_what_it_hangs_on(
+            decision, base, destination, evidence=evidence, words=question.words
         ),
+        narrowing=find_narrowing(scheme, fits, prediction, axis=question.axis),
         axis=question.axis,
     )
 
@@ -217,8 +254,19 @@ def _find_destination(by_size: dict[int, SizeFit], base: int, target: int) -> Si
     return others.get(target, others.get(max(by_size)))
 
 
+def _rate_quality(base: SizeFit | None, fits: Sequence[SizeFit], question: JudgeOptions) -> Quality:
+    return rate_quality(
+        None if base is None else carry_over(base),
+        fits,
+        tolerance=question.tolerance,
+        rng=np.random.default_rng([question.seed, len(fits)]),
+        absolute=question.absolute,
+        axis=question.axis,
+    )
+
+
 def _list_regrets(
-    base: SizeFit | None, fits: Sequence[SizeFit], question: _Question
+    base: SizeFit | None, fits: Sequence[SizeFit], question: JudgeOptions
 ) -> tuple[Regret, ...]:
     """Return what the base's optimum costs at other sizes, and is expected to at the target."""
     if base is None:
@@ -245,7 +293,7 @@ def _decide_scheme(
     scheme: str,
     base: SizeFit | None,
     destination: SizeFit | None,
-    question: _Question,
+    question: JudgeOptions,
     *,
     start: int,
 ) -> Decision:
@@ -256,7 +304,7 @@ def _decide_scheme(
     return Decision("inconclusive", f"Scheme {scheme} has no runs at {missing}.")
 
 
-def _decide_pair(base: SizeFit, destination: SizeFit, question: _Question) -> Decision:
+def _decide_pair(base: SizeFit, destination: SizeFit, question: JudgeOptions) -> Decision:
     used = carry_over(base)
     if used is None:
         where = f"{question.words.name} {base.columns.size}".capitalize()
@@ -272,7 +320,7 @@ def _decide_pair(base: SizeFit, destination: SizeFit, question: _Question) -> De
     )
 
 
-def _describe_coverage(sizes: Sequence[int], question: _Question) -> str:
+def _describe_coverage(sizes: Sequence[int], question: JudgeOptions) -> str:
     target, words = question.target, question.words
     within = sizes[0] <= target <= sizes[-1]
     beyond = "" if within else f" the target {words.name} {target} itself;"
@@ -293,7 +341,7 @@ def _take_band(fit: SizeFit) -> CurveFit:
     return CurveFit(size=fit.columns.size, log2_lr=x[within], loss=middle, low=low, high=high)
 
 
-def _check_options(question: _Question) -> None:
+def _check_options(question: JudgeOptions) -> None:
     target, words = question.target, question.words
     if target <= 0:
         raise TableError(
