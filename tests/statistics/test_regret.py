@@ -1,16 +1,23 @@
 """What decides, what refuses, and that a verdict never contradicts its interval."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lrtransfer.scaling import FloatArray
-from lrtransfer.statistics.answer import Optimum
+from lrtransfer.statistics.answer import Optimum, OptimumStatus
+from lrtransfer.statistics.curves.curve import find_minima
 from lrtransfer.statistics.curves.fit import SizeFit, fit_sizes
+from lrtransfer.statistics.curves.optimum import allow_corner
 from lrtransfer.statistics.regret import (
+    DEPTH,
+    FINE_RATES,
     Decision,
     RateUsed,
     carry_over,
     decide_transfer,
+    draw_depths,
     draw_regrets,
 )
 from lrtransfer.statistics.simulation import simulate
@@ -82,12 +89,12 @@ def test_looks_share_the_error_of_one() -> None:
         for looks in (1, 10)
     )
     assert fit.draws is not None
-    draws = draw_regrets(used, fit.draws)
+    draws, depths = draw_regrets(used, fit.draws), draw_depths(fit.draws)
     assert once is not None
     assert often is not None
     for regret, low, high in ((once, 0.01, 0.95), (often, 0.001, 0.995)):
         assert regret.low == np.quantile(draws, low, method="inverted_cdf")
-        assert regret.high == np.quantile(draws, high, method="inverted_cdf")
+        assert regret.high == np.quantile(draws + depths, high, method="inverted_cdf")
 
 
 def test_rate_that_diverges_does_not_transfer() -> None:
@@ -127,14 +134,48 @@ def test_edge_can_only_bring_bad_news() -> None:
     assert good.verdict == "inconclusive"
 
 
-def test_four_rates_can_only_bring_bad_news() -> None:
-    loss = [[3.5, 3.0, 3.1, 3.9], [3.51, 3.01, 3.11, 3.91], [3.5, 3.0, 3.1, 3.9]]
-    fit = fitted(loss)
-    good = ruled(-8.0, fit, tolerance=0.1)
+def test_too_few_rates_can_only_bring_bad_news() -> None:
+    losses = np.array([3.5, 3.0, 3.1, 3.9]) + np.array([[0.0], [0.01], [0.0]])
+    few, enough = fitted(losses[:, : FINE_RATES - 1]), fitted(losses[:, :FINE_RATES])
+    assert ruled(-8.0, enough, tolerance=0.2).verdict == "transfers"
+    good = ruled(-8.0, few, tolerance=0.2)
     assert good.verdict == "inconclusive"
     assert good.regret is not None
     assert good.regret.high is None
-    assert ruled(-6.0, fit).verdict == "does not transfer"
+    assert ruled(-9.0, few).verdict == "does not transfer"
+
+
+def test_a_corner_may_be_as_much_lower_as_the_curve_rises_beside_it() -> None:
+    # A parabola rises by c² / 16 to both sides of its minimum, c octaves away.
+    x = np.linspace(-9, -1, 401)
+    (rough,) = fit_sizes([LossCurve(512, np.arange(-9.0, 0), parabola())])
+    assert rough.draws is not None
+    best = np.linspace(-5.2, -4.8, 20)
+    draws = replace(
+        rough.draws,
+        log2_lr=x,
+        loss=3 + (x - best[:, None]) ** 2 / 16,
+        kinks=np.full(20, np.nan),
+        rough=1.0,
+    )
+    low, high = np.quantile(best, (0.025, 0.975))
+    corner = allow_corner(draws, float(low), float(high))
+    depth = DEPTH * corner**2 / 16
+    np.testing.assert_allclose(draw_depths(draws, in_loss_units=True), depth, rtol=0.01)
+    np.testing.assert_allclose(draw_depths(draws), depth / rough.columns.best_loss, rtol=0.01)
+
+
+def test_what_the_true_optimum_costs_is_stated_beside_the_rate_used() -> None:
+    fit = fitted(parabola(noise=0.03))
+    assert fit.draws is not None
+    spread = np.random.default_rng(0).normal(-5, 1, len(fit.draws.loss))
+    used = RateUsed(size=64, log2_lr=-5.0, low=-5.0, high=-5.0, draws=spread)
+    regret = decide_transfer(used, fit, tolerance=0.01, at_target=True).regret
+    assert regret is not None
+    # 95 % of the squares of a standard normal number lie below 3.84.
+    assert regret.high_of_optimum == pytest.approx(3.84 / 48, rel=0.25)
+    assert regret.high is not None
+    assert regret.high < 0.01
 
 
 def test_bounded_rate_is_bad_when_all_it_may_be_is_bad() -> None:
@@ -148,15 +189,29 @@ def test_bounded_rate_is_bad_when_all_it_may_be_is_bad() -> None:
     assert decision.regret.high is None
 
 
-def test_rate_used() -> None:
-    assert carry_over(
-        Optimum(size=64, log2_lr=-5.0, low=-5.5, high=-4.5, status="ok")
-    ) == RateUsed.exactly(64, -5.0)
-    assert carry_over(
-        Optimum(size=64, log2_lr=-3.0, low=-4.0, high=None, status="edge")
-    ) == RateUsed(size=64, log2_lr=-3.0, low=-4.0, high=INF)
-    assert carry_over(Optimum(size=64, log2_lr=-3.0, low=None, high=None, status="edge")) is None
-    assert carry_over(Optimum(size=64, log2_lr=None, low=None, high=-3.0, status="none")) is None
+def carried(
+    x: float | None, low: float | None, high: float | None, status: OptimumStatus
+) -> object:
+    optimum = Optimum(size=64, log2_lr=x, low=low, high=high, status=status)
+    return carry_over(replace(fitted(parabola()), optimum=optimum))
+
+
+def test_the_rate_used_of_an_optimum_is_its_estimate_with_the_minima_it_may_be() -> None:
+    fit = fitted(parabola())
+    used = carry_over(fit)
+    assert used is not None
+    assert fit.draws is not None
+    assert (used.size, used.low, used.log2_lr, used.high) == (512, *3 * (fit.optimum.log2_lr,))
+    assert used.exact
+    np.testing.assert_array_equal(used.draws, find_minima(fit.draws))
+
+
+def test_the_rate_used_of_a_bound_is_all_that_it_leaves() -> None:
+    assert carried(-3.0, -4.0, None, "edge") == RateUsed(size=64, log2_lr=-3.0, low=-4.0, high=INF)
+    assert carried(-3.0, None, -2.0, "edge") == RateUsed(size=64, log2_lr=-3.0, low=-INF, high=-2.0)
+    assert carried(-3.0, None, None, "edge") is None
+    assert carried(None, None, -3.0, "none") is None
+    assert carry_over(fitted([[INF, 3.0, INF]])) is None
 
 
 def test_regret_is_never_negative_and_zero_at_the_minimum() -> None:

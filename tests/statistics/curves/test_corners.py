@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lrtransfer.scaling import FloatArray
 from lrtransfer.statistics.curves.corners import CORNER_KINDS, list_corners, weigh_corners
 
 TRIED = np.arange(-9.0, -1.0)
@@ -40,16 +41,16 @@ def test_a_place_never_leaves_its_cell() -> None:
 
 def test_the_gain_is_a_ratio_of_densities() -> None:
     rng = np.random.default_rng(1)
-    root = np.tril(rng.standard_normal((5, 5))) + 3 * np.eye(5)
+    root = (np.tril(rng.standard_normal((5, 5))) + 3 * np.eye(5)).astype(np.float64)
     features, rest = rng.standard_normal((5, 1, 2)), rng.standard_normal(5)
     variances = np.array([[[0.5, 0.2], [2.0, 0.1]]])
 
-    def density(covariance: np.ndarray) -> float:
+    def density(covariance: FloatArray) -> float:
         log_det = np.linalg.slogdet(covariance)[1]
         return float(-(log_det + rest @ np.linalg.solve(covariance, rest)) / 2)
 
-    whitened = np.linalg.solve(root, features.reshape(5, 2)).reshape(5, 1, 2)
-    gain = weigh_corners(whitened, np.linalg.solve(root, rest), variances)
+    inverse = np.linalg.inv(root).astype(np.float64)
+    gain = weigh_corners((inverse @ features[:, 0])[:, None], inverse @ rest, variances)
     plain = root @ root.T
     for height in range(2):
         spread = features[:, 0] @ np.diag(variances[0, height]) @ features[:, 0].T

@@ -80,7 +80,7 @@ def rate(
     sigma = NOISES[noise] * growth * data.scale
     residuals = -(columns.squares / (2 * sigma**2)).sum() - columns.dof @ np.log(sigma)
     jacobian = np.log(rule.slope(data.u)).sum()
-    return density(z - mean, covariance + own + extra) + jacobian + float(residuals)
+    return density(z - mean, covariance + own + extra) + float(jacobian + residuals)
 
 
 @pytest.mark.parametrize("bend", range(len(BENDS)))
