@@ -49,7 +49,7 @@ class Optimum:
         low: Lower end of the 95 % interval of x*; None where there is no lower bound.
         high: Upper end; None where there is no upper bound.
         status: `ok`; `edge` when the lowest loss lies at the end of the rates tried, so that
-            only a bound is known; `none` when fewer than three rates gave a finite loss.
+            only a bound is known; `none` when fewer than two rates gave a finite loss.
     """
 
     size: int
