@@ -22,7 +22,6 @@ from ...statistics.design import (
 from ...statistics.evidence import open_edges
 from ...statistics.notation import format_power
 from ...statistics.prediction import octaves_either_way
-from ...statistics.regret import FINE_RATES
 from ...statistics.transfer import Judgement
 from ...statistics.trend import weigh_sizes
 from ...study.search import AdaptiveSearch
@@ -32,7 +31,7 @@ from ..plan import GridPoint, Plan
 from .design import Proposal
 from .edges import explain_edge, list_beyond, list_indices
 
-COARSE = 2.0  # octaves between the rates of the first round, at most
+COARSE, FIRST_RATES = 2.0, 5  # the first round: octaves between rates at most, and rates at least
 # Rounds, at most. The verdict's error is shared between its looks, so that they are few; how narrow
 # a prediction is says nothing of where it lies, so that it may be looked at often.
 ROUNDS = {"regret": 10, "octaves": 24}
@@ -66,7 +65,7 @@ class AdaptiveDesign:
         lattice = self.search.lattice
         indices = lattice.indices()
         octaves = (len(indices) - 1) / lattice.per_octave
-        count = min(len(indices), max(FINE_RATES, math.ceil(octaves / COARSE) + 1))
+        count = min(len(indices), max(FIRST_RATES, math.ceil(octaves / COARSE) + 1))
         spread = [indices[round(i * (len(indices) - 1) / (count - 1))] for i in range(count)]
         points = tuple(GridPoint(index, 0) for index in spread)
         plan = {
