@@ -3,7 +3,9 @@ r"""What a verdict hangs on: what might as well have come out otherwise, and wou
 - **The draws.** Curves are drawn at random, D of them, so that a quantile of the regret has a Monte
   Carlo error. With :math:`r_{(k)}` the ordered draws, the q-quantile lies between
   :math:`r_{(l)}` and :math:`r_{(u)}` with 95 %, where l and u are the 2.5 % and 97.5 % quantiles of
-  Binomial(D, q). If that interval holds the tolerance, other draws may give another verdict.
+  Binomial(D, q). The rate used, a median of drawn minima, has such an error, too. If the interval,
+  taken at the rate and widened to the quantile at the ends of that error, holds the tolerance,
+  other draws may give another verdict.
 - **The rate used.** It is an estimate of the base's optimum, and another sweep may find another.
 - **The interval.** An open verdict hangs on the end of the interval that lies on the other side of
   the tolerance than the estimate.
@@ -23,7 +25,15 @@ from .answer import Evidence, Regret, VerdictName
 from .axis import Axis
 from .curves.fit import SizeFit
 from .notation import format_power
-from .regret import Decision, carry_over, draw_depths, draw_regrets, may_be_best, write_cost
+from .regret import (
+    Decision,
+    RateUsed,
+    carry_over,
+    draw_depths,
+    draw_regrets,
+    may_be_best,
+    write_cost,
+)
 
 BEYOND = 0.025  # share of the Monte Carlo distribution beyond either end
 
@@ -105,15 +115,19 @@ def _name_draws(
     used, draws = carry_over(base), destination.draws
     if used is None or draws is None or regret.outside is not None:
         return
-    costs = draw_regrets(used, draws, in_loss_units=regret.in_loss_units)
-    most = costs + draw_depths(draws, in_loss_units=regret.in_loss_units)
+    depths = draw_depths(draws, in_loss_units=regret.in_loss_units)
+    costs = [
+        draw_regrets(rate, draws, in_loss_units=regret.in_loss_units) for rate in _vary_rate(used)
+    ]
     ends = []
     if verdict == "transfers" or (verdict == "inconclusive" and regret.high is not None):
-        ends.append((regret.high_quantile, most))
+        ends.append((regret.high_quantile, [cost + depths for cost in costs]))
     if verdict == "does not transfer" or not may_be_best(used, destination.optimum):
         ends.append((regret.low_quantile, costs))
-    for share, drawn in ends:
-        low, high = bound_quantile(drawn, share)
+    for share, (drawn, *others) in ends:
+        quantiles = [float(np.quantile(one, share, method="inverted_cdf")) for one in others]
+        bounds = (*bound_quantile(drawn, share), *quantiles)
+        low, high = min(bounds), max(bounds)
         if low <= regret.tolerance < high:
             between = f"{write_cost(max(low, 0.0), regret)} and {write_cost(high, regret)}"
             yield (
@@ -121,6 +135,15 @@ def _name_draws(
                 f"{between}, for all that {len(drawn)} draws can tell, and "
                 f"{write_cost(regret.tolerance, regret)} is allowed"
             )
+
+
+def _vary_rate(used: RateUsed) -> list[RateUsed]:
+    """Return the rate used, and where other draws might have had it."""
+    if not used.exact or used.draws is None:
+        return [used]
+    ends = bound_quantile(used.draws, 0.5)
+    shifts = [end - float(np.median(used.draws)) for end in ends if math.isfinite(end)]
+    return [used, *(RateUsed.exactly(used.size, used.log2_lr + shift) for shift in shifts)]
 
 
 def _name_optimum(
@@ -133,11 +156,11 @@ def _name_optimum(
         return
     if worst is not None and worst <= regret.tolerance:
         return
-    cost = "may diverge" if worst is None else f"costs up to {write_cost(worst, regret)}"
+    cost = "might diverge" if worst is None else f"would cost up to {write_cost(worst, regret)}"
     yield (
         f"on the rate used: it holds for {format_power(regret.log2_lr)} as it stands; the optimum "
-        f"of {words.name} {optimum.size} is known to ± {(high - low) / 2:.2g} octave only, and at "
-        f"its far end {cost}"
+        f"of {words.name} {optimum.size} is known to ± {(high - low) / 2:.2g} octaves only, and in "
+        f"its place {cost}"
     )
 
 
