@@ -201,7 +201,8 @@ def format_prediction_range(prediction: Prediction) -> str:
     """Return the 95 % predictive interval.
 
     Example:
-        >>> prediction = Prediction(size=4096, lr=0.014, low=2**-7, high=0.022, assumption="")
+        >>> prediction = Prediction(size=4096, lr=0.014, middle=0.014, low=2**-7, high=0.022,
+        ...                         assumption="")
         >>> format_prediction_range(prediction)
         '0.00781 to 0.0220'
     """
@@ -212,7 +213,8 @@ def format_prediction(prediction: Prediction) -> str:
     """Return the learning rate for the target with its predictive interval.
 
     Example:
-        >>> prediction = Prediction(size=4096, lr=0.014, low=2**-7, high=0.022, assumption="")
+        >>> prediction = Prediction(size=4096, lr=0.014, middle=0.014, low=2**-7, high=0.022,
+        ...                         assumption="")
         >>> format_prediction(prediction)
         '0.0140 = 2^-6.16 (95 % CI 0.00781 to 0.0220)'
     """

@@ -129,7 +129,8 @@ def _name_draws(
         bounds = (*bound_quantile(drawn, share), *quantiles)
         low, high = min(bounds), max(bounds)
         if low <= regret.tolerance < high:
-            between = f"{write_cost(max(low, 0.0), regret)} and {write_cost(high, regret)}"
+            most = write_cost(high, regret) if math.isfinite(high) else "more than can be said"
+            between = f"{write_cost(max(low, 0.0), regret)} and {most}"
             yield (
                 f"on the random draws: the {100 * share:.3g} % quantile of the regret lies between "
                 f"{between}, for all that {len(drawn)} draws can tell, and "

@@ -135,6 +135,23 @@ def test_height_is_that_of_the_valley_not_of_a_steep_side() -> None:
     assert reduced(loss).height == pytest.approx(np.quantile(loss, 0.6) - 3.0)
 
 
+def test_rates_at_which_seeds_scatter_more_are_noisier() -> None:
+    rng = np.random.default_rng(0)
+    scale = np.array([0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 1.0])
+    valley = np.array([0.4, 0.2, 0.0, 0.1, 0.3, 0.6, 2.0])
+    noisy = reduced((3 + valley + scale * rng.standard_normal((5, 7))).tolist()).unrest
+    np.testing.assert_array_equal(noisy[:6], 1.0)
+    assert 30 < noisy[6] < 300  # a hundred, from four degrees of freedom
+    even = reduced((3 + valley + 0.01 * rng.standard_normal((5, 7))).tolist()).unrest
+    np.testing.assert_array_equal(even, 1.0)
+
+
+def test_two_runs_that_agree_by_chance_make_no_other_rate_noisy() -> None:
+    # One repeated run, of the lowest rate, to the last digit: no noise is known in the valley.
+    rows = [[1.2, 1.0, 1.1, 1.3], [NAN, 1.0, NAN, 1.4]]
+    np.testing.assert_array_equal(reduced(rows).unrest, 1.0)
+
+
 def test_only_rates_far_from_the_lowest_are_thinned() -> None:
     x = np.arange(-14.0, 0.1, 0.25)
     full = reduce_runs(LossCurve(size=64, log2_lr=x, loss=(3 + (x + 6) ** 2)[None]))

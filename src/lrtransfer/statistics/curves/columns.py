@@ -28,7 +28,8 @@ OFFSET_VARIANCE = 1e4
 LEAST_WEIGHT = 0.01  # root of the least weight of a column
 # How many times larger than in the valley the variance between seeds must be at a rate for its runs
 # to be taken for noisier: with three seeds that happens by chance to one rate of a hundred.
-NOISIER = 6.0
+NOISIER, NOISIEST = 6.0, 1e4  # and the most that counts
+LEAST_DOF = 2.0  # of the valley, for a comparison
 # Many rates far from the lowest say little of it, and cost time as the cube of their number.
 MANY = 16  # rates from which those far away are thinned
 FAR, SPARSE = 2.5, 1.0  # octaves from the lowest that are far, and least between rates there
@@ -85,10 +86,13 @@ class Columns:
         """How many times noisier runs are than in the valley, where seeds show it; else 1, (K,)."""
         valley = self.loss <= np.quantile(self.loss, VALLEY)
         dof = float(self.dof[valley].sum())
-        usual = float(self.squares[valley].sum()) / dof if dof else 0.0
-        own = self.squares / np.maximum(self.dof, np.finfo(np.float64).tiny)
-        noisier = (self.dof > 0) & ~valley & (usual > 0) & (own > NOISIER * usual)
-        return np.sqrt(np.where(noisier, own, 1.0) / np.where(noisier, usual, 1.0))
+        usual = float(self.squares[valley].sum()) / max(dof, 1.0)
+        ratio = np.ones_like(self.loss)
+        known = ~valley & (self.dof >= 1)
+        if dof >= LEAST_DOF and usual > 0:
+            ratio[known] = self.squares[known] / self.dof[known] / usual
+        noisier: FloatArray = np.where(ratio > NOISIER, np.minimum(ratio, NOISIEST), 1.0)
+        return np.sqrt(noisier)
 
     @property
     def height(self) -> float:

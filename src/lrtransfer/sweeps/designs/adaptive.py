@@ -101,7 +101,7 @@ class AdaptiveDesign:
             >>> judgement = judge(table, target=256, looks=design.looks)
             >>> reason = design.next(plan, judgement, round=1).reasons[0]
             >>> reason.partition(", expected to narrow")[0]
-            'mup, width 128: 2^-6.5 with seed 0'
+            'base, width 32: 2^-5 with seed 0'
         """
         still_open = [name for name, answer in judgement.items() if not self._is_settled(answer)]
         if not still_open:
