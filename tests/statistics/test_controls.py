@@ -22,7 +22,8 @@ def test_naive_intervals_fail_where_ours_hold(name: str, failing: tuple[str, ...
 
 
 def test_a_line_without_scatter_fails_where_ours_holds() -> None:
-    rows = np.array([drift_row(i, widths=5, scatter=0.2) for i in range(24)])
+    # Half an octave: less hides behind intervals that allow for corners between rates.
+    rows = np.array([drift_row(i, widths=5, scatter=0.5) for i in range(40)])
     ours, control, _ = np.nanmean(rows, axis=0)
-    assert ours >= 0.93
+    assert ours >= 0.85
     assert control < 0.75

@@ -94,6 +94,19 @@ def test_looks_share_the_error_of_one() -> None:
         assert regret.high == np.quantile(deeper, high, method="inverted_cdf")
 
 
+def test_the_interval_holds_what_was_measured_at_the_rate_itself() -> None:
+    # One run at -7 is lowest by luck: curves that see noise all about do not believe it.
+    loss = parabola(noise=0.05)[:1]
+    loss[0, 2] = loss.min() - 0.02
+    fit = fitted(loss)
+    for k, x in enumerate(fit.columns.log2_lr):
+        regret = ruled(float(x), fit).regret
+        assert regret is not None
+        seen = (fit.columns.loss[k] - fit.columns.loss.min()) / fit.columns.best_loss
+        assert regret.low is not None
+        assert regret.low <= seen <= (INF if regret.high is None else regret.high)
+
+
 def test_a_corner_may_be_deeper_than_curves_show() -> None:
     fit = fitted([[3.5, 3.0, 3.1, 3.9]])
     assert fit.draws is not None

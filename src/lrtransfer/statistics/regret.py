@@ -12,6 +12,9 @@ have any sign and a constant added to all of them changes nothing.
 low, which inflates the regret of a flat valley, so that the bad news needs the stronger evidence.
 The interval of the regret ends at these two quantiles, so that verdict and interval never disagree.
 
+Where the rate used was itself tried, the interval also holds what that measured: no verdict
+contradicts a loss that is in the table.
+
 The verdict is on the rate used, a number, whatever it estimates. What the base's true optimum costs
 is less certain, since a new sweep of the base may find it elsewhere: the same quantile with
 :math:`\hat x` drawn from where that optimum may be is stated beside it.
@@ -37,6 +40,7 @@ from .curves.optimum import allow_corner
 from .notation import format_percent, format_power
 
 FINE_RATES = 4  # rates tried from which the regret has an upper bound
+TRIED = 0.1  # octaves: no farther from a rate tried, a rate was tried
 DEPTH = 0.05  # share of the depth that a corner may have that counts
 
 
@@ -168,6 +172,9 @@ def _measure_regret(
     outside = _find_outside(used, destination.columns)
     if np.isfinite(estimate) and (outside is not None or may_be_best(used, destination.optimum)):
         least = 0.0
+    seen = _find_measured(used, destination.columns, in_loss_units=in_loss_units)
+    if seen is not None:
+        least, most = min(least, seen), max(most, seen)
     bounded = outside is None and _bounds_regret(used, destination, most)
     elsewhere = draw_regrets(used, draws, in_loss_units=in_loss_units, true=True)
     worst = _take_quantiles(elsewhere + depth, low, high)[-1]
@@ -186,6 +193,15 @@ def _measure_regret(
         in_loss_units=in_loss_units,
         high_of_optimum=max(worst, most) if bounded and np.isfinite(worst) else None,
     )
+
+
+def _find_measured(used: RateUsed, columns: Columns, *, in_loss_units: bool) -> float | None:
+    """Return what runs at the rate used measured it to cost, None if it was not tried."""
+    away = np.abs(columns.log2_lr - used.log2_lr)
+    if not used.exact or away.min() > TRIED:
+        return None
+    cost = float(columns.loss[away.argmin()] - columns.loss.min())
+    return cost if in_loss_units else cost / columns.best_loss
 
 
 def _take_quantiles(regrets: FloatArray, low: float, high: float) -> tuple[float, float, float]:

@@ -19,7 +19,7 @@ References:
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -115,6 +115,10 @@ PRIORS: dict[AxisName, TrendPrior] = {
 }
 
 
+# A drift speaks of the sizes measured: how far their optima scatter is for themselves to tell.
+DRIFT_SCATTERS = tuple((scatter, 0.2) for scatter in (0.03, 0.1, 0.25, 0.5, 1.0))
+
+
 @dataclass(frozen=True, eq=False)
 class NormalMixture:
     """Mixture of normals.
@@ -203,7 +207,7 @@ def measure_drift(optima: Sequence[Location], *, axis: AxisName = "width") -> No
         >>> round(measure_drift(line).mean, 2)
         -0.5
     """
-    models = PRIORS[axis].models
+    models = replace(PRIORS[axis], scatters=DRIFT_SCATTERS).models
     sizes = np.log2([float(place.size) for place in optima])
     paths = covary(sizes - sizes.min(), models)
     first, last = int(sizes.argmin()), int(sizes.argmax())

@@ -142,8 +142,12 @@ def test_rates_at_which_seeds_scatter_more_are_noisier() -> None:
     noisy = reduced((3 + valley + scale * rng.standard_normal((5, 7))).tolist()).unrest
     np.testing.assert_array_equal(noisy[:6], 1.0)
     assert 30 < noisy[6] < 300  # a hundred, from four degrees of freedom
-    even = reduced((3 + valley + 0.01 * rng.standard_normal((5, 7))).tolist()).unrest
-    np.testing.assert_array_equal(even, 1.0)
+    # Without a difference, F(4, 24) exceeds six at one rate of six hundred.
+    even = [
+        reduced((3 + valley + 0.01 * rng.standard_normal((5, 7))).tolist()).unrest
+        for _ in range(40)
+    ]
+    assert np.mean(np.array(even) > 1) < 0.02
 
 
 def test_two_runs_that_agree_by_chance_make_no_other_rate_noisy() -> None:
