@@ -27,7 +27,8 @@ def count_flips(studies: int) -> Counter[tuple[bool, bool]]:
     for number in range(studies):
         name = _NAMES[number % len(_NAMES)]
         rng = np.random.default_rng(_FIRST + number)
-        path = rng.uniform(0.2, 0.6) * np.arange(3)
+        slope = float(rng.uniform(0.2, 0.6))
+        path = [slope * doubling for doubling in range(3)]
         table = simulate_study(name, path=path, rng=rng, regime=_REGIME).table
         answers = [judge(table, target=4 * SMALLEST, seed=seed)[name] for seed in range(_SEEDS)]
         flips = len({answer.verdict for answer in answers}) > 1

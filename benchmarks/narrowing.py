@@ -61,8 +61,9 @@ def _add_runs(
     measured = {curve.size: curve for curve in study}
     if runs.size not in measured:
         return [*study, _take_study(source)]
-    added = np.isclose(source.log2_lr[:, None], runs.log2_lr).any(axis=1)
-    tried = np.arange(len(added)) % 2 == 0
+    near = np.isclose(source.log2_lr[:, None], np.array(runs.log2_lr))
+    added = np.any(near, axis=1)
+    tried = np.arange(len(source.log2_lr)) % 2 == 0
     loss = np.where([tried, added & tried], source.loss, np.nan)
     loss[0, added] = source.loss[0, added]
     kept = tried | added
