@@ -36,7 +36,7 @@ def test_all_say_it_in_the_same_words() -> None:
     assert f"it hangs {answer.hangs_on}\n" in terminal
     assert f"It hangs {answer.hangs_on}." in page
     assert f"It hangs {answer.hangs_on}." in notebook
-    assert f"what would narrow it most for its cost: {answer.narrowing}" in terminal
+    assert f"what would sharpen it most for its cost: {answer.narrowing}" in terminal
     assert str(answer.narrowing) in page
     document = judgement_document(judgement, notes=())["schemes"]["mup"]
     assert document["hangs_on"] == answer.hangs_on

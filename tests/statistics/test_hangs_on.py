@@ -104,4 +104,4 @@ def test_an_open_verdict_names_the_end_that_is_across(end: str) -> None:
     assert still.verdict == "inconclusive"
     assert still.hangs_on is not None
     assert f"on the {end} end of the regret" in still.hangs_on
-    assert still.hangs_on.endswith(f"what narrows it: {still.evidence[0].action}")
+    assert still.hangs_on.endswith(f"what sharpens it: {still.evidence[0].action}")

@@ -33,7 +33,7 @@ def list_quantities(answer: SchemeAnswer, *, target: int, unit: str) -> Iterator
         "cannot be said from these runs" if prediction is None else format_prediction(prediction),
     )
     if answer.narrowing is not None:
-        yield "what would narrow it most for its cost", str(answer.narrowing)
+        yield "what would sharpen it most for its cost", str(answer.narrowing)
     decisive = () if answer.regret is None else (answer.regret,)
     for regret in answer.regrets or decisive:
         name = "regret" if regret.measured else "regret expected"

@@ -181,4 +181,4 @@ def _name_end(verdict: VerdictName, regret: Regret, evidence: Sequence[Evidence]
             f"on the lower end of the regret, {write_cost(regret.low, regret)}: the estimate, "
             f"{estimate}, lies beyond the {allowed}"
         )
-    yield f"{line}; what narrows it: {evidence[0].action}" if evidence else line
+    yield f"{line}; what sharpens it: {evidence[0].action}" if evidence else line
