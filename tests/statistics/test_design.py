@@ -59,7 +59,19 @@ def test_one_run_of_a_new_seed_tells_its_own_shift_alone() -> None:
 
     assert after((-7.0,), 1) == pytest.approx(before, rel=0.02)
     assert after((-7.0,), 0) < 0.95 * before
-    assert after((-8.0, -7.0, -6.0), 1) < 0.9 * before
+    assert after((-8.0, -7.5, -7.0), 1) < 0.9 * before
+
+
+def test_runs_of_a_new_seed_tell_differences_up_to_their_noise() -> None:
+    state = wide_state()
+    curves = module._thin(state.draws)
+    addition = Addition(key=WIDE, log2_lr=(-8.0, -7.0, -6.0), seed=1, before=1.0, after=1.0)
+    noise = np.random.default_rng(0).standard_normal((1000, 3))
+    ((_, outcome),) = module._predict_outcomes(curves, addition, state, noise)
+    one, other = (int(np.abs(curves.log2_lr - x).argmin()) for x in (-7.0, -6.0))
+    known = (outcome.loss[:, one] - outcome.loss[:, other]).std()
+    assert (curves.loss[:, one] - curves.loss[:, other]).std() > 5 * known
+    assert known == pytest.approx(2**0.5 * curves.noise, rel=0.15)
 
 
 def test_the_gap_around_the_optimum_is_tried_first() -> None:
