@@ -98,6 +98,9 @@ def test_a_mixture_has_its_quantiles_and_moments() -> None:
     for share in (0.025, 0.5, 0.975):
         assert (draws < mixture.quantile(share)).mean() == pytest.approx(share, abs=3e-3)
     assert mixture.mean == pytest.approx(0.3 * -1 + 0.7 * 2)
+    x = np.linspace(-15, 15, 3001)
+    assert (mixture.density(x) * 0.01).sum() == pytest.approx(1.0)
+    assert (mixture.density(x) * x * 0.01).sum() == pytest.approx(mixture.mean)
     assert mixture.sd == pytest.approx(draws.std(), rel=0.01)
 
 

@@ -287,7 +287,7 @@ def _predict(
     ]
     curve = min(bounded, key=lambda pair: pair[0])[1].draws
     assert curve is not None  # it has a location
-    best = find_least_risk(curve, where, found.estimate, np.random.default_rng([0, *target]))
+    best = find_least_risk(curve, where, found.estimate)
     return PairPrediction(
         sizes=target,
         lr=2.0 ** min(max(best, found.low), found.high),

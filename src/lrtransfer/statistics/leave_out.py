@@ -61,7 +61,7 @@ def leave_each_out(
         others = fit_sizes(
             [curve for curve in curves if curve.size != size], seed=seed, any_sign=absolute
         )
-        predicted = predict(others, size=size, axis=axis, seed=seed)
+        predicted = predict(others, size=size, axis=axis)
         entries.append(_compare(fit, predicted, tolerance, absolute=absolute, axis=axis))
     return SecondOpinion(tuple(entries))
 

@@ -14,32 +14,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..scaling import FloatArray
 from .answer import TAIL, Prediction
 from .axis import AXES, Axis, AxisName
-from .curves.curve import CurveDraws, find_minima, value_at
+from .curves.curve import CurveDraws, find_minima
 from .curves.fit import SizeFit
 from .trend import Location, NormalMixture, predict_optimum
 
 MOST_OCTAVES = 10.0  # either way: a factor of a thousand is no prediction
-RISK_DRAWS = 400
 WORST_HEIGHTS = 30.0  # valley heights beyond which all losses are equally bad
+AWAY = np.linspace(-6.0, 6.0, 481)  # octaves from a minimum, and from the middle
 CANDIDATES = np.linspace(-1.5, 1.5, 61)  # octaves from the middle of the predicted optimum
 # Share of an interval one doubling ahead or less: the optima of public sweeps lay closer to their
 # predictions than the trend's prior alone would have it (docs/measurements).
 NEAR, NEAR_DOUBLINGS = 0.95, 1.1
 
 
-def predict(
-    fits: Sequence[SizeFit], *, size: int, axis: AxisName = "width", seed: int = 0
-) -> Prediction | None:
+def predict(fits: Sequence[SizeFit], *, size: int, axis: AxisName = "width") -> Prediction | None:
     """Return the learning rate for a size from the curves of others.
 
     Arguments:
         fits: Fits of one scheme.
         size: Size to predict for.
         axis: What is varied.
-        seed: Seed of the draws over which the loss is expected.
 
     Returns:
         The prediction; None with fewer than two sizes whose optimum is bounded at all, or if it is
@@ -61,7 +57,7 @@ def predict(
     if high - low > 2 * MOST_OCTAVES:
         return None
     curve = _choose_curve(fits, size)
-    best = find_least_risk(curve, where, middle, np.random.default_rng([seed, size]))
+    best = find_least_risk(curve, where, middle)
     return Prediction(
         size=size,
         lr=2.0 ** min(max(best, low), high),
@@ -118,32 +114,32 @@ def _choose_curve(fits: Sequence[SizeFit], size: int) -> CurveDraws:
     return nearest.draws
 
 
-def find_least_risk(
-    curve: CurveDraws, where: NormalMixture, middle: float, rng: np.random.Generator
-) -> float:
+def find_least_risk(curve: CurveDraws, where: NormalMixture, middle: float) -> float:
     """Return log2 of the rate of least expected excess.
+
+    The mean excess of the curves over the distance from their minima is convolved with the density
+    of the optimum: beside a wall a few draws of it would not do.
 
     Arguments:
         curve: Curves that the loss is taken from.
         where: The optimum at the target.
         middle: Its median; rates within an octave and a half of it are compared.
-        rng: Source of the draws.
     """
-    minima, lowest = find_minima(curve)[:RISK_DRAWS], curve.loss[:RISK_DRAWS].min(axis=1)
-    optimum = where.draw(len(minima), rng)
     columns, x = curve.columns, curve.log2_lr
     worst = WORST_HEIGHTS * columns.height
-
-    def expect(rate: float) -> float:
-        at = minima + rate - optimum
-        # Beyond an open end nothing is known but that the loss is no lower than at the end.
-        at = np.maximum(at, x[0]) if columns.diverged_below is None else at
-        at = np.minimum(at, x[-1]) if columns.diverged_above is None else at
-        return float(np.minimum(value_at(curve, at) - lowest, worst).mean())
-
-    rates: FloatArray = middle + CANDIDATES
-    risks = [expect(float(rate)) for rate in rates]
-    return float(rates[int(np.argmin(risks))])
+    excess = np.minimum(curve.loss - curve.loss.min(axis=1, keepdims=True), worst)
+    # Beyond an open end nothing is known but that the loss is no lower than at the end.
+    left = None if columns.diverged_below is None else worst
+    right = None if columns.diverged_above is None else worst
+    rises = [
+        np.interp(lowest + AWAY, x, row, left=left, right=right)
+        for lowest, row in zip(find_minima(curve), excess, strict=True)
+    ]
+    mean = np.mean(rises, axis=0)
+    optimum = middle + AWAY
+    density = where.density(optimum)
+    risks = [density @ np.interp(middle + c - optimum, AWAY, mean) for c in CANDIDATES]
+    return middle + float(CANDIDATES[int(np.argmin(risks))])
 
 
 def _state_assumption(axis: Axis) -> str:

@@ -212,7 +212,7 @@ def _answer(question: JudgeOptions, scheme: str, fits: tuple[SizeFit, ...]) -> S
     start = question.find_base(fits)
     base, destination = by_size.get(start), _find_destination(by_size, start, question.target)
     decision = _decide_scheme(scheme, base, destination, question, start=start)
-    predicted = predict(fits, size=question.target, axis=question.axis, seed=question.seed)
+    predicted = predict(fits, size=question.target, axis=question.axis)
     stated, prediction = reconcile(
         decision, predicted, fits, target=question.target, words=question.words
     )

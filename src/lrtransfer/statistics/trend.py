@@ -144,6 +144,12 @@ class NormalMixture:
         spread = self.sds**2 + (self.means - self.mean) ** 2
         return math.sqrt(float(self.weights @ spread))
 
+    def density(self, x: FloatArray) -> FloatArray:
+        """Return the density at x, shape (len(x),)."""
+        parts = np.exp(-(((x[:, None] - self.means) / self.sds) ** 2) / 2) / self.sds
+        density: FloatArray = parts @ self.weights / math.sqrt(2 * math.pi)
+        return density
+
     def quantile(self, share: float) -> float:
         """Return the quantile of a share between 0 and 1, by bisection."""
         low = float((self.means - 9 * self.sds).min())
