@@ -237,7 +237,7 @@ def print_rates(studies: int) -> None:
                 judgement, runs = carry_out(truth, study)
                 narrow.add(judgement, truth)
                 counts.append(runs)
-            study = settings(design="adaptive", stopping_rule="octaves=0.295", budget=FIFTH)
+            study = settings(design="adaptive", stopping_rule="octaves=0.4", budget=FIFTH)
             fifth.add(carry_out(truth, study)[0], truth)
             for method in methods:
                 others[method].add(search_optima(truth, method), truth)

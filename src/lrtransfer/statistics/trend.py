@@ -115,8 +115,8 @@ PRIORS: dict[AxisName, TrendPrior] = {
 }
 
 
-# A drift speaks of the sizes measured: how far their optima scatter is for themselves to tell.
-DRIFT_SCATTERS = tuple((scatter, 0.2) for scatter in (0.03, 0.1, 0.25, 0.5, 1.0))
+# A drift speaks of the sizes measured: how far their optima scatter is more for themselves to tell.
+DRIFT_SCATTERS = ((0.03, 0.4), (0.1, 0.25), (0.25, 0.2), (0.5, 0.1), (1.0, 0.05))
 
 
 @dataclass(frozen=True, eq=False)
