@@ -129,8 +129,8 @@ TREND_SD = np.array([3.0, 1.0, 0.3])
 # Far from the valley a curve may do what it likes (rise, saturate at chance): there a rough error
 # of its own is added, so that a wall does not dictate how wiggly the valley may be. It grows with
 # the loss from FREE valley heights on, as LOOSE times what the loss exceeds that by, up to HIGH.
-WALL_KERNEL, FREE, LOOSE, HIGH = 5, 0.7, 1.0, 3.0
-WALLED = 0.4  # prior probability of that error; it goes with a valley that is smooth
+WALL_KERNEL, FREE, LOOSE, HIGH = 7, 0.5, 1.0, 3.0
+WALLED = 0.5  # prior probability of that error; it goes with a valley that is smooth
 
 # The errors of the parabola, none or every kernel at every size, and those that go with a wall
 # beside them; shapes (M,).
