@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..scaling import fit_line
-from .answer import TAIL, Interval, Optimum
+from .answer import Interval, Optimum
 from .axis import AxisName
 from .trend import Location, measure_drift
 
@@ -35,7 +35,7 @@ def fit_drift(optima: Sequence[Location], *, axis: AxisName = "width") -> Interv
     if len(optima) < 2:
         return None
     slope = measure_drift(optima, axis=axis)
-    low, middle, high = (slope.quantile(share) for share in (TAIL, 0.5, 1 - TAIL))
+    low, middle, high = slope.interval()
     return Interval(middle, low, high)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..errors import TableError
-from .answer import TAIL, Interval, OptimumStatus
+from .answer import Interval, OptimumStatus
 from .axis import AXES
 from .curves.fit import SizeFit, fit_sizes
 from .failures import FailedRuns, describe_failed, exclude_failures
@@ -263,7 +263,7 @@ def _take_optimum(pair: Pair, fit: SizeFit) -> CellOptimum:
 
 
 def _summarise(where: NormalMixture) -> Interval:
-    low, middle, high = (where.quantile(share) for share in (TAIL, 0.5, 1 - TAIL))
+    low, middle, high = where.interval()
     return Interval(middle, low, high)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .answer import TAIL, Prediction
+from .answer import Prediction
 from .axis import AXES, Axis, AxisName
 from .curves.curve import CurveDraws, find_minima
 from .curves.fit import SizeFit
@@ -100,7 +100,7 @@ def take_interval(
     """
     sizes = [place.size for place in places]
     doublings = max(0.0, math.log2(size / max(sizes)), math.log2(min(sizes) / size))
-    low, middle, high = (where.quantile(share) for share in (TAIL, 0.5, 1 - TAIL))
+    low, middle, high = where.interval()
     share = NEAR if doublings <= NEAR_DOUBLINGS else 1.0
     return middle + share * (low - middle), middle, middle + share * (high - middle)
 

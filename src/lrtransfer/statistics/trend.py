@@ -26,6 +26,7 @@ from typing import Protocol
 import numpy as np
 
 from ..scaling import FloatArray
+from .answer import TAIL
 from .axis import AxisName
 
 LEAST_DECAY = 1e-2  # per doubling: no different from none over 10 doublings, to 5 %
@@ -144,6 +145,10 @@ class NormalMixture:
         spread = self.sds**2 + (self.means - self.mean) ** 2
         return math.sqrt(float(self.weights @ spread))
 
+    def interval(self) -> tuple[float, float, float]:
+        """Return the lower end of the 95 % interval, the median and the upper end."""
+        return self.quantile(TAIL), self.quantile(0.5), self.quantile(1 - TAIL)
+
     def density(self, x: FloatArray) -> FloatArray:
         """Return the density at x, shape (len(x),)."""
         parts = np.exp(-(((x[:, None] - self.means) / self.sds) ** 2) / 2) / self.sds
@@ -256,7 +261,8 @@ def least_octaves(sizes: Sequence[int], *, target: int, axis: AxisName = "width"
         0.4
     """
     where = predict_optimum([Location(n, 0.0, KNOWN) for n in sizes], size=target, axis=axis)
-    return (where.quantile(0.975) - where.quantile(0.025)) / 2
+    low, _, high = where.interval()
+    return (high - low) / 2
 
 
 def krige(

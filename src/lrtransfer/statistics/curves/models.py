@@ -129,7 +129,8 @@ TREND_SD = np.array([3.0, 1.0, 0.3])
 # Far from the valley a curve may do what it likes (rise, saturate at chance): there a rough error
 # of its own is added, so that a wall does not dictate how wiggly the valley may be. It grows with
 # the loss from FREE valley heights on, as LOOSE times what the loss exceeds that by, up to HIGH.
-WALL_KERNEL, FREE, LOOSE, HIGH = 7, 0.5, 1.0, 3.0
+WALL_KERNEL = 7  # the roughest there is
+FREE, LOOSE, HIGH = 0.5, 1.0, 3.0
 WALLED = 0.5  # prior probability of that error; it goes with a valley that is smooth
 
 # The errors of the parabola, none or every kernel at every size, and those that go with a wall
@@ -140,7 +141,8 @@ _WEIGHTS = np.array([
     PARABOLA,
     *(1 - PARABOLA) * np.outer([kernel.weight for kernel in KERNELS], SIZE_WEIGHTS).ravel(),
 ])
-_SMOOTH = np.flatnonzero((_KERNELS < 3) & (_SIZES <= 0.2))
+_PLAIN = [i for i, k in enumerate(KERNELS) if k.smoothness > 2.5 and not k.stretched]
+_SMOOTH = np.flatnonzero(np.isin(_KERNELS, [-1, *_PLAIN]) & (_SIZES <= 0.2))
 KERNEL_OF = np.concatenate([_KERNELS, _KERNELS[_SMOOTH]])
 SIZE_OF = np.concatenate([_SIZES, _SIZES[_SMOOTH]])
 WALL_OF = np.arange(len(SIZE_OF)) >= len(_SIZES)
