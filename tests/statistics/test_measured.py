@@ -32,7 +32,7 @@ def share(held: Iterable[bool]) -> float:
 
 def test_corners_and_failed_runs_are_covered_on_short_and_on_dense_grids() -> None:
     found = find_all(draw_all(("twosided", "cliff", "failplateau"), FEW, studies=4))
-    found += find_all(draw_all(("kink",), (DENSE,), studies=4))  # an octave apart: 91 %
+    found += find_all(draw_all(("kink",), (DENSE,), studies=4))  # an octave apart: 88 %
     stated = [o for o in found if o.width is not None]
     assert len(stated) >= 0.9 * len(found)
     assert share(o.held for o in stated) >= 0.88  # curves of one study miss together
